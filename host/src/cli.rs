@@ -1,0 +1,64 @@
+//! Command line: arguments and dispatch, nothing else.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Chest X-ray classifier: Normal/NA, Pneumonia/NA or Pneumonia/COVID-19.
+///
+/// Research software, not a medical device: not for diagnosis, triage or treatment.
+#[derive(Debug, Parser)]
+#[command(name = "host", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Inspect datasets.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Train a network on a dataset.
+    Train(crate::train::Args),
+    /// Quantise a training run and write NAME.cxr, NAME.onnx, NAME.int8.onnx and NAME.json.
+    Export(crate::export::Args),
+    /// Compare core with tract, byte by byte, layer by layer.
+    Verify(crate::verify::Args),
+    /// Measure a model on the test splits and write a report.
+    Evaluate(crate::evaluate::Args),
+    /// Classify X-ray images.
+    Predict(crate::predict::Args),
+}
+
+/// Dataset commands.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Report what was found, missing, duplicated or leaked; exit 1 on a leak.
+    Check(crate::dataset::check::Args),
+}
+
+/// The CoronaHack folder and, if given, the external one.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DataArgs {
+    /// Folder with Chest_xray_Corona_Metadata.csv, as Kaggle ships it.
+    #[arg(long, value_name = "DIR")]
+    pub coronahack: PathBuf,
+    /// Folder with index.csv and images/ of other sources.
+    #[arg(long, value_name = "DIR")]
+    pub external: Option<PathBuf>,
+}
+
+/// Runs a parsed command line.
+pub fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Data(DataCommand::Check(args)) => crate::dataset::check::run(&args),
+        Command::Train(args) => crate::train::run(&args),
+        Command::Export(args) => crate::export::run(&args),
+        Command::Verify(args) => crate::verify::run(&args),
+        Command::Evaluate(args) => crate::evaluate::run(&args),
+        Command::Predict(args) => crate::predict::run(&args),
+    }
+}
