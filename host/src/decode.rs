@@ -131,23 +131,23 @@ impl<'n> Image<'n> {
     fn resize<const W: usize>(&self, height: usize) -> Result<Vec<u8>> {
         let width = self.pixels.width() as usize;
         match &self.pixels {
-            DynamicImage::ImageLuma8(p) => self.push::<W, u8>(p, width, height, Window::FULL_8, Row::Gray8),
-            DynamicImage::ImageRgb8(p) => self.push::<W, u8>(p, width * 3, height, Window::FULL_8, Row::Rgb8),
-            DynamicImage::ImageRgba8(p) => self.push::<W, u8>(p, width * 4, height, Window::FULL_8, Row::Rgba8),
-            DynamicImage::ImageLuma16(p) => self.push::<W, u16>(p, width, height, Window::FULL_16, Row::Gray16),
-            DynamicImage::ImageRgb16(p) => self.push::<W, u16>(p, width * 3, height, Window::FULL_16, Row::Rgb16),
-            DynamicImage::ImageRgba16(p) => self.push::<W, u16>(p, width * 4, height, Window::FULL_16, Row::Rgba16),
+            DynamicImage::ImageLuma8(p) => self.push::<W, _>(p, width, height, Window::FULL_8, Row::Gray8),
+            DynamicImage::ImageRgb8(p) => self.push::<W, _>(p, width * 3, height, Window::FULL_8, Row::Rgb8),
+            DynamicImage::ImageRgba8(p) => self.push::<W, _>(p, width * 4, height, Window::FULL_8, Row::Rgba8),
+            DynamicImage::ImageLuma16(p) => self.push::<W, _>(p, width, height, Window::FULL_16, Row::Gray16),
+            DynamicImage::ImageRgb16(p) => self.push::<W, _>(p, width * 3, height, Window::FULL_16, Row::Rgb16),
+            DynamicImage::ImageRgba16(p) => self.push::<W, _>(p, width * 4, height, Window::FULL_16, Row::Rgba16),
             _ => bail!("{}: this pixel format is not supported: convert it to an 8 or 16-bit PNG", self.name),
         }
     }
 
-    fn push<const W: usize, T>(
+    fn push<'a, const W: usize, T>(
         &self,
-        pixels: &[T],
+        pixels: &'a [T],
         stride: usize,
         height: usize,
         window: Window,
-        row: for<'a> fn(&'a [T]) -> Row<'a>,
+        row: fn(&'a [T]) -> Row<'a>,
     ) -> Result<Vec<u8>> {
         let (in_width, in_height) = self.dimensions();
         let refused = |error| anyhow::anyhow!("{}: {error}: {REMEDY} of 1 to {MAX_EXTENT} pixels a side", self.name);
