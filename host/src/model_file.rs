@@ -3,7 +3,7 @@
 use crate::files;
 use anyhow::{Context, Result, ensure};
 use cxr_core::format::{Model, Op};
-use cxr_core::session::{Decision, Session};
+use cxr_core::session::{AbstainReason, Decision, Session};
 use std::path::Path;
 
 /// A checked model file.
@@ -99,6 +99,7 @@ impl Engine<'_> {
         let verdict = session.finish()?;
         let (class, reason) = match verdict.decision() {
             Decision::Class(class) => (Some(class), None),
+            Decision::Abstain(AbstainReason::LowConfidence) => (None, Some("low_confidence".to_owned())),
             Decision::Abstain(reason) => (None, Some(format!("{reason:?}"))),
         };
         Ok(Answer { logits: verdict.logits().to_vec(), probabilities: verdict.probabilities().to_vec(), class, reason })
