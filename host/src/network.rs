@@ -156,7 +156,7 @@ impl ConvBlock {
 
 /// The values of a tensor, row-major.
 fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    tensor.into_data().into_vec::<f32>().map_err(|error| anyhow::anyhow!("reading a tensor: {error:?}"))
+    tensor.into_data().try_into_vec::<f32>().map_err(|error| anyhow::anyhow!("reading a tensor: {error:?}"))
 }
 
 /// Normally distributed values by the Box-Muller transform.

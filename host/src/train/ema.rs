@@ -24,7 +24,7 @@ impl Ema {
 
     /// Moves towards `network` after step `step` (counted from 1); acts on every fourth step.
     ///
-    /// Early in a run the average is shorter: at most a tenth of the steps taken.
+    /// Early in a run it forgets faster: `step / (step + 40)` if that is less.
     pub fn update(&mut self, step: usize, network: &Network) {
         if !step.is_multiple_of(EVERY) {
             return;
@@ -67,7 +67,7 @@ impl ModuleVisitor for Reader {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let values = param.val().into_data().into_vec::<f32>().expect("parameters are f32");
+        let values = param.val().into_data().try_into_vec::<f32>().expect("parameters are f32");
         self.values.insert(self.path.join("."), values);
     }
 }
