@@ -60,7 +60,7 @@ pub struct Report {
     pub model_sha256: String,
     /// Class order of the confusion matrices.
     pub classes: [&'static str; CLASSES.len()],
-    /// Figures by split; `external_test/SOURCE` by source.
+    /// Figures by split; `val/SOURCE` and `external_test/SOURCE` by source.
     pub splits: BTreeMap<String, Figures>,
     /// Healthy adults of other sources (nih, rsna; labelled Normal/NA, 18 years or older or of unknown age) called
     /// COVID-19: near zero unless the model has learnt "adult = COVID-19".
@@ -166,7 +166,7 @@ fn splits(samples: &[&Sample], outcomes: &[Outcome]) -> BTreeMap<String, Figures
             _ => "external_test",
         };
         sets.entry(name.to_owned()).or_default().push(outcome);
-        if sample.split == Split::ExternalTest {
+        if sample.split != Split::Test {
             sets.entry(format!("{name}/{}", sample.source)).or_default().push(outcome);
         }
     }

@@ -3,9 +3,10 @@
 use super::Args;
 use crate::classes::CLASSES;
 use crate::dataset::{self, Dataset, Sample, Split};
+use crate::recipe::Recipe;
 use crate::verify::progress;
-use crate::{decode, files};
-use anyhow::{Context, Result, ensure};
+use crate::{decode, files, synthetic};
+use anyhow::{Result, ensure};
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -22,12 +23,15 @@ pub(super) struct Images {
     pub(super) description: Value,
 }
 
-/// Reads the data that `args` or the training run name.
-pub(super) fn load(training: &Value, args: &Args) -> Result<Images> {
-    let remembered = |key: &str| find(training, key).map(PathBuf::from);
-    let coronahack = args.coronahack.clone().or_else(|| remembered("coronahack"));
-    let coronahack = coronahack.context("the training run names no dataset; give --coronahack DIR")?;
-    let external = args.external.clone().or_else(|| remembered("external"));
+/// Reads the data that `args` or the training run name; generated images if the run was a demonstration.
+pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Images> {
+    let remembered = |key: &str| training.pointer(&format!("/folders/{key}")).and_then(Value::as_str).map(PathBuf::from);
+    let Some(coronahack) = args.coronahack.clone().or_else(|| remembered("coronahack")) else {
+        ensure!(training.pointer("/splits/train/sources/generated").is_some(), "the training run names no dataset; give --coronahack DIR");
+        return Ok(generated(args.calibration_images));
+    };
+    // What the network was not trained on does not calibrate it.
+    let external = args.external.clone().or_else(|| remembered("external")).filter(|_| recipe.data.external);
     let data = dataset::load(&coronahack, external.as_deref())?;
     let calibration = even(data.samples.iter().filter(|s| s.split == Split::Train).collect(), args.calibration_images);
     let validation: Vec<&Sample> = data.samples.iter().filter(|s| s.split == Split::Val).collect();
@@ -44,10 +48,16 @@ pub(super) fn load(training: &Value, args: &Args) -> Result<Images> {
     })
 }
 
-/// A string of this key, at whatever depth.
-fn find<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    let object = value.as_object()?;
-    object.get(key).and_then(Value::as_str).or_else(|| object.values().find_map(|inner| find(inner, key)))
+/// The generated images of `host train --demo`: seeds 0..40 of each class train, the next twelve validate.
+fn generated(count: usize) -> Images {
+    let classes = 0..CLASSES.len();
+    let validation = classes.clone().flat_map(|class| (40..52).map(move |seed| (synthetic::image(class, seed), class)));
+    let training = (0..40).flat_map(|seed| (0..CLASSES.len()).map(move |class| (class, seed)));
+    Images {
+        calibration: training.take(count).map(|(class, seed)| synthetic::image(class, seed)).collect(),
+        validation: validation.collect(),
+        description: json!({ "sources": { "generated": 40 * CLASSES.len() } }),
+    }
 }
 
 /// At most `count` samples, taken in turn from each class and source, in the order of a hash of their names.
@@ -114,11 +124,5 @@ mod tests {
         assert_eq!((chosen.len(), of(2)), (30, 3));
         assert!(of(0).abs_diff(of(1)) <= 1);
         assert_eq!(chosen, even(samples.iter().rev().collect(), 30));
-    }
-
-    #[test]
-    fn paths_are_found_at_any_depth() {
-        let run = json!({ "seed": 1, "data": { "coronahack": "/a", "external": null } });
-        assert_eq!((find(&run, "coronahack"), find(&run, "external")), (Some("/a"), None));
     }
 }

@@ -65,8 +65,12 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn trained(run: &Path, args: &Args) -> Result<Bundle> {
-    let (recipe, model, training) = crate::train::load_float_model(run)?;
-    let images = data::load(&training, args)?;
+    let (recipe, model, mut training) = crate::train::load_float_model(run)?;
+    let images = data::load(&recipe, &training, args)?;
+    if let Some(training) = training.as_object_mut() {
+        // The recipe stands beside; folders are of this machine.
+        training.retain(|key, _| key != "recipe" && key != "folders");
+    }
     let channels = model.input[2];
 
     let bar = progress(images.calibration.len(), "calibrating");
