@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes of one cached image.
 pub const IMAGE_BYTES: usize = augment::SIDE * augment::SIDE;
@@ -51,6 +51,8 @@ pub struct Data {
     pub sources: Vec<String>,
     /// SHA-256 over names, classes, splits and pixels, hexadecimal.
     pub hash: String,
+    /// The CoronaHack and the external folder, absolute; `host export` reads them again.
+    pub folders: [Option<PathBuf>; 2],
 }
 
 /// One image before its split is known.
@@ -75,7 +77,8 @@ pub fn load(coronahack: &Path, external: Option<&Path>, bar: &ProgressBar) -> Re
             Ok(Loaded { name: sample.name, source: sample.source, class: sample.class, split: sample.split, pixels })
         })
         .collect::<Result<_>>()?;
-    collect(loaded)
+    let absolute = |folder: &Path| std::path::absolute(folder).ok();
+    Ok(Data { folders: [absolute(coronahack), external.and_then(absolute)], ..collect(loaded)? })
 }
 
 /// Generated images: 40 a class to train, 12 a class to validate.
@@ -125,5 +128,5 @@ fn collect(mut loaded: Vec<Loaded>) -> Result<Data> {
             ensure!(count > 0, "no {name} image of class {class}: the dataset folder is incomplete; run `host data check`");
         }
     }
-    Ok(Data { train, val, sources: sources.into_keys().collect(), hash: format!("{hash:x}") })
+    Ok(Data { train, val, sources: sources.into_keys().collect(), hash: format!("{hash:x}"), folders: [None, None] })
 }

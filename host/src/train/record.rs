@@ -56,6 +56,7 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
         "seed": progress.seed,
         "backend": trainer.backend,
         "data_sha256": data.hash,
+        "folders": { "coronahack": data.folders[0], "external": data.folders[1] },
         "splits": { "train": counts(&data.train), "val": counts(&data.val) },
         "epochs_done": progress.epoch,
         "steps_done": progress.step,
