@@ -137,6 +137,22 @@ impl<'a> Model<'a> {
         parse::parse(bytes)
     }
 
+    /// [`parse`](Self::parse) for constants: a bad file does not compile, and the compiler prints why.
+    ///
+    /// # Panics
+    /// Where `parse` returns an error; meant for const evaluation, see [`include_model!`](crate::include_model).
+    pub const fn parse_or_panic(bytes: &'a [u8]) -> Self {
+        match parse::parse(bytes) {
+            Ok(model) => model,
+            Err(Error::InvalidField { field, .. }) => panic!("{}", field),
+            Err(Error::Truncated { .. }) => panic!("the model file is truncated"),
+            Err(Error::BadMagic) => panic!("not a .cxr model file"),
+            Err(Error::UnsupportedVersion { .. }) => panic!("unsupported model file version: export it again"),
+            Err(Error::BadChecksum { .. }) => panic!("the model file is damaged: wrong checksum"),
+            Err(_) => panic!("the model file is invalid"),
+        }
+    }
+
     /// Exact length of the arena that [`crate::session::Session`] needs, in bytes.
     pub const fn arena_bytes(&self) -> usize {
         self.arena
@@ -223,6 +239,22 @@ impl<'a> Model<'a> {
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
+}
+
+/// Embeds a model file as a constant, checked while compiling. The path is as for [`include_bytes!`].
+///
+/// ```ignore
+/// const MODEL: Model<'static> = cxr_core::include_model!("../../models/default.cxr");
+/// static mut ARENA: [i8; MODEL.arena_bytes()] = [0; MODEL.arena_bytes()];
+/// ```
+#[macro_export]
+macro_rules! include_model {
+    ($path:expr) => {{
+        // Summing the weights of a layer takes the evaluator a few seconds, by design.
+        #[allow(long_running_const_eval)]
+        const MODEL: $crate::format::Model<'static> = $crate::format::Model::parse_or_panic(include_bytes!($path));
+        MODEL
+    }};
 }
 
 fn text(bytes: &[u8]) -> &str {
