@@ -1,0 +1,263 @@
+//! The model file (`.cxr`): one table of offsets, read by [`Model::parse`] and written by [`encode`].
+//!
+//! Little-endian. `parse` checks every byte that later code relies on, once, in a `const fn`: a firmware
+//! that embeds a bad file does not compile. After that, reads cannot fail. `docs/model-format.md` lists the bytes.
+
+mod bytes;
+mod encode;
+mod parse;
+
+pub use encode::{LayerSpec, ModelSpec, encode, encoded_len};
+
+use crate::error::Error;
+use crate::shape::{Shape, Window2d};
+use bytes::{f32_at, i8_at, slice, u8_at, u16_at, u32_at};
+
+/// First four bytes of a model file.
+pub const MAGIC: [u8; 4] = *b"CXRM";
+/// Format version that this library reads and writes.
+pub const VERSION: u16 = 1;
+/// Most layers in a model.
+pub const MAX_LAYERS: usize = 32;
+/// Most classes in a model.
+pub const MAX_CLASSES: usize = 8;
+
+/// Offsets in the header.
+mod header {
+    pub const VERSION: usize = 4;
+    pub const LEN: usize = 6;
+    pub const FILE_LEN: usize = 8;
+    pub const CRC: usize = 12;
+    /// The checksum covers everything from here on.
+    pub const INPUT: usize = 16;
+    pub const LAYER_COUNT: usize = 22;
+    pub const CLASS_COUNT: usize = 24;
+    pub const TEMPERATURE: usize = 28;
+    pub const ABSTAIN_BELOW: usize = 32;
+    pub const ARENA: usize = 36;
+    pub const LAYERS: usize = 40;
+    pub const NAMES: usize = 44;
+    pub const NAMES_LEN: usize = 48;
+    pub const METADATA: usize = 52;
+    pub const METADATA_LEN: usize = 56;
+    pub const SIZE: usize = 64;
+}
+
+/// Offsets in a layer record.
+mod record {
+    pub const OP: usize = 0;
+    pub const KERNEL: usize = 1;
+    pub const STRIDE: usize = 3;
+    pub const PAD: usize = 5;
+    pub const INPUT_ZERO_POINT: usize = 9;
+    pub const OUTPUT_ZERO_POINT: usize = 10;
+    pub const INPUT: usize = 12;
+    pub const OUTPUT: usize = 18;
+    pub const WEIGHTS: usize = 24;
+    pub const BIAS: usize = 28;
+    pub const SCALES: usize = 32;
+    pub const SIZE: usize = 40;
+}
+
+const OP_CONV_2D: u8 = 1;
+const OP_MAX_POOL_2D: u8 = 2;
+const OP_DENSE: u8 = 3;
+
+/// An operator and its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Op {
+    /// 2-D convolution with requantisation (ONNX `QLinearConv`); weights `[out][ky][kx][in]`.
+    Conv2d(Window2d),
+    /// Maximum over a window, without padding (ONNX `MaxPool`); scale and zero point pass through.
+    MaxPool2d(Window2d),
+    /// Fully connected over the whole map, to f32 logits; weights `[class][y][x][channel]`. Always last, only last.
+    Dense,
+}
+
+/// One layer of a parsed model.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Operator.
+    pub op: Op,
+    /// Input shape.
+    pub input: Shape,
+    /// Output shape; of [`Op::Dense`]: `(1, 1, classes)`.
+    pub output: Shape,
+    /// int8 value of real zero at the input; fills the padding.
+    pub input_zero_point: i8,
+    /// int8 value of real zero at the output; -128 makes the clamp a ReLU.
+    pub output_zero_point: i8,
+    /// int8 weights, in the layout that the kernels read.
+    pub weights: &'a [u8],
+    /// i32 biases, little-endian, one an output channel, `zx * sum(w)` already subtracted.
+    pub bias: &'a [u8],
+    /// f32 scales, little-endian, one an output channel: `sx * sw / sy` of a convolution, `sx * sw` of a dense layer.
+    pub scales: &'a [u8],
+}
+
+impl Layer<'_> {
+    /// Bias of output channel `c`, 0 beyond the last.
+    #[inline(always)]
+    pub const fn bias_at(&self, c: usize) -> i32 {
+        u32_at(self.bias, 4 * c) as i32
+    }
+
+    /// Scale of output channel `c`, 0 beyond the last.
+    #[inline(always)]
+    pub const fn scale_at(&self, c: usize) -> f32 {
+        f32_at(self.scales, 4 * c)
+    }
+
+    /// Multiply-accumulates for one inference.
+    pub const fn macs(&self) -> u64 {
+        match self.op {
+            Op::Conv2d(w) => self.output.len() as u64 * (w.kernel[0] as u64 * w.kernel[1] as u64 * self.input.channels as u64),
+            Op::MaxPool2d(_) => 0,
+            Op::Dense => self.input.len() as u64 * self.output.channels as u64,
+        }
+    }
+}
+
+/// A checked model file. Small and `Copy`: it borrows the bytes, which may lie in flash.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'a> {
+    bytes: &'a [u8],
+    layers: usize,
+    layer_count: usize,
+    arena: usize,
+}
+
+impl<'a> Model<'a> {
+    /// Checks a model file and borrows it.
+    ///
+    /// # Errors
+    /// Names the first field that is wrong and its offset. Never panics, whatever the bytes.
+    pub const fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        parse::parse(bytes)
+    }
+
+    /// [`parse`](Self::parse) for constants: a bad file does not compile, and the compiler prints why.
+    ///
+    /// # Panics
+    /// Where `parse` returns an error; meant for const evaluation, see [`include_model!`](crate::include_model).
+    pub const fn parse_or_panic(bytes: &'a [u8]) -> Self {
+        match parse::parse(bytes) {
+            Ok(model) => model,
+            Err(Error::InvalidField { field, .. }) => panic!("{}", field),
+            Err(Error::Truncated { .. }) => panic!("the model file is truncated"),
+            Err(Error::BadMagic) => panic!("not a .cxr model file"),
+            Err(Error::UnsupportedVersion { .. }) => panic!("unsupported model file version: export it again"),
+            Err(Error::BadChecksum { .. }) => panic!("the model file is damaged: wrong checksum"),
+            Err(_) => panic!("the model file is invalid"),
+        }
+    }
+
+    /// Exact length of the arena that [`crate::session::Session`] needs, in bytes.
+    pub const fn arena_bytes(&self) -> usize {
+        self.arena
+    }
+
+    /// Shape of the input image.
+    pub const fn input(&self) -> Shape {
+        bytes::shape_at(self.bytes, header::INPUT)
+    }
+
+    /// Number of layers, the dense one included.
+    pub const fn layer_count(&self) -> usize {
+        self.layer_count
+    }
+
+    /// Layer `i`, in execution order.
+    pub const fn layer(&self, i: usize) -> Option<Layer<'a>> {
+        if i >= self.layer_count {
+            return None;
+        }
+        let at = self.layers + i * record::SIZE;
+        let b = self.bytes;
+        let window = bytes::window_at(b, at + record::KERNEL);
+        let input = bytes::shape_at(b, at + record::INPUT);
+        let output = bytes::shape_at(b, at + record::OUTPUT);
+        let (op, weights, outputs) = match u8_at(b, at + record::OP) {
+            OP_CONV_2D => {
+                let taps = window.kernel[0] as usize * window.kernel[1] as usize * input.channels as usize;
+                (Op::Conv2d(window), taps * output.channels as usize, output.channels as usize)
+            }
+            OP_MAX_POOL_2D => (Op::MaxPool2d(window), 0, 0),
+            _ => (Op::Dense, input.len() * output.channels as usize, output.channels as usize),
+        };
+        Some(Layer {
+            op,
+            input,
+            output,
+            input_zero_point: i8_at(b, at + record::INPUT_ZERO_POINT),
+            output_zero_point: i8_at(b, at + record::OUTPUT_ZERO_POINT),
+            weights: slice(b, u32_at(b, at + record::WEIGHTS) as usize, weights),
+            bias: slice(b, u32_at(b, at + record::BIAS) as usize, 4 * outputs),
+            scales: slice(b, u32_at(b, at + record::SCALES) as usize, 4 * outputs),
+        })
+    }
+
+    /// Number of classes, at most [`MAX_CLASSES`].
+    pub const fn class_count(&self) -> usize {
+        u16_at(self.bytes, header::CLASS_COUNT) as usize
+    }
+
+    /// Name of class `i`, empty beyond the last.
+    pub fn class_name(&self, i: usize) -> &'a str {
+        let (at, len) = (u32_at(self.bytes, header::NAMES) as usize, u32_at(self.bytes, header::NAMES_LEN) as usize);
+        text(slice(self.bytes, at, len)).split('\n').nth(i).unwrap_or("")
+    }
+
+    /// Provenance: a JSON object written by the exporter.
+    pub fn metadata(&self) -> &'a str {
+        let (at, len) = (u32_at(self.bytes, header::METADATA) as usize, u32_at(self.bytes, header::METADATA_LEN) as usize);
+        text(slice(self.bytes, at, len))
+    }
+
+    /// Softmax temperature fitted on validation images; above 0.
+    pub const fn temperature(&self) -> f32 {
+        f32_at(self.bytes, header::TEMPERATURE)
+    }
+
+    /// Calibrated top probability under which the verdict is withheld; 0 withholds none.
+    pub const fn abstain_below(&self) -> f32 {
+        f32_at(self.bytes, header::ABSTAIN_BELOW)
+    }
+
+    /// Multiply-accumulates for one inference.
+    pub const fn macs(&self) -> u64 {
+        let (mut total, mut i) = (0, 0);
+        while let Some(layer) = self.layer(i) {
+            total += layer.macs();
+            i += 1;
+        }
+        total
+    }
+
+    /// The file.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+}
+
+/// Embeds a model file as a constant, checked while compiling. The path is as for [`include_bytes!`].
+///
+/// ```ignore
+/// const MODEL: Model<'static> = cxr_core::include_model!("../../models/default.cxr");
+/// static mut ARENA: [i8; MODEL.arena_bytes()] = [0; MODEL.arena_bytes()];
+/// ```
+#[macro_export]
+macro_rules! include_model {
+    ($path:expr) => {{
+        // Summing the weights of a layer takes the evaluator a few seconds, by design.
+        #[allow(long_running_const_eval)]
+        const MODEL: $crate::format::Model<'static> = $crate::format::Model::parse_or_panic(include_bytes!($path));
+        MODEL
+    }};
+}
+
+fn text(bytes: &[u8]) -> &str {
+    // `parse` has checked that it is UTF-8.
+    core::str::from_utf8(bytes).unwrap_or("")
+}

@@ -1,0 +1,424 @@
+//! Streaming image resize: rows of any size in, rows of `W` gray pixels out, integers only.
+//!
+//! The filter is the triangle (bilinear) filter widened by the reduction factor, the one that Pillow
+//! calls `BILINEAR` and the `image` crate `Triangle`, so reduction does not alias. In units of
+//! `1 / (2 * out)` of an input pixel its weights are whole numbers:
+//! `w = max(0, R - |(2 j + 1) * out - (2 i + 1) * in|)` with `R = 2 * max(in, out)` for input pixel `j` and
+//! output pixel `i`, normalised by their sum; arithmetic is exact up to one rounding to 1/16 gray level
+//! after the horizontal pass and one to a gray level at the end.
+//!
+//! The picture is stretched to the output size; its aspect ratio is not kept (the training images
+//! were squashed to squares by their publishers, and inference must do as training did).
+
+use crate::error::Error;
+
+/// Fraction steps of a gray level between the passes.
+const STEPS: u32 = 16;
+/// Largest extent of an input image, in pixels.
+pub const MAX_EXTENT: usize = 8192;
+
+/// One row of an image, channels interleaved. Colour becomes luma (77 R + 150 G + 29 B) / 256; alpha is ignored.
+#[derive(Clone, Copy, Debug)]
+pub enum Row<'a> {
+    /// 8-bit gray.
+    Gray8(&'a [u8]),
+    /// 16-bit gray.
+    Gray16(&'a [u16]),
+    /// 8-bit RGB.
+    Rgb8(&'a [u8]),
+    /// 16-bit RGB.
+    Rgb16(&'a [u16]),
+    /// 8-bit RGB with alpha.
+    Rgba8(&'a [u8]),
+    /// 16-bit RGB with alpha.
+    Rgba16(&'a [u16]),
+}
+
+/// Maps stored values to gray: `low` and below is black, `high` and above is white, linear between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Level shown black.
+    pub low: u16,
+    /// Level shown white; above `low`.
+    pub high: u16,
+    /// Swap black and white (DICOM MONOCHROME1).
+    pub invert: bool,
+}
+
+impl Window {
+    /// The whole 8-bit range: values stay as they are.
+    pub const FULL_8: Self = Self { low: 0, high: 255, invert: false };
+    /// The whole 16-bit range.
+    pub const FULL_16: Self = Self { low: 0, high: u16::MAX, invert: false };
+
+    /// Gray level times [`STEPS`], 0 to 4080.
+    #[inline(always)]
+    fn apply(self, value: u32) -> u32 {
+        let (low, high) = (u32::from(self.low), u32::from(self.high));
+        let span = (high - low).max(1);
+        let level = (value.max(low).min(high) - low) * (255 * STEPS);
+        let level = if span == 255 { level / 255 } else { (level + span / 2) / span };
+        if self.invert { 255 * STEPS - level } else { level }
+    }
+}
+
+/// Resizes an image to `W` columns while its rows arrive.
+///
+/// Holds two output rows of sums (8 `W` bytes) and one of pixels; no input row is kept.
+///
+/// ```
+/// use cxr_core::image::{Resizer, Row, Window};
+/// let mut resizer = Resizer::<2>::new(4, 4, 2, Window::FULL_8)?;
+/// let mut rows = 0;
+/// for _ in 0..4 {
+///     resizer.push_row(Row::Gray8(&[10, 10, 10, 10]), |row| { assert_eq!(row, &[10, 10]); rows += 1; })?;
+/// }
+/// assert_eq!(rows, 2);
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
+pub struct Resizer<const W: usize> {
+    in_width: u32,
+    in_height: u32,
+    out_height: u32,
+    window: Window,
+    /// Input rows taken.
+    taken: u32,
+    /// Next output row.
+    next: u32,
+    /// Reducing: sums of output rows, by parity. Enlarging: the last two input rows, resized horizontally.
+    rows: [[u32; W]; 2],
+    /// Reducing: sum of weights of the output row of that parity.
+    weights: [u32; 2],
+    out: [u8; W],
+}
+
+impl<const W: usize> Resizer<W> {
+    /// A resizer from `in_width` x `in_height` to `W` x `out_height`.
+    ///
+    /// # Errors
+    /// [`Error::ImageSize`] where an extent is zero, above [`MAX_EXTENT`], or so much larger than the output
+    /// that a sum would not fit 32 bits (8192 to 256 fits); [`Error::EmptyWindow`].
+    pub fn new(in_width: usize, in_height: usize, out_height: usize, window: Window) -> Result<Self, Error> {
+        if !fits(in_width, W) || !fits(in_height, out_height) {
+            return Err(Error::ImageSize { width: in_width as u32, height: in_height as u32 });
+        }
+        if window.low >= window.high {
+            return Err(Error::EmptyWindow);
+        }
+        Ok(Self {
+            in_width: in_width as u32,
+            in_height: in_height as u32,
+            out_height: out_height as u32,
+            window,
+            taken: 0,
+            next: 0,
+            rows: [[0; W]; 2],
+            weights: [0; 2],
+            out: [0; W],
+        })
+    }
+
+    /// Takes the next input row; calls `emit` with each output row that it completes, in order.
+    ///
+    /// # Errors
+    /// [`Error::RowLength`], [`Error::TooManyRows`]; nothing is taken then.
+    pub fn push_row(&mut self, row: Row<'_>, emit: impl FnMut(&[u8; W])) -> Result<(), Error> {
+        if self.taken >= self.in_height {
+            return Err(Error::TooManyRows);
+        }
+        let (given, channels) = match row {
+            Row::Gray8(r) => (r.len(), 1),
+            Row::Gray16(r) => (r.len(), 1),
+            Row::Rgb8(r) => (r.len(), 3),
+            Row::Rgb16(r) => (r.len(), 3),
+            Row::Rgba8(r) => (r.len(), 4),
+            Row::Rgba16(r) => (r.len(), 4),
+        };
+        let expected = self.in_width * channels;
+        if given as u32 != expected {
+            return Err(Error::RowLength { expected, given: given as u32 });
+        }
+        let window = self.window;
+        match row {
+            Row::Gray8(r) => self.take(r.iter().map(|v| window.apply(u32::from(*v))), emit),
+            Row::Gray16(r) => self.take(r.iter().map(|v| window.apply(u32::from(*v))), emit),
+            Row::Rgb8(r) => self.take(r.chunks_exact(3).map(|p| window.apply(luma(p))), emit),
+            Row::Rgb16(r) => self.take(r.chunks_exact(3).map(|p| window.apply(luma(p))), emit),
+            Row::Rgba8(r) => self.take(r.chunks_exact(4).map(|p| window.apply(luma(p))), emit),
+            Row::Rgba16(r) => self.take(r.chunks_exact(4).map(|p| window.apply(luma(p))), emit),
+        }
+        Ok(())
+    }
+
+    /// Rows still missing.
+    pub const fn rows_left(&self) -> usize {
+        (self.in_height - self.taken) as usize
+    }
+
+    fn take(&mut self, pixels: impl Iterator<Item = u32> + Clone, mut emit: impl FnMut(&[u8; W])) {
+        if self.in_height > self.out_height {
+            self.reduce(pixels, &mut emit);
+        } else {
+            self.enlarge(pixels, &mut emit);
+        }
+    }
+
+    /// Adds the row to the one or two output rows whose filter covers it.
+    fn reduce(&mut self, pixels: impl Iterator<Item = u32> + Clone, emit: &mut impl FnMut(&[u8; W])) {
+        let axis = Axis { input: self.in_height, output: self.out_height };
+        let row = self.taken;
+        // Outputs that this row feeds: at most two, since the filter's radius is one output step.
+        let mut weight = [0u32; 2];
+        for i in self.next..(self.next + 2).min(self.out_height) {
+            weight[(i & 1) as usize] = axis.weight(i, row);
+        }
+        let [w0, w1] = weight;
+        let [rows0, rows1] = &mut self.rows;
+        horizontal::<W>(self.in_width, pixels, |x, value| {
+            if let (Some(a), Some(b)) = (rows0.get_mut(x), rows1.get_mut(x)) {
+                *a += w0 * value;
+                *b += w1 * value;
+            }
+        });
+        self.weights[0] += w0;
+        self.weights[1] += w1;
+        self.taken += 1;
+        while self.next < self.out_height && (self.taken == self.in_height || axis.weight_ends(self.next, row)) {
+            let k = (self.next & 1) as usize;
+            let total = self.weights[k].max(1);
+            for (out, sum) in self.out.iter_mut().zip(&mut self.rows[k]) {
+                *out = divide(*sum, total);
+                *sum = 0;
+            }
+            self.weights[k] = 0;
+            self.next += 1;
+            emit(&self.out);
+        }
+    }
+
+    /// Keeps the row; interpolates the output rows that lie between it and the one before.
+    fn enlarge(&mut self, pixels: impl Iterator<Item = u32> + Clone, emit: &mut impl FnMut(&[u8; W])) {
+        let axis = Axis { input: self.in_height, output: self.out_height };
+        let row = self.taken;
+        let current = (row & 1) as usize;
+        let target = &mut self.rows[current];
+        horizontal::<W>(self.in_width, pixels, |x, value| {
+            if let Some(cell) = target.get_mut(x) {
+                *cell = value;
+            }
+        });
+        self.taken += 1;
+        while self.next < self.out_height && (self.taken == self.in_height || axis.weight_ends(self.next, row)) {
+            let now = axis.weight(self.next, row);
+            let before = if row > 0 { axis.weight(self.next, row - 1) } else { 0 };
+            let total = (now + before).max(1);
+            let [a, b] = &self.rows;
+            let (here, above) = if current == 0 { (a, b) } else { (b, a) };
+            for ((out, h), p) in self.out.iter_mut().zip(here).zip(above) {
+                *out = divide(now * h + before * p, total);
+            }
+            self.next += 1;
+            emit(&self.out);
+        }
+    }
+}
+
+/// One axis of the resize.
+#[derive(Clone, Copy)]
+struct Axis {
+    input: u32,
+    output: u32,
+}
+
+impl Axis {
+    const fn radius(self) -> i32 {
+        2 * (if self.input > self.output { self.input } else { self.output }) as i32
+    }
+
+    /// Distance from output `i` to input `j`, in 1 / (2 * output) input pixels.
+    const fn distance(self, i: u32, j: u32) -> i32 {
+        (2 * j + 1) as i32 * self.output as i32 - (2 * i + 1) as i32 * self.input as i32
+    }
+
+    const fn weight(self, i: u32, j: u32) -> u32 {
+        let w = self.radius() - self.distance(i, j).abs();
+        if w > 0 { w as u32 } else { 0 }
+    }
+
+    /// True if no input after `j` has weight in output `i`.
+    const fn weight_ends(self, i: u32, j: u32) -> bool {
+        self.distance(i, j) + 2 * self.output as i32 >= self.radius()
+    }
+}
+
+/// Resizes one row; `put(x, value)` receives each output pixel in [`STEPS`] of a gray level.
+#[inline(always)]
+fn horizontal<const W: usize>(in_width: u32, pixels: impl Iterator<Item = u32> + Clone, mut put: impl FnMut(usize, u32)) {
+    if in_width as usize == W {
+        pixels.enumerate().for_each(|(x, value)| put(x, value));
+        return;
+    }
+    let axis = Axis { input: in_width, output: W as u32 };
+    let (radius, step) = (axis.radius(), 2 * W as i32);
+    // `first` is the first input pixel with weight in output x; it never moves back.
+    let (mut rest, mut first) = (pixels, 0u32);
+    for x in 0..W {
+        while axis.distance(x as u32, first) + radius <= 0 && first < in_width {
+            rest.next();
+            first += 1;
+        }
+        let (mut sum, mut total) = (0u32, 0u32);
+        let mut distance = axis.distance(x as u32, first);
+        for value in rest.clone() {
+            let weight = radius - distance.abs();
+            if weight <= 0 {
+                break;
+            }
+            sum += weight as u32 * value;
+            total += weight as u32;
+            distance += step;
+        }
+        put(x, (sum + total / 2) / total.max(1));
+    }
+}
+
+fn luma<T: Copy + Into<u32>>(pixel: &[T]) -> u32 {
+    match pixel {
+        [r, g, b, ..] => (77 * (*r).into() + 150 * (*g).into() + 29 * (*b).into() + 128) >> 8,
+        _ => 0,
+    }
+}
+
+#[inline(always)]
+fn divide(sum: u32, total: u32) -> u8 {
+    ((sum + total * (STEPS / 2)) / (total * STEPS)) as u8
+}
+
+/// True if sums of weights times pixels fit 32 bits with a factor of two to spare.
+fn fits(input: usize, output: usize) -> bool {
+    if input == 0 || output == 0 || input > MAX_EXTENT || output > MAX_EXTENT {
+        return false;
+    }
+    // A filter's weights sum to radius^2 / spacing.
+    let (input, output) = (input as u64, output as u64);
+    let total = if input > output { 2 * input * input / output } else { 2 * output };
+    total * (255 * u64::from(STEPS)) <= u64::from(u32::MAX) / 2 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn resize<const W: usize>(pixels: &[u8], w: usize, h: usize, out_h: usize) -> Vec<u8> {
+        let mut resizer = Resizer::<W>::new(w, h, out_h, Window::FULL_8).unwrap();
+        let mut out = Vec::new();
+        for row in pixels.chunks_exact(w) {
+            resizer.push_row(Row::Gray8(row), |r| out.extend_from_slice(r)).unwrap();
+        }
+        assert_eq!(out.len(), W * out_h);
+        out
+    }
+
+    /// The same filter in f64, without streaming: an independent statement of it.
+    fn reference(pixels: &[u8], w: usize, h: usize, out_w: usize, out_h: usize) -> Vec<f64> {
+        let taps = |input: usize, output: usize, i: usize| -> Vec<f64> {
+            let scale = (input as f64 / output as f64).max(1.0);
+            let centre = (i as f64 + 0.5) * input as f64 / output as f64;
+            let w: Vec<f64> = (0..input).map(|j| (1.0 - ((j as f64 + 0.5 - centre) / scale).abs()).max(0.0)).collect();
+            let total: f64 = w.iter().sum();
+            w.into_iter().map(|v| v / total).collect()
+        };
+        let columns: Vec<Vec<f64>> = (0..out_w).map(|x| taps(w, out_w, x)).collect();
+        let mut out = Vec::new();
+        for y in 0..out_h {
+            let rows = taps(h, out_h, y);
+            for column in &columns {
+                let mut sum = 0.0;
+                for (j, wy) in rows.iter().enumerate().filter(|(_, wy)| **wy > 0.0) {
+                    for (i, wx) in column.iter().enumerate().filter(|(_, wx)| **wx > 0.0) {
+                        sum += wy * wx * f64::from(pixels[j * w + i]);
+                    }
+                }
+                out.push(sum);
+            }
+        }
+        out
+    }
+
+    fn noise(n: usize) -> Vec<u8> {
+        let mut x = 7u32;
+        (0..n)
+            .map(|_| {
+                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (x >> 24) as u8
+            })
+            .collect()
+    }
+
+    #[test]
+    fn agrees_with_the_reference_filter() {
+        for (w, h, out_h) in [(32, 32, 32), (28, 28, 32), (64, 48, 32), (100, 75, 32), (1, 1, 32), (31, 200, 33), (500, 3, 7)] {
+            let pixels = noise(w * h);
+            let ours = resize::<32>(&pixels, w, h, out_h);
+            let exact = reference(&pixels, w, h, 32, out_h);
+            for (a, b) in ours.iter().zip(&exact) {
+                assert!((f64::from(*a) - b).abs() <= 0.6, "{w}x{h}: {a} against {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn same_size_is_the_identity() {
+        let pixels = noise(16 * 16);
+        assert_eq!(resize::<16>(&pixels, 16, 16, 16), pixels);
+    }
+
+    #[test]
+    fn constant_images_stay_constant_at_the_largest_reduction() {
+        let mut resizer = Resizer::<256>::new(8192, 8192, 256, Window::FULL_16).unwrap();
+        let row = std::vec![u16::MAX; 8192];
+        let mut count = 0;
+        for _ in 0..8192 {
+            resizer
+                .push_row(Row::Gray16(&row), |r| {
+                    assert!(r.iter().all(|v| *v == 255));
+                    count += 1;
+                })
+                .unwrap();
+        }
+        assert_eq!(count, 256);
+    }
+
+    #[test]
+    fn every_row_kind_and_window() {
+        fn one(row: Row<'_>, window: Window) -> u8 {
+            let mut out = 0;
+            Resizer::<1>::new(1, 1, 1, window).unwrap().push_row(row, |r| out = r[0]).unwrap();
+            out
+        }
+        assert_eq!(one(Row::Gray8(&[200]), Window::FULL_8), 200);
+        assert_eq!(one(Row::Gray16(&[200 * 257]), Window::FULL_16), 200);
+        assert_eq!(one(Row::Rgb8(&[90, 90, 90]), Window::FULL_8), 90);
+        assert_eq!(one(Row::Rgb8(&[255, 0, 0]), Window::FULL_8), 77);
+        assert_eq!(one(Row::Rgba8(&[90, 90, 90, 0]), Window::FULL_8), 90);
+        assert_eq!(one(Row::Rgb16(&[257, 257, 257]), Window::FULL_16), 1);
+        assert_eq!(one(Row::Rgba16(&[65535, 65535, 65535, 0]), Window::FULL_16), 255);
+        assert_eq!(one(Row::Gray8(&[200]), Window { invert: true, ..Window::FULL_8 }), 55);
+        assert_eq!(one(Row::Gray16(&[1500]), Window { low: 1000, high: 2000, invert: false }), 128);
+        assert_eq!(one(Row::Gray16(&[9]), Window { low: 1000, high: 2000, invert: false }), 0);
+    }
+
+    #[test]
+    fn bad_input_is_refused() {
+        assert!(matches!(Resizer::<256>::new(0, 5, 256, Window::FULL_8), Err(Error::ImageSize { .. })));
+        assert!(matches!(Resizer::<256>::new(8193, 5, 256, Window::FULL_8), Err(Error::ImageSize { .. })));
+        assert!(matches!(Resizer::<2>::new(8192, 8192, 2, Window::FULL_8), Err(Error::ImageSize { .. })));
+        let empty = Window { low: 9, high: 9, invert: false };
+        assert!(matches!(Resizer::<4>::new(4, 4, 4, empty), Err(Error::EmptyWindow)));
+        let mut resizer = Resizer::<4>::new(4, 1, 1, Window::FULL_8).unwrap();
+        assert_eq!(resizer.push_row(Row::Gray8(&[1, 2, 3]), |_| ()), Err(Error::RowLength { expected: 4, given: 3 }));
+        resizer.push_row(Row::Gray8(&[1, 2, 3, 4]), |_| ()).unwrap();
+        assert_eq!(resizer.push_row(Row::Gray8(&[1, 2, 3, 4]), |_| ()), Err(Error::TooManyRows));
+    }
+}
