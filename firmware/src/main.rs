@@ -6,8 +6,6 @@
 
 #![no_std]
 #![no_main]
-// The model is parsed, checksum included, while compiling.
-#![allow(long_running_const_eval)]
 
 mod board;
 mod golden;
@@ -20,16 +18,11 @@ use cxr_core::error::Error;
 use cxr_core::format::Model;
 use cxr_core::session::{Decision, Session, Verdict};
 
-static BYTES: &[u8] = include_bytes!(env!("CXR_MODEL_PATH"));
-
 /// A model that does not parse does not compile.
-const MODEL: Model<'static> = match Model::parse(include_bytes!(env!("CXR_MODEL_PATH"))) {
-    Ok(model) => model,
-    Err(_) => panic!("the file named by CXR_MODEL is not a valid .cxr model"),
-};
+const MODEL: Model<'static> = cxr_core::include_model!(env!("CXR_MODEL_PATH"));
 
 /// Bytes of one input row.
-const ROW: usize = MODEL.input().width as usize * MODEL.input().channels as usize;
+const ROW: usize = MODEL.input().row_len();
 
 #[entry]
 fn main() -> ! {
@@ -60,7 +53,7 @@ fn self_test(arena: &mut [i8], pixels: &mut [u8]) -> Result<usize, Error> {
     let input = MODEL.input();
     hprintln!(
         "model: {} bytes, {} layers, input {}x{}x{}, arena {} bytes",
-        BYTES.len(),
+        MODEL.as_bytes().len(),
         MODEL.layer_count(),
         input.height,
         input.width,
