@@ -20,37 +20,21 @@ fn main() {
 fn run() -> Result<()> {
     let package = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let root = package
-        .parent()
-        .context("firmware/ lies in the workspace")?;
+    let root = package.parent().context("firmware/ lies in the workspace")?;
 
     fs::copy(package.join("memory.x"), out.join("memory.x")).context("firmware/memory.x")?;
-    println!(
-        "cargo::rerun-if-changed={}",
-        package.join("memory.x").display()
-    );
+    println!("cargo::rerun-if-changed={}", package.join("memory.x").display());
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
 
     let model = named("CXR_MODEL", || root.join("models/default.cxr"))?;
-    let bytes = fs::read(&model).with_context(|| {
-        format!(
-            "{}: no model; write one with `host export`, or set CXR_MODEL",
-            model.display()
-        )
-    })?;
+    let bytes = fs::read(&model)
+        .with_context(|| format!("{}: no model; write one with `host export`, or set CXR_MODEL", model.display()))?;
     println!("cargo::rustc-env=CXR_MODEL_PATH={}", model.display());
 
     let name = model.file_stem().context("the model file has no name")?;
-    let fixture = named("CXR_FIXTURE", || {
-        root.join("tests/golden").join(name).with_extension("json")
-    })?;
-    let remedy = || {
-        format!(
-            "{}: write it with scripts/golden.py, or set CXR_FIXTURE",
-            fixture.display()
-        )
-    };
+    let fixture = named("CXR_FIXTURE", || root.join("tests/golden").join(name).with_extension("json"))?;
+    let remedy = || format!("{}: write it with scripts/golden.py, or set CXR_FIXTURE", fixture.display());
     let text = fs::read_to_string(&fixture).with_context(remedy)?;
     let golden: Value = serde_json::from_str(&text).with_context(remedy)?;
     ensure!(
@@ -59,10 +43,7 @@ fn run() -> Result<()> {
         fixture.display(),
         model.display(),
     );
-    fs::write(
-        out.join("golden.rs"),
-        constants(&golden).with_context(remedy)?,
-    )?;
+    fs::write(out.join("golden.rs"), constants(&golden).with_context(remedy)?)?;
     Ok(())
 }
 
@@ -84,43 +65,22 @@ fn constants(golden: &Value) -> Result<String> {
     let logits = golden["logits_bits"].as_array().context("logits_bits")?;
 
     let mut source = String::new();
-    writeln!(
-        source,
-        "/// First state of the generated input.\npub const SEED: u32 = {seed};"
-    )?;
-    writeln!(
-        source,
-        "/// Name and CRC-32 of each int8 layer.\npub const LAYERS: [(&str, u32); {}] = [",
-        layers.len()
-    )?;
+    writeln!(source, "/// First state of the generated input.\npub const SEED: u32 = {seed};")?;
+    writeln!(source, "/// Name and CRC-32 of each int8 layer.\npub const LAYERS: [(&str, u32); {}] = [", layers.len())?;
     for layer in layers {
         let name = layer["name"].as_str().context("layers[].name")?;
-        writeln!(
-            source,
-            "    ({name:?}, {:#010x}),",
-            word(&layer["crc32"]).context("layers[].crc32")?
-        )?;
+        writeln!(source, "    ({name:?}, {:#010x}),", word(&layer["crc32"]).context("layers[].crc32")?)?;
     }
-    writeln!(
-        source,
-        "];\n/// Bits of the logits.\npub const LOGITS_BITS: [u32; {}] = [",
-        logits.len()
-    )?;
+    writeln!(source, "];\n/// Bits of the logits.\npub const LOGITS_BITS: [u32; {}] = [", logits.len())?;
     for bits in logits {
-        writeln!(
-            source,
-            "    {:#010x},",
-            word(bits).context("logits_bits[]")?
-        )?;
+        writeln!(source, "    {:#010x},", word(bits).context("logits_bits[]")?)?;
     }
     source.push_str("];\n");
     Ok(source)
 }
 
 fn word(value: &Value) -> Result<u32> {
-    Ok(u32::try_from(
-        value.as_u64().context("not a whole number")?,
-    )?)
+    Ok(u32::try_from(value.as_u64().context("not a whole number")?)?)
 }
 
 fn hex(bytes: &[u8]) -> String {

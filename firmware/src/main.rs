@@ -72,10 +72,7 @@ fn self_test(arena: &mut [i8], pixels: &mut [u8]) -> Result<usize, Error> {
     let mut wrong = 0;
     let bits = verdict.logits().iter().map(|logit| logit.to_bits());
     if !bits.eq(golden::LOGITS_BITS) {
-        hprintln!(
-            "logits differ from onnxruntime: expected {:08x?}",
-            golden::LOGITS_BITS
-        );
+        hprintln!("logits differ from onnxruntime: expected {:08x?}", golden::LOGITS_BITS);
         wrong += 1;
     }
     wrong += check_layers(&mut session, pixels)?;
@@ -87,8 +84,7 @@ fn measure(session: &mut Session<'_, '_>, row: &mut [u8]) -> Result<(Verdict, u6
     let start = board::ticks();
     let empty = board::ticks().wrapping_sub(start);
     let mut ticks = 0;
-    let mut timed =
-        |start: u32| ticks += u64::from(board::ticks().wrapping_sub(start).saturating_sub(empty));
+    let mut timed = |start: u32| ticks += u64::from(board::ticks().wrapping_sub(start).saturating_sub(empty));
 
     session.reset();
     let mut image = golden::Pixels::new();
@@ -132,9 +128,7 @@ fn check_layers(session: &mut Session<'_, '_>, row: &mut [u8]) -> Result<usize, 
         image.fill(row);
         session.push_row_observed(row, &mut |layer, _, values| {
             if let Some(sum) = sums.get_mut(layer) {
-                values
-                    .iter()
-                    .for_each(|&value| sum.update(&value.to_le_bytes()));
+                values.iter().for_each(|&value| sum.update(&value.to_le_bytes()));
             }
         })?;
     }
@@ -142,19 +136,11 @@ fn check_layers(session: &mut Session<'_, '_>, row: &mut [u8]) -> Result<usize, 
     for ((name, expected), sum) in golden::LAYERS.into_iter().zip(sums) {
         let found = sum.finalize();
         if found != expected {
-            hprintln!(
-                "layer {}: crc32 {:08x}, onnxruntime {:08x}",
-                name,
-                found,
-                expected
-            );
+            hprintln!("layer {}: crc32 {:08x}, onnxruntime {:08x}", name, found, expected);
             wrong += 1;
         }
     }
-    hprintln!(
-        "layers checked against onnxruntime: {}",
-        golden::LAYERS.len()
-    );
+    hprintln!("layers checked against onnxruntime: {}", golden::LAYERS.len());
     Ok(wrong)
 }
 

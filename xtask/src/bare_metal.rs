@@ -26,23 +26,13 @@ impl Toolchain {
             return Ok(Self::Prebuilt);
         }
         install::debian(workspace, &["rustc-web", "rust-web-src", "lld"], || {
-            ["/usr/bin/rustc", "/usr/bin/ld.lld", "/usr/lib/rustlib/src"]
-                .iter()
-                .all(|path| Path::new(path).exists())
+            ["/usr/bin/rustc", "/usr/bin/ld.lld", "/usr/lib/rustlib/src"].iter().all(|path| Path::new(path).exists())
         })?;
         Ok(Self::Debian)
     }
 
-    fn cargo(
-        &self,
-        workspace: &Workspace,
-        subcommand: &str,
-        package: &str,
-        target: &str,
-    ) -> Command {
-        let mut cargo = workspace.cargo(&format!(
-            "{subcommand} --release --package {package} --target {target}"
-        ));
+    fn cargo(&self, workspace: &Workspace, subcommand: &str, package: &str, target: &str) -> Command {
+        let mut cargo = workspace.cargo(&format!("{subcommand} --release --package {package} --target {target}"));
         if let Self::Debian = self {
             cargo
                 .arg("-Zbuild-std=core")
@@ -75,11 +65,7 @@ pub fn firmware(workspace: &Workspace, model: Option<&Path>, fixture: Option<&Pa
         let mut cargo = toolchain.cargo(workspace, subcommand, "cxr-firmware", CORTEX_M4F);
         for (variable, path) in [("CXR_MODEL", model), ("CXR_FIXTURE", fixture)] {
             if let Some(path) = path {
-                cargo.env(
-                    variable,
-                    path.canonicalize()
-                        .with_context(|| path.display().to_string())?,
-                );
+                cargo.env(variable, path.canonicalize().with_context(|| path.display().to_string())?);
             }
         }
         if *subcommand == "clippy" {

@@ -15,22 +15,12 @@ pub fn debian(workspace: &Workspace, packages: &[&str], is_there: impl Fn() -> b
     let remedy = format!("missing, install by hand: apt-get install {names}");
     let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     ensure!(is_root && have("apt-get"), "{remedy}");
-    for arguments in [
-        vec!["update", "-qq"],
-        [
-            &["install", "-qq", "-y", "--no-install-recommends"],
-            packages,
-        ]
-        .concat(),
-    ] {
+    for arguments in [vec!["update", "-qq"], [&["install", "-qq", "-y", "--no-install-recommends"], packages].concat()] {
         let mut apt = workspace.command("apt-get");
         apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         run(apt)?;
     }
-    ensure!(
-        is_there(),
-        "apt-get installed {names}, yet they are not found"
-    );
+    ensure!(is_there(), "apt-get installed {names}, yet they are not found");
     Ok(())
 }
 
@@ -53,15 +43,10 @@ pub fn component(workspace: &Workspace, name: &str, subcommand: &str) -> Result<
 pub fn target(workspace: &Workspace, target: &str) -> Result<bool> {
     let mut rustc = workspace.command("rustc");
     rustc.args(["--print", "sysroot"]);
-    let library = Path::new(output(rustc)?.trim())
-        .join("lib/rustlib")
-        .join(target)
-        .join("lib");
+    let library = Path::new(output(rustc)?.trim()).join("lib/rustlib").join(target).join("lib");
     if !library.is_dir() && have("rustup") {
         let mut rustup = workspace.command("rustup");
-        rustup
-            .args(["target", "add", target])
-            .env("RUSTUP_MAX_RETRIES", "0");
+        rustup.args(["target", "add", target]).env("RUSTUP_MAX_RETRIES", "0");
         // Without a network the caller has another way.
         if let Err(error) = run(rustup) {
             println!("{error:#}");
@@ -88,8 +73,7 @@ pub fn python(workspace: &Workspace) -> Result<PathBuf> {
     venv.args(["-m", "venv", "--clear"]).arg(&folder);
     run(venv)?;
     let mut pip = workspace.command(&interpreter);
-    pip.args(["-m", "pip", "install", "--quiet", "--requirement"])
-        .arg(&wanted);
+    pip.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&wanted);
     run(pip)?;
     fs::write(&stamp, text)?;
     Ok(interpreter)

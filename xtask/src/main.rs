@@ -52,8 +52,6 @@ fn run() -> Result<()> {
     let workspace = shell::Workspace::locate()?;
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
-        Task::Firmware { model, fixture } => {
-            bare_metal::firmware(&workspace, model.as_deref(), fixture.as_deref())
-        }
+        Task::Firmware { model, fixture } => bare_metal::firmware(&workspace, model.as_deref(), fixture.as_deref()),
     }
 }

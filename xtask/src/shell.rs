@@ -18,17 +18,11 @@ impl Workspace {
     /// Asks Cargo.
     pub fn locate() -> Result<Self> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest
-            .parent()
-            .context("xtask/ lies in the workspace")?
-            .to_owned();
+        let root = manifest.parent().context("xtask/ lies in the workspace")?.to_owned();
         let mut metadata = command("cargo", &root);
         metadata.args(["metadata", "--no-deps", "--format-version", "1"]);
         let metadata: serde_json::Value = serde_json::from_str(&output(metadata)?)?;
-        let target = metadata["target_directory"]
-            .as_str()
-            .context("cargo metadata names no target_directory")?
-            .into();
+        let target = metadata["target_directory"].as_str().context("cargo metadata names no target_directory")?.into();
         Ok(Self { root, target })
     }
 
@@ -56,10 +50,7 @@ fn search_path() -> std::ffi::OsString {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = home
-        .map(|home| home.join("bin"))
-        .into_iter()
-        .chain(env::split_paths(&path));
+    let folders = home.map(|home| home.join("bin")).into_iter().chain(env::split_paths(&path));
     env::join_paths(folders).unwrap_or(path)
 }
 
@@ -67,9 +58,7 @@ fn search_path() -> std::ffi::OsString {
 pub fn run(mut command: Command) -> Result<()> {
     let line = line(&command);
     println!("$ {line}");
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start: {line}"))?;
+    let status = command.status().with_context(|| format!("cannot start: {line}"))?;
     if !status.success() {
         bail!("{status}: {line}");
     }
@@ -79,16 +68,9 @@ pub fn run(mut command: Command) -> Result<()> {
 /// Runs a command silently and returns what it printed.
 pub fn output(mut command: Command) -> Result<String> {
     let line = line(&command);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start: {line}"))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start: {line}"))?;
     if !output.status.success() {
-        bail!(
-            "{}: {line}: {}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("{}: {line}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(String::from_utf8(output.stdout)?)
 }
@@ -100,8 +82,5 @@ pub fn have(program: &str) -> bool {
 
 fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -66,9 +66,7 @@ impl Step {
 
 /// Runs the selected steps, all of them if none is, to the end even if one fails.
 pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
-    let selected = Step::value_variants()
-        .iter()
-        .filter(|step| only.is_empty() || only.contains(step));
+    let selected = Step::value_variants().iter().filter(|step| only.is_empty() || only.contains(step));
     let mut results = Vec::new();
     for step in selected {
         let (name, help) = describe(*step);
@@ -85,11 +83,7 @@ pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
 
     println!("\n=== summary");
     for (name, time, passed) in &results {
-        println!(
-            "{name:<12} {:>9}  {}",
-            seconds(*time),
-            if *passed { "passed" } else { "FAILED" }
-        );
+        println!("{name:<12} {:>9}  {}", seconds(*time), if *passed { "passed" } else { "FAILED" });
     }
     let failed = results.iter().filter(|(.., passed)| !passed).count();
     println!("{} passed, {failed} failed", results.len() - failed);
@@ -101,16 +95,9 @@ pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
 
 /// Command-line name and help of a step.
 fn describe(step: Step) -> (String, String) {
-    step.to_possible_value()
-        .map_or_else(Default::default, |value| {
-            (
-                value.get_name().to_owned(),
-                value
-                    .get_help()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-            )
-        })
+    step.to_possible_value().map_or_else(Default::default, |value| {
+        (value.get_name().to_owned(), value.get_help().map(ToString::to_string).unwrap_or_default())
+    })
 }
 
 fn seconds(time: Duration) -> String {
@@ -123,18 +110,11 @@ fn onnx(workspace: &Workspace) -> Result<()> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        if let Some(name) = path
-            .to_str()
-            .and_then(|path| path.strip_suffix(".int8.onnx"))
-        {
+        if let Some(name) = path.to_str().and_then(|path| path.strip_suffix(".int8.onnx")) {
             names.insert(name.to_owned());
         }
     }
-    ensure!(
-        !names.is_empty(),
-        "{}: no *.int8.onnx; write one with `host export`",
-        folder.display()
-    );
+    ensure!(!names.is_empty(), "{}: no *.int8.onnx; write one with `host export`", folder.display());
     let python = install::python(workspace)?;
     for name in names {
         let mut check = workspace.command(&python);
