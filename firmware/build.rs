@@ -34,12 +34,12 @@ fn run() -> Result<()> {
 
     let name = model.file_stem().context("the model file has no name")?;
     let fixture = named("CXR_FIXTURE", || root.join("tests/golden").join(name).with_extension("json"))?;
-    let remedy = || format!("{}: write it with scripts/golden.py, or set CXR_FIXTURE", fixture.display());
+    let remedy = || format!("{}: write it with scripts/make_golden.py, or set CXR_FIXTURE", fixture.display());
     let text = fs::read_to_string(&fixture).with_context(remedy)?;
     let golden: Value = serde_json::from_str(&text).with_context(remedy)?;
     ensure!(
         golden["model_sha256"].as_str() == Some(&hex(&Sha256::digest(&bytes))),
-        "{}: made from another {}; write it again with scripts/golden.py",
+        "{}: made from another {}; write it again with scripts/make_golden.py",
         fixture.display(),
         model.display(),
     );

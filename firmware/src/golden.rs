@@ -1,4 +1,4 @@
-//! The golden fixture: a generated image and what onnxruntime makes of it (tests/golden, written by scripts/golden.py).
+//! The golden fixture: a generated image and what onnxruntime makes of it (tests/golden, written by scripts/make_golden.py).
 
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
 

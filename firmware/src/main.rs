@@ -63,10 +63,10 @@ fn self_test(arena: &mut [i8], pixels: &mut [u8]) -> Result<usize, Error> {
 
     let mut session = Session::new(&MODEL, arena)?;
     cortex_m_stack::repaint_stack();
-    let (verdict, ticks) = measure(&mut session, pixels)?;
+    let (verdict, instructions) = measure(&mut session, pixels)?;
     let stack = cortex_m_stack::stack_size() - cortex_m_stack::stack_painted();
     report(&verdict);
-    hprintln!("instructions: {}", board::instructions(ticks));
+    hprintln!("instructions: {}", instructions);
     hprintln!("stack: {} bytes", stack);
 
     let mut wrong = 0;
@@ -79,25 +79,23 @@ fn self_test(arena: &mut [i8], pixels: &mut [u8]) -> Result<usize, Error> {
     Ok(wrong)
 }
 
-/// One inference, and the time spent in the session (not in making pixels) in ticks.
+/// One inference, and the instructions spent in the session (not in making pixels).
 fn measure(session: &mut Session<'_, '_>, row: &mut [u8]) -> Result<(Verdict, u64), Error> {
-    let start = board::ticks();
-    let empty = board::ticks().wrapping_sub(start);
-    let mut ticks = 0;
-    let mut timed = |start: u32| ticks += u64::from(board::ticks().wrapping_sub(start).saturating_sub(empty));
+    let empty = board::Stopwatch::start().instructions();
+    let mut instructions = 0;
 
     session.reset();
     let mut image = golden::Pixels::new();
     for _ in 0..MODEL.input().height {
         image.fill(row);
-        let start = board::ticks();
+        let watch = board::Stopwatch::start();
         session.push_row(row)?;
-        timed(start);
+        instructions += watch.instructions() - empty;
     }
-    let start = board::ticks();
+    let watch = board::Stopwatch::start();
     let verdict = session.finish()?;
-    timed(start);
-    Ok((verdict, ticks))
+    instructions += watch.instructions() - empty;
+    Ok((verdict, instructions))
 }
 
 /// Prints a verdict and its checksum, by which runs on different targets are compared.

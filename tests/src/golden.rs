@@ -1,5 +1,5 @@
 //! Golden fixtures: `golden/NAME.json`, a generated image's layers and logits as onnxruntime computes them
-//! from `models/NAME.int8.onnx` (written by scripts/golden.py).
+//! from `models/NAME.int8.onnx` (written by scripts/make_golden.py).
 
 use anyhow::{Context, Result, ensure};
 use crc::{CRC_32_ISO_HDLC, Crc};

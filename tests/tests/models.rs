@@ -2,7 +2,7 @@
 
 use cxr_tests::data::{link_subset, shared_coronahack};
 use cxr_tests::host::{random_model, read_json, run};
-use cxr_tests::{files, golden, root, sha256, shipped_models};
+use cxr_tests::{files, golden as fixtures, root, sha256, shipped_models};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -13,11 +13,10 @@ fn every_golden_fixture_holds() {
     let fixtures = files(&root().join("tests/golden"), "json");
     assert!(!fixtures.is_empty(), "tests/golden holds no fixture");
     for fixture in fixtures {
-        let name = fixture.file_stem().unwrap_or_default();
-        let beside = fixture.with_extension("cxr");
-        let model = if beside.is_file() { beside } else { root().join("models").join(name).with_extension("cxr") };
+        let golden = read_json(&fixture);
+        let model = root().join(golden["model"].as_str().unwrap_or_default());
         let bytes = fs::read(&model).unwrap_or_else(|error| panic!("{}: {error}", model.display()));
-        golden::check(&bytes, &read_json(&fixture)).unwrap_or_else(|error| panic!("{}: {error:#}", fixture.display()));
+        fixtures::check(&bytes, &golden).unwrap_or_else(|error| panic!("{}: {error:#}", fixture.display()));
     }
 }
 

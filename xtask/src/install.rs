@@ -46,7 +46,7 @@ pub fn target(workspace: &Workspace, target: &str) -> Result<bool> {
     let library = Path::new(output(rustc)?.trim()).join("lib/rustlib").join(target).join("lib");
     if !library.is_dir() && have("rustup") {
         let mut rustup = workspace.command("rustup");
-        rustup.args(["target", "add", target]).env("RUSTUP_MAX_RETRIES", "0");
+        rustup.args(["target", "add", target]).env("RUSTUP_MAX_RETRIES", "0").env("RUST_BACKTRACE", "0");
         // Without a network the caller has another way.
         if let Err(error) = run(rustup) {
             println!("{error:#}");
