@@ -1,1 +1,286 @@
-//! Under construction.
+//! Image files to gray pixels: decoded by content, resized by [`cxr_core::image`] alone, so that training,
+//! evaluation, prediction and the device see the same pixels.
+
+use anyhow::{Context, Result, bail};
+use cxr_core::image::{MAX_EXTENT, Resizer, Row, Window};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+/// Largest file read, in bytes.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+/// Most memory that decoding one image may take, in bytes: 8192 x 8192 pixels of 16-bit gray, four times over.
+const MAX_ALLOC: u64 = 512 << 20;
+const REMEDY: &str = "give a PNG, JPEG, TIFF or BMP file";
+
+/// Decodes the file at `path` and resizes it to 256x256.
+///
+/// Returns 256*256 gray levels, 0 to 255, row by row.
+///
+/// # Errors
+/// As [`gray`], and an unreadable or empty file.
+pub fn gray_256(path: &Path) -> Result<Vec<u8>> {
+    gray(&read(path)?, &path.display().to_string(), 256, 256)
+}
+
+/// Reads a file of at most 256 MiB.
+///
+/// # Errors
+/// Names `path` and what to do.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let name = path.display();
+    let metadata = std::fs::metadata(path).with_context(|| format!("{name}: cannot be opened: check the path"))?;
+    if !metadata.is_file() {
+        bail!("{name}: not a file: {REMEDY}");
+    }
+    let mut bytes = Vec::with_capacity(metadata.len().min(MAX_FILE_BYTES) as usize);
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .with_context(|| format!("{name}: cannot be read: check its permissions"))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        bail!("{name}: larger than {} MiB: reduce it", MAX_FILE_BYTES >> 20);
+    }
+    Ok(bytes)
+}
+
+/// Decodes an image held in memory and stretches it to `width` x `height`.
+///
+/// The format is told from the bytes, never from `name`, which serves the errors. 8 and 16 bits; gray, RGB
+/// and RGBA (alpha is ignored); 16-bit values are gray over their full range. Exif orientation is applied.
+/// Returns `width * height` gray levels, 0 to 255, row by row.
+///
+/// # Errors
+/// Bytes that are no image, a damaged or oversized image, floating-point pixels, a `width` without a resizer.
+pub fn gray(bytes: &[u8], name: &str, width: usize, height: usize) -> Result<Vec<u8>> {
+    Image::decode(bytes, name)?.gray(width, height)
+}
+
+/// Width and height in pixels, read from the header and turned by Exif orientation.
+///
+/// # Errors
+/// Bytes that are no image, or an oversized one.
+pub fn dimensions(bytes: &[u8], name: &str) -> Result<(u32, u32)> {
+    let (decoder, orientation) = open(bytes, name)?;
+    let (width, height) = decoder.dimensions();
+    let turned = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    Ok(if turned { (height, width) } else { (width, height) })
+}
+
+/// A decoded image: decode once, resize to several sizes.
+pub struct Image<'n> {
+    name: &'n str,
+    pixels: DynamicImage,
+}
+
+impl<'n> Image<'n> {
+    /// Decodes; see [`gray`].
+    ///
+    /// # Errors
+    /// As [`gray`].
+    pub fn decode(bytes: &[u8], name: &'n str) -> Result<Self> {
+        let (decoder, orientation) = open(bytes, name)?;
+        let mut pixels = DynamicImage::from_decoder(decoder)
+            .with_context(|| format!("{name}: damaged image: replace the file or leave it out"))?;
+        pixels.apply_orientation(orientation);
+        // Gray with alpha has no row type of its own; all others are read in place.
+        let pixels = match pixels {
+            DynamicImage::ImageLumaA8(_) => DynamicImage::ImageLuma8(pixels.into_luma8()),
+            DynamicImage::ImageLumaA16(_) => DynamicImage::ImageLuma16(pixels.into_luma16()),
+            DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
+                bail!("{name}: floating-point pixels have no black and white: convert it to an 8 or 16-bit PNG")
+            }
+            other => other,
+        };
+        Ok(Self { name, pixels })
+    }
+
+    /// Width and height in pixels.
+    pub fn dimensions(&self) -> (u32, u32) {
+        (self.pixels.width(), self.pixels.height())
+    }
+
+    /// Stretches to `width` x `height` gray levels, row by row.
+    ///
+    /// # Errors
+    /// A `width` without a resizer.
+    pub fn gray(&self, width: usize, height: usize) -> Result<Vec<u8>> {
+        // The resizer's width is a constant so that a device knows its memory; these are the ones in use.
+        match width {
+            32 => self.resize::<32>(height),
+            64 => self.resize::<64>(height),
+            96 => self.resize::<96>(height),
+            128 => self.resize::<128>(height),
+            160 => self.resize::<160>(height),
+            192 => self.resize::<192>(height),
+            224 => self.resize::<224>(height),
+            256 => self.resize::<256>(height),
+            320 => self.resize::<320>(height),
+            384 => self.resize::<384>(height),
+            512 => self.resize::<512>(height),
+            _ => bail!(
+                "{}: no resizer for width {width}: use 32, 64, 96, 128, 160, 192, 224, 256, 320, 384 or 512",
+                self.name
+            ),
+        }
+    }
+
+    fn resize<const W: usize>(&self, height: usize) -> Result<Vec<u8>> {
+        let width = self.pixels.width() as usize;
+        match &self.pixels {
+            DynamicImage::ImageLuma8(p) => self.push::<W, _>(p, width, height, Window::FULL_8, Row::Gray8),
+            DynamicImage::ImageRgb8(p) => self.push::<W, _>(p, width * 3, height, Window::FULL_8, Row::Rgb8),
+            DynamicImage::ImageRgba8(p) => self.push::<W, _>(p, width * 4, height, Window::FULL_8, Row::Rgba8),
+            DynamicImage::ImageLuma16(p) => self.push::<W, _>(p, width, height, Window::FULL_16, Row::Gray16),
+            DynamicImage::ImageRgb16(p) => self.push::<W, _>(p, width * 3, height, Window::FULL_16, Row::Rgb16),
+            DynamicImage::ImageRgba16(p) => self.push::<W, _>(p, width * 4, height, Window::FULL_16, Row::Rgba16),
+            _ => bail!("{}: this pixel format is not supported: convert it to an 8 or 16-bit PNG", self.name),
+        }
+    }
+
+    fn push<'a, const W: usize, T>(
+        &self,
+        pixels: &'a [T],
+        stride: usize,
+        height: usize,
+        window: Window,
+        row: fn(&'a [T]) -> Row<'a>,
+    ) -> Result<Vec<u8>> {
+        let (in_width, in_height) = self.dimensions();
+        let refused = |error| anyhow::anyhow!("{}: {error}: {REMEDY} of 1 to {MAX_EXTENT} pixels a side", self.name);
+        let mut resizer =
+            Resizer::<W>::new(in_width as usize, in_height as usize, height, window).map_err(refused)?;
+        let mut out = Vec::with_capacity(W * height);
+        for line in pixels.chunks_exact(stride) {
+            resizer.push_row(row(line), |gray| out.extend_from_slice(gray)).map_err(refused)?;
+        }
+        Ok(out)
+    }
+}
+
+/// A decoder held to the limits, and the Exif orientation.
+fn open<'a>(bytes: &'a [u8], name: &str) -> Result<(impl ImageDecoder + 'a, Orientation)> {
+    if bytes.is_empty() {
+        bail!("{name}: empty file: {REMEDY}");
+    }
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    if reader.format().is_none() {
+        bail!("{name}: not an image: {REMEDY}");
+    }
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_ALLOC);
+    reader.limits(limits);
+    let mut decoder =
+        reader.into_decoder().with_context(|| format!("{name}: not an image that can be read: {REMEDY}"))?;
+    let (width, height) = decoder.dimensions();
+    // Before any pixel is decoded: a few bytes of header can claim gigabytes.
+    if width.max(height) as usize > MAX_EXTENT || decoder.total_bytes() > MAX_ALLOC {
+        bail!("{name}: {width} x {height} pixels is too large: reduce it to {MAX_EXTENT} pixels a side");
+    }
+    // An unreadable Exif block is no reason to refuse the pixels.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Ok((decoder, orientation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
+
+    fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        image.into().write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+        bytes
+    }
+
+    fn level(x: u32, y: u32) -> u8 {
+        (x * 3 + y * 2) as u8
+    }
+
+    fn ramp() -> GrayImage {
+        GrayImage::from_fn(40, 50, |x, y| Luma([level(x, y)]))
+    }
+
+    #[test]
+    fn every_pixel_format_gives_the_same_gray() {
+        let expected = gray(&encoded(ramp(), ImageFormat::Png), "gray8", 32, 32).unwrap();
+        assert_eq!(expected.len(), 32 * 32);
+        let wide = |x, y| u16::from(level(x, y)) * 257;
+        let images: [(&str, DynamicImage); 7] = [
+            ("gray16", ImageBuffer::from_fn(40, 50, |x, y| Luma([wide(x, y)])).into()),
+            ("gray alpha", ImageBuffer::from_fn(40, 50, |x, y| LumaA([level(x, y), 9])).into()),
+            ("gray alpha 16", ImageBuffer::from_fn(40, 50, |x, y| LumaA([wide(x, y), 9])).into()),
+            ("rgb", ImageBuffer::from_fn(40, 50, |x, y| Rgb([level(x, y); 3])).into()),
+            ("rgb16", ImageBuffer::from_fn(40, 50, |x, y| Rgb([wide(x, y); 3])).into()),
+            ("rgba", ImageBuffer::from_fn(40, 50, |x, y| Rgba([level(x, y), level(x, y), level(x, y), 3])).into()),
+            ("rgba16", ImageBuffer::from_fn(40, 50, |x, y| Rgba([wide(x, y), wide(x, y), wide(x, y), 3])).into()),
+        ];
+        for (name, image) in images {
+            for format in [ImageFormat::Png, ImageFormat::Tiff] {
+                if format == ImageFormat::Tiff && name.starts_with("gray alpha") {
+                    continue; // the encoder has no such format
+                }
+                assert_eq!(gray(&encoded(image.clone(), format), name, 32, 32).unwrap(), expected, "{name} {format:?}");
+            }
+        }
+        assert_eq!(gray(&encoded(ramp(), ImageFormat::Bmp), "bmp", 32, 32).unwrap(), expected);
+    }
+
+    #[test]
+    fn content_decides_not_the_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("named.png");
+        std::fs::write(&path, encoded(ramp(), ImageFormat::Jpeg)).unwrap();
+        assert_eq!(gray_256(&path).unwrap().len(), 256 * 256);
+    }
+
+    #[test]
+    fn sizes_and_orientation() {
+        let plain = encoded(ramp(), ImageFormat::Jpeg);
+        assert_eq!(dimensions(&plain, "plain").unwrap(), (40, 50));
+        // Exif APP1 after SOI: little-endian TIFF, one entry, orientation (0x0112) 6 = rotate by 90 degrees.
+        let mut exif = b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
+        exif[3] = (exif.len() - 2) as u8;
+        let turned = [&plain[..2], &exif, &plain[2..]].concat();
+        assert_eq!(dimensions(&turned, "turned").unwrap(), (50, 40));
+        let image = Image::decode(&turned, "turned").unwrap();
+        assert_eq!(image.dimensions(), (50, 40));
+        assert_ne!(image.gray(32, 32).unwrap(), gray(&plain, "plain", 32, 32).unwrap());
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_remedy() {
+        let png = encoded(ramp(), ImageFormat::Png);
+        let float = encoded(DynamicImage::from(ramp()).to_rgb32f(), ImageFormat::Tiff);
+        let mut huge = png.clone();
+        huge[16..20].copy_from_slice(&60_000u32.to_be_bytes());
+        let checksum = crc32(&huge[12..29]);
+        huge[29..33].copy_from_slice(&checksum.to_be_bytes());
+        for (bytes, told) in [
+            (&b""[..], "empty file"),
+            (b"hello, not an image", "not an image"),
+            (&png[..png.len() / 2], "damaged"),
+            (&float, "floating-point"),
+            (&huge, "too large"),
+        ] {
+            let error = format!("{:#}", gray(bytes, "scan.png", 32, 32).unwrap_err());
+            assert!(error.starts_with("scan.png: ") && error.contains(told), "{error}");
+        }
+        let error = gray(&png, "scan.png", 33, 32).unwrap_err().to_string();
+        assert!(error.contains("no resizer for width 33"), "{error}");
+        let error = format!("{:#}", gray_256(Path::new("/nowhere/scan.png")).unwrap_err());
+        assert!(error.contains("/nowhere/scan.png: cannot be opened"), "{error}");
+        let error = gray_256(Path::new("/")).unwrap_err().to_string();
+        assert!(error.contains("not a file"), "{error}");
+    }
+
+    /// CRC-32 of PNG chunks, bit by bit.
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(u32::MAX, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        })
+    }
+}

@@ -1,10 +1,163 @@
-//! Under construction.
+//! `host predict`: a verdict for each image.
 
-/// Arguments.
+use crate::classes::DISCLAIMER;
+use crate::decode;
+use crate::files;
+use crate::model_file::{Answer, Engine, ModelFile};
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Arguments of `host predict`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Images: PNG, JPEG, TIFF or BMP, told by their content.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Model file; the shipped models/default.cxr if absent.
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// One JSON object per image and line.
+    #[arg(long)]
+    pub json: bool,
+}
 
-/// Runs the command.
-pub fn run(_args: &Args) -> anyhow::Result<()> {
-    anyhow::bail!("under construction")
+const CAUTION: &str = "Caution: in the training data disease goes with age and origin (Normal and Pneumonia: mostly children of one hospital; \
+COVID-19: adults), so a verdict may reflect those instead.";
+
+/// Runs the command; every image is tried.
+pub fn run(args: &Args) -> Result<()> {
+    let path = args.model.clone().map_or_else(default_model, Ok)?;
+    let file = ModelFile::read(&path)?;
+    let engine = file.engine()?;
+    let mut failed = 0;
+    for image in &args.images {
+        match predict(engine, image) {
+            Ok(prediction) if args.json => println!("{}", prediction.to_json(&file, engine)),
+            Ok(prediction) => prediction.print(engine),
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                failed += 1;
+            }
+        }
+    }
+    if !args.json && failed < args.images.len() {
+        println!("model {} (sha256 {})\n{CAUTION}\n{DISCLAIMER}", file.name, &file.sha256[..16]);
+    }
+    match failed {
+        0 => Ok(()),
+        _ => bail!("{failed} of {} images could not be classified", args.images.len()),
+    }
+}
+
+/// The shipped model: in the working folder, beside the program (or above it), or in the source tree it was built from.
+///
+/// # Errors
+/// There is none: says how to get one.
+pub fn default_model() -> Result<PathBuf> {
+    let name = Path::new("models/default.cxr");
+    let program = std::env::current_exe().unwrap_or_default();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
+    std::iter::once(PathBuf::new())
+        .chain(program.ancestors().skip(1).map(Path::to_owned))
+        .chain(source)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .with_context(|| format!("{}: no model found here, beside the program or in its source tree; give --model FILE", name.display()))
+}
+
+/// A classified image.
+struct Prediction {
+    image: String,
+    sha256: String,
+    answer: Answer,
+    milliseconds: f64,
+}
+
+fn predict(engine: Engine<'_>, path: &Path) -> Result<Prediction> {
+    let started = Instant::now();
+    let image = path.display().to_string();
+    let bytes = decode::read(path)?;
+    let [height, width, _] = engine.input();
+    let answer = engine.classify(&decode::gray(&bytes, &image, width, height)?).with_context(|| image.clone())?;
+    Ok(Prediction { image, answer, milliseconds: 1e3 * started.elapsed().as_secs_f64(), sha256: files::sha256(&bytes) })
+}
+
+impl Prediction {
+    fn to_json(&self, file: &ModelFile, engine: Engine<'_>) -> Value {
+        let class = |k: usize| engine.model.class_name(k);
+        let probabilities: Map<String, Value> =
+            self.answer.probabilities.iter().enumerate().map(|(k, p)| (class(k).to_owned(), json!(p))).collect();
+        json!({
+            "image": self.image,
+            "sha256": self.sha256,
+            "model": file.name,
+            "model_sha256": file.sha256,
+            "label": self.answer.class.map(class),
+            "probabilities": probabilities,
+            "logits": self.answer.logits,
+            "abstained": self.answer.class.is_none(),
+            "reason": self.answer.reason,
+            "milliseconds": self.milliseconds,
+        })
+    }
+
+    fn print(&self, engine: Engine<'_>) {
+        println!("{}", self.image);
+        for (k, p) in self.answer.probabilities.iter().enumerate() {
+            println!("  {:<20} {:>6.1} %  {}", engine.model.class_name(k), 100.0 * p, bar(*p));
+        }
+        match (self.answer.class, &self.answer.reason) {
+            (Some(class), _) => println!("  verdict: {}", engine.model.class_name(class)),
+            (None, reason) => println!(
+                "  no verdict: {} (the top probability must reach {:.1} %)",
+                reason.as_deref().unwrap_or("withheld").replace('_', " "),
+                100.0 * engine.model.abstain_below()
+            ),
+        }
+        println!("  {:.1} ms\n", self.milliseconds);
+    }
+}
+
+/// A bar of at most 24 cells, in eighths.
+fn bar(share: f32) -> String {
+    let eighths = (share.clamp(0.0, 1.0) * 192.0).round() as usize;
+    let part = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
+    "█".repeat(eighths / 8) + part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::bundle::Bundle;
+    use crate::export::random::{FIXTURE, network, smooth};
+
+    #[test]
+    fn bars_are_proportional() {
+        assert_eq!((bar(0.0), bar(1.0)), (String::new(), "█".repeat(24)));
+        assert_eq!(bar(0.5).chars().count(), 12);
+    }
+
+    #[test]
+    fn json_has_the_documented_fields_and_bad_images_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = Bundle::random(network(1, [256, 256, 3], &FIXTURE), 1).unwrap();
+        let file = ModelFile::new(bundle.cxr, "m").unwrap();
+        let engine = file.engine().unwrap();
+        let path = folder.path().join("image");
+        let pixels = image::GrayImage::from_raw(300, 200, smooth(1, 200, 300)).unwrap();
+        pixels.save_with_format(&path, image::ImageFormat::Png).unwrap();
+        let value = predict(engine, &path).unwrap().to_json(&file, engine);
+        let mut fields: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        fields.sort_unstable();
+        assert_eq!(
+            fields,
+            ["abstained", "image", "label", "logits", "milliseconds", "model", "model_sha256", "probabilities", "reason", "sha256"]
+        );
+        let sum: f64 = value["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+        std::fs::write(&path, b"no image").unwrap();
+        assert!(predict(engine, &path).is_err());
+    }
 }

@@ -1,1 +1,469 @@
-//! Under construction.
+//! Recipes: one TOML file names a network, its training, its augmentation and its data.
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Everything that a training run depends on, apart from the images and the seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Short name; exported files bear it.
+    pub name: String,
+    /// Input shape.
+    pub input: Input,
+    /// Layers and head.
+    pub network: NetworkSpec,
+    /// Optimiser, schedule, sampling.
+    pub train: TrainSpec,
+    /// Random distortions of training images.
+    #[serde(default)]
+    pub augment: AugmentSpec,
+    /// Which images.
+    #[serde(default)]
+    pub data: DataSpec,
+}
+
+/// Input shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels; gray images are replicated to them.
+    pub channels: usize,
+}
+
+/// Layers and head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSpec {
+    /// How the last feature map meets the dense layer.
+    pub head: Head,
+    /// In execution order.
+    pub layers: Vec<LayerSpec>,
+}
+
+/// One layer of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum LayerSpec {
+    /// 'Same' convolution without bias, batch normalisation, ReLU.
+    Conv {
+        /// Output channels.
+        filters: usize,
+        /// Odd kernel height and width.
+        kernel: usize,
+        /// Stride in both directions.
+        stride: usize,
+    },
+    /// Max-pooling without padding.
+    MaxPool {
+        /// Window height and width.
+        size: usize,
+        /// Stride in both directions.
+        stride: usize,
+    },
+}
+
+/// What precedes the dense layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Head {
+    /// Every cell has its own weights.
+    Flatten,
+    /// Mean over the cells.
+    AveragePool,
+}
+
+/// Optimiser, schedule, sampling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSpec {
+    /// Images a step.
+    pub batch: usize,
+    /// Image sizes in order; the last is the input size.
+    pub stages: Vec<Stage>,
+    /// Update rule.
+    pub optimizer: OptimizerSpec,
+    /// Learning rate.
+    pub schedule: Schedule,
+    /// Which image comes how often.
+    pub sampling: Sampling,
+    /// Share of the target given to all classes alike, in [0, 1).
+    #[serde(default)]
+    pub label_smoothing: f32,
+    /// Decay a step of the exponential moving average of the weights; 0 = off.
+    #[serde(default)]
+    pub ema: f64,
+    /// Batch normalisation.
+    pub batch_norm: BatchNormSpec,
+}
+
+/// A run of epochs at one image size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// How many.
+    pub epochs: usize,
+    /// Height and width of the training images.
+    pub size: usize,
+}
+
+/// Update rule. Biases and batch-norm parameters are never decayed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum OptimizerSpec {
+    /// Adam; `l2` is the factor of the summed squared weights in the loss (Keras' meaning: the gradient gets `2 * l2 * w`).
+    Adam {
+        /// Added to the root of the second moment.
+        epsilon: f32,
+        /// Penalty.
+        l2: f32,
+    },
+    /// Adam with decoupled weight decay.
+    #[serde(rename = "adamw")]
+    AdamW {
+        /// Added to the root of the second moment.
+        epsilon: f32,
+        /// Decay a step, times the learning rate.
+        weight_decay: f32,
+    },
+}
+
+/// Learning rate over the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Constant rates, one after the other.
+    Steps(Vec<RateStep>),
+    /// Cosine from `peak / 25` up to `peak` over the `warmup` share of all steps, then cosine down to `peak / 10000`.
+    OneCycle {
+        /// Highest rate.
+        peak: f64,
+        /// Share of the steps that rise, in (0, 1).
+        warmup: f64,
+    },
+}
+
+/// A constant rate for some epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateStep {
+    /// How many epochs.
+    pub epochs: usize,
+    /// Learning rate.
+    pub rate: f64,
+}
+
+/// Which image comes how often in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sampling {
+    /// Each image once.
+    Natural,
+    /// Each class equally often; within a class, a source of n images in proportion to `n ^ source_power`.
+    Balanced {
+        /// 0 = sources equally often, 1 = images equally often.
+        source_power: f64,
+    },
+}
+
+/// Batch normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchNormSpec {
+    /// Share of the batch in each update of the running statistics (1 - Keras' momentum).
+    pub momentum: f64,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+/// Random distortions; 0 switches one off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentSpec {
+    /// Largest rotation, degrees.
+    pub rotation: f32,
+    /// Largest relative change of size.
+    pub zoom: f32,
+    /// Largest shift, share of the side.
+    pub shift: f32,
+    /// Probability of a left-right flip.
+    pub flip: f32,
+    /// Gamma is `exp(u)`, `u` within plus or minus this.
+    pub gamma: f32,
+    /// Largest relative change of brightness.
+    pub brightness: f32,
+    /// Largest relative change of contrast about the mean.
+    pub contrast: f32,
+    /// Probability of losing resolution (1 to 3 times down and up again).
+    pub resample: f32,
+    /// Probability of noise.
+    pub noise: f32,
+    /// Probability of a black border on some sides, up to 12 % each.
+    pub border: f32,
+    /// Probability, for each corner, of erasing a rectangle: text markers sit there.
+    pub corner: f32,
+}
+
+/// Which images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSpec {
+    /// Also train on the external folder's `train` images.
+    pub external: bool,
+}
+
+impl Recipe {
+    /// Reads and checks a recipe file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("{}: cannot read the recipe; give a TOML file such as models/recipes/default.toml", path.display()))?;
+        Self::parse(&text).with_context(|| format!("{}: not a valid recipe", path.display()))
+    }
+
+    /// Parses and checks TOML.
+    pub fn parse(text: &str) -> Result<Self> {
+        let recipe: Self = toml::from_str(text)?;
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// The recipe as TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        Ok(toml::to_string_pretty(self)?)
+    }
+
+    /// Epochs in all stages together.
+    pub fn epochs(&self) -> usize {
+        self.train.stages.iter().map(|stage| stage.epochs).sum()
+    }
+
+    /// Image size of an epoch, counted from 0.
+    pub fn size_at(&self, epoch: usize) -> usize {
+        let mut end = 0;
+        for stage in &self.train.stages {
+            end += stage.epochs;
+            if epoch < end {
+                return stage.size;
+            }
+        }
+        self.input.height
+    }
+
+    /// The same recipe with another number of epochs, stages and rates shortened or stretched alike.
+    pub fn with_epochs(mut self, epochs: usize) -> Result<Self> {
+        ensure!(epochs > 0, "--epochs must be at least 1");
+        let mut counts: Vec<usize> = self.train.stages.iter().map(|s| s.epochs).collect();
+        rescale(&mut counts, epochs);
+        for (stage, count) in self.train.stages.iter_mut().zip(counts) {
+            stage.epochs = count;
+        }
+        if let Schedule::Steps(steps) = &mut self.train.schedule {
+            let mut counts: Vec<usize> = steps.iter().map(|s| s.epochs).collect();
+            rescale(&mut counts, epochs);
+            for (step, count) in steps.iter_mut().zip(counts) {
+                step.epochs = count;
+            }
+        }
+        Ok(self)
+    }
+
+    fn validate(&self) -> Result<()> {
+        ensure!(
+            !self.name.is_empty() && self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
+            "name = {:?}: use letters, digits, - and _",
+            self.name
+        );
+        let Input { height, width, channels } = self.input;
+        ensure!(height == 256 && width == 256, "input: images are 256x256, not {height}x{width}");
+        ensure!(channels == 1 || channels == 3, "input.channels = {channels}: use 1 or 3");
+        self.network.shapes(self.input)?;
+        self.train.validate(self)?;
+        self.augment.validate()
+    }
+}
+
+/// Scales `counts` to add up to `total`, by rounding their running sums; the last keeps at least 1.
+fn rescale(counts: &mut [usize], total: usize) {
+    let old: usize = counts.iter().sum::<usize>().max(1);
+    let (mut seen, mut before) = (0, 0);
+    let last = counts.len().saturating_sub(1);
+    for (i, count) in counts.iter_mut().enumerate() {
+        seen += *count;
+        let end = if i == last { total } else { ((seen * total + old / 2) / old).min(total - 1) };
+        *count = end - before;
+        before = end;
+    }
+}
+
+impl NetworkSpec {
+    /// Shape `[height, width, channels]` before each layer and after the last: `layers.len() + 1` entries.
+    pub fn shapes(&self, input: Input) -> Result<Vec<[usize; 3]>> {
+        ensure!(
+            self.layers.iter().any(|l| matches!(l, LayerSpec::Conv { .. })),
+            "network.layers: at least one conv is needed"
+        );
+        let mut shape = [input.height, input.width, input.channels];
+        let mut shapes = vec![shape];
+        for (i, layer) in self.layers.iter().enumerate() {
+            let [h, w, c] = shape;
+            shape = match *layer {
+                LayerSpec::Conv { filters, kernel, stride } => {
+                    ensure!(kernel % 2 == 1 && kernel <= 7, "network.layers[{i}]: kernel {kernel} must be 1, 3, 5 or 7");
+                    ensure!((1..=4).contains(&stride), "network.layers[{i}]: stride {stride} must be 1 to 4");
+                    ensure!((1..=1024).contains(&filters), "network.layers[{i}]: filters {filters} must be 1 to 1024");
+                    [h.div_ceil(stride), w.div_ceil(stride), filters]
+                }
+                LayerSpec::MaxPool { size, stride } => {
+                    ensure!((1..=4).contains(&stride), "network.layers[{i}]: stride {stride} must be 1 to 4");
+                    ensure!(
+                        (1..=8).contains(&size) && size <= h && size <= w,
+                        "network.layers[{i}]: a pool of {size} does not fit {h}x{w}"
+                    );
+                    [(h - size) / stride + 1, (w - size) / stride + 1, c]
+                }
+            };
+            shapes.push(shape);
+        }
+        Ok(shapes)
+    }
+}
+
+impl TrainSpec {
+    fn validate(&self, recipe: &Recipe) -> Result<()> {
+        let (input, head) = (recipe.input, recipe.network.head);
+        ensure!((2..=1024).contains(&self.batch), "train.batch = {}: use 2 to 1024", self.batch);
+        let last = self.stages.last().context("train.stages: at least one {epochs, size} is needed")?;
+        ensure!(last.size == input.height && last.epochs > 0, "train.stages: the last must train at {} pixels", input.height);
+        for stage in &self.stages {
+            ensure!(
+                (32..=input.height).contains(&stage.size),
+                "train.stages: size {} must be 32 to {}",
+                stage.size,
+                input.height
+            );
+            ensure!(
+                head == Head::AveragePool || stage.size == input.height,
+                "train.stages: head = \"flatten\" trains at {} pixels only",
+                input.height
+            );
+        }
+        let (epsilon, decay) = match self.optimizer {
+            OptimizerSpec::Adam { epsilon, l2 } => (epsilon, l2),
+            OptimizerSpec::AdamW { epsilon, weight_decay } => (epsilon, weight_decay),
+        };
+        ensure!(epsilon > 0.0 && (0.0..1.0).contains(&decay), "train.optimizer: epsilon > 0 and a decay in [0, 1) are needed");
+        match &self.schedule {
+            Schedule::Steps(steps) => {
+                let epochs: usize = steps.iter().map(|s| s.epochs).sum();
+                ensure!(epochs == recipe.epochs(), "train.schedule has {epochs} epochs, train.stages {}", recipe.epochs());
+                ensure!(steps.iter().all(|s| s.rate > 0.0 && s.rate < 1.0), "train.schedule: rates must be in (0, 1)");
+            }
+            Schedule::OneCycle { peak, warmup } => ensure!(
+                *peak > 0.0 && *peak < 1.0 && *warmup > 0.0 && *warmup < 1.0,
+                "train.schedule: peak and warmup must be in (0, 1)"
+            ),
+        }
+        if let Sampling::Balanced { source_power } = self.sampling {
+            ensure!((0.0..=1.0).contains(&source_power), "train.sampling: source_power must be in [0, 1]");
+        }
+        ensure!((0.0..1.0).contains(&self.label_smoothing), "train.label_smoothing must be in [0, 1)");
+        ensure!((0.0..1.0).contains(&self.ema), "train.ema must be in [0, 1)");
+        let BatchNormSpec { momentum, epsilon } = self.batch_norm;
+        ensure!(momentum > 0.0 && momentum <= 1.0 && epsilon > 0.0, "train.batch_norm: momentum in (0, 1] and epsilon > 0 are needed");
+        Ok(())
+    }
+}
+
+impl AugmentSpec {
+    fn validate(&self) -> Result<()> {
+        for (name, value, limit) in [
+            ("rotation", self.rotation, 180.0),
+            ("zoom", self.zoom, 0.9),
+            ("shift", self.shift, 0.9),
+            ("flip", self.flip, 1.0),
+            ("gamma", self.gamma, 2.0),
+            ("brightness", self.brightness, 0.9),
+            ("contrast", self.contrast, 0.9),
+            ("resample", self.resample, 1.0),
+            ("noise", self.noise, 1.0),
+            ("border", self.border, 1.0),
+            ("corner", self.corner, 1.0),
+        ] {
+            ensure!((0.0..=limit).contains(&value), "augment.{name} = {value}: use 0 to {limit}");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: &str = include_str!("../../models/recipes/seed.toml");
+    const DEFAULT: &str = include_str!("../../models/recipes/default.toml");
+
+    /// Multiply-accumulates and weights without batch norm and biases.
+    fn cost(recipe: &Recipe) -> (usize, usize) {
+        let shapes = recipe.network.shapes(recipe.input).unwrap();
+        let (mut macs, mut weights) = (0, 0);
+        for (i, layer) in recipe.network.layers.iter().enumerate() {
+            if let LayerSpec::Conv { filters, kernel, .. } = layer {
+                let w = kernel * kernel * shapes[i][2] * filters;
+                weights += w;
+                macs += w * shapes[i + 1][0] * shapes[i + 1][1];
+            }
+        }
+        let [h, w, c] = *shapes.last().unwrap();
+        weights += 3 * c * if recipe.network.head == Head::Flatten { h * w } else { 1 };
+        (macs + 3 * h * w * c, weights)
+    }
+
+    #[test]
+    fn shipped_recipes_are_valid_and_as_large_as_stated() {
+        let seed = Recipe::parse(SEED).unwrap();
+        let (macs, weights) = cost(&seed);
+        assert!((226e6..228e6).contains(&(macs as f64)), "{macs}");
+        assert!((109e3..111e3).contains(&(weights as f64)), "{weights}");
+        assert_eq!(seed.epochs(), 42);
+        let default = Recipe::parse(DEFAULT).unwrap();
+        let (macs, weights) = cost(&default);
+        assert!((45e6..55e6).contains(&(macs as f64)), "{macs}");
+        assert!((120e3..135e3).contains(&(weights as f64)), "{weights}");
+    }
+
+    #[test]
+    fn round_trips_through_toml() {
+        for text in [SEED, DEFAULT] {
+            let recipe = Recipe::parse(text).unwrap();
+            assert_eq!(Recipe::parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
+        }
+    }
+
+    #[test]
+    fn rejects_what_it_does_not_know() {
+        let error = |text: String| format!("{:#}", Recipe::parse(&text).unwrap_err());
+        assert!(error(SEED.replace("batch = 32", "batch = 32\nbatches = 3")).contains("batches"));
+        assert!(error(SEED.replace("batch = 32", "batch = 1")).contains("train.batch"));
+        assert!(error(SEED.replace("kernel = 3", "kernel = 2")).contains("kernel 2"));
+        assert!(error(SEED.replace("size = 256", "size = 128")).contains("256 pixels"));
+        assert!(error(SEED.replace("epochs = 40", "epochs = 39")).contains("epochs"));
+    }
+
+    #[test]
+    fn epochs_are_rescaled_in_proportion() {
+        let seed = Recipe::parse(SEED).unwrap().with_epochs(21).unwrap();
+        assert_eq!(seed.epochs(), 21);
+        assert!(seed.validate().is_ok());
+        let one = Recipe::parse(DEFAULT).unwrap().with_epochs(1).unwrap();
+        assert_eq!(one.size_at(0), 256);
+        assert!(one.validate().is_ok());
+        let mut counts = [30, 10];
+        rescale(&mut counts, 8);
+        assert_eq!(counts, [6, 2]);
+    }
+}

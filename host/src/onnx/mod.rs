@@ -1,1 +1,60 @@
-//! Under construction.
+//! ONNX: the interchange files ([`float`], [`int8`]) and the referee that runs them ([`run`]).
+//!
+//! Both files have the input `image`, NCHW `[1, channels, height, width]`, and the output `logits` `[1, classes]`.
+//! Every layer's output is a named value ([`layer_name`]), the same name in both files.
+
+pub mod float;
+mod graph;
+pub mod int8;
+pub mod run;
+
+use crate::classes::{CLASSES, DISCLAIMER};
+
+/// Name of the graph input.
+pub const INPUT: &str = "image";
+/// Name of the graph output.
+pub const OUTPUT: &str = "logits";
+
+/// Kinds of layers, as they appear in value names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Convolution + ReLU.
+    Conv,
+    /// Max-pooling.
+    MaxPool,
+    /// Dense; in the int8 file the value is the i32 accumulator with its bias.
+    Dense,
+}
+
+/// Name of the output of layer `index`, e.g. `layer03_conv`.
+pub fn layer_name(index: usize, kind: Kind) -> String {
+    let kind = match kind {
+        Kind::Conv => "conv",
+        Kind::MaxPool => "maxpool",
+        Kind::Dense => "dense",
+    };
+    format!("layer{index:02}_{kind}")
+}
+
+/// OHWI to OIHW.
+fn to_oihw<T: Copy>(weight: &[T], kernel: usize, channels: usize) -> Vec<T> {
+    let area = kernel * kernel;
+    weight
+        .chunks_exact(area * channels)
+        .flat_map(|filter| (0..channels).flat_map(move |c| (0..area).map(move |p| filter[p * channels + c])))
+        .collect()
+}
+
+/// `[class][y][x][channel]` to `[class][channel][y][x]`: the order in which ONNX flattens NCHW.
+fn to_chw<T: Copy>(weight: &[T], input: [usize; 3]) -> Vec<T> {
+    let [height, width, channels] = input;
+    let area = height * width;
+    weight
+        .chunks_exact(area * channels)
+        .flat_map(|class| (0..channels).flat_map(move |c| (0..area).map(move |p| class[p * channels + c])))
+        .collect()
+}
+
+fn properties(input: &str) -> Vec<(&'static str, String)> {
+    vec![("classes", CLASSES.join("|")), ("input", input.to_owned()), ("notice", DISCLAIMER.to_owned())]
+}

@@ -1,10 +1,209 @@
-//! Under construction.
+//! `host train`: from a recipe and a dataset folder to a run folder.
+
+mod bench;
+mod checkpoint;
+mod curves;
+mod data;
+mod ema;
+mod files;
+mod interrupt;
+mod loader;
+mod metrics;
+mod optim;
+mod record;
+mod sampler;
+mod step;
+mod trainer;
+
+pub use record::load_float_model;
+
+use crate::classes::DISCLAIMER;
+use crate::recipe::Recipe;
+use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::Device;
+use checkpoint::Checkpoint;
+use indicatif::ProgressBar;
+use std::path::{Path, PathBuf};
+use trainer::{Ending, Trainer};
+
+const DEMO: &str = include_str!("../../../models/recipes/demo.toml");
 
 /// Arguments.
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Recipe file, such as models/recipes/default.toml (a resumed run has its own).
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["demo", "resume"])]
+    pub recipe: Option<PathBuf>,
+    /// Folder with Chest_xray_Corona_Metadata.csv, as Kaggle ships it.
+    #[arg(long, value_name = "DIR", required_unless_present = "demo")]
+    pub coronahack: Option<PathBuf>,
+    /// Folder with index.csv and images/ of other sources; used if the recipe asks for it.
+    #[arg(long, value_name = "DIR")]
+    pub external: Option<PathBuf>,
+    /// Run folder to write.
+    #[arg(long, value_name = "DIR", required_unless_present = "bench_steps")]
+    pub out: Option<PathBuf>,
+    /// Where to compute.
+    #[arg(long, value_enum, default_value_t = Backend::Flex)]
+    pub backend: Backend,
+    /// Continue the run in --out where it stopped.
+    #[arg(long)]
+    pub resume: bool,
+    /// Epochs in all; the recipe's stages are stretched or shortened alike.
+    #[arg(long, value_name = "N", conflicts_with = "resume")]
+    pub epochs: Option<usize>,
+    /// Seed of weights, order and distortions.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Train a small network on generated images for about a minute; needs no dataset.
+    #[arg(long, conflicts_with_all = ["coronahack", "external"])]
+    pub demo: bool,
+    /// Threads of the training step (default: all cores).
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Measure N steps with and without the loader, and stop.
+    #[arg(long, value_name = "N", hide = true)]
+    pub bench_steps: Option<usize>,
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Backend {
+    /// Burn's CPU backend.
+    Flex,
+    /// Burn's older CPU backend.
+    Ndarray,
+    /// An NVIDIA GPU; the program must be built with `--features cuda`.
+    Cuda,
+}
+
+impl Backend {
+    fn device(self) -> Result<Device> {
+        match self {
+            Self::Flex => Ok(Device::flex()),
+            // Deprecated in Burn; the second opinion on a training step.
+            #[expect(deprecated)]
+            Self::Ndarray => Ok(Device::ndarray()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(0)),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda => bail!("--backend cuda: this program was built without it; build with `--features cuda`"),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::Ndarray => "ndarray",
+            Self::Cuda => "cuda",
+        }
+    }
+}
 
 /// Runs the command.
-pub fn run(_args: &Args) -> anyhow::Result<()> {
-    anyhow::bail!("under construction")
+pub fn run(args: &Args) -> Result<()> {
+    println!("{DISCLAIMER}");
+    let device = args.backend.device()?;
+    let (recipe, checkpoint) = plan(args)?;
+    let seed = checkpoint.as_ref().map_or(args.seed, |c| c.progress.seed);
+    if let Some(threads) = args.threads {
+        ensure!(threads > 0, "--threads must be at least 1");
+        // Fails only where a pool exists already, as in tests.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
+    let data = images(args, &recipe)?;
+    println!(
+        "{} training and {} validation images; training classes {:?}, sources {}",
+        data.train.len(),
+        data.val.len(),
+        data.train.counts(),
+        data.sources.join(", ")
+    );
+    let loaders = (rayon::current_num_threads() / 2).max(1);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(loaders).thread_name(|i| format!("loader-{i}")).build()?;
+    if let Some(steps) = args.bench_steps {
+        ensure!(steps > 0, "--bench-steps must be at least 1");
+        return bench::run(&recipe, &data, &pool, &device, seed, steps);
+    }
+    let out = args.out.as_deref().context("--out is needed")?;
+    let mut trainer = Trainer::new(&recipe, &data, &pool, device, out, args.backend.name(), seed)?;
+    if let Some(checkpoint) = checkpoint {
+        let path = out.join(record::LAST);
+        trainer = trainer.restore(checkpoint).with_context(|| path.display().to_string())?;
+        println!("resuming at epoch {}, step {}", trainer.progress().epoch + 1, trainer.progress().step + 1);
+    } else {
+        std::fs::create_dir_all(out).with_context(|| format!("{}: cannot create the run folder", out.display()))?;
+        files::write(&out.join(record::RECIPE), recipe.to_toml()?.as_bytes())?;
+    }
+    interrupt::install();
+    match trainer.run()? {
+        Ending::Finished => {
+            let (epoch, score) = trainer.progress().best.context("a finished run has a best epoch")?;
+            println!("done: best epoch {epoch}, validation macro-F1 {score:.4}; next: host export {}", out.display());
+        }
+        Ending::Interrupted => println!("interrupted; the step is saved. Continue with the same command and --resume"),
+    }
+    Ok(())
 }
+
+/// The recipe, and the checkpoint to continue from.
+fn plan(args: &Args) -> Result<(Recipe, Option<Checkpoint>)> {
+    let given = match &args.recipe {
+        Some(path) => Some(Recipe::load(path)?),
+        None if args.demo => Some(Recipe::parse(DEMO)?),
+        None => None,
+    };
+    let out = args.out.as_deref();
+    if args.resume {
+        let out = out.context("--resume needs --out")?;
+        let recipe = Recipe::load(&out.join(record::RECIPE)).context("nothing to resume")?;
+        if let Some(given) = &given {
+            let same = given.clone().with_epochs(recipe.epochs())? == recipe;
+            ensure!(same, "{}: the run has another recipe; leave --recipe out to resume it", out.display());
+        }
+        let checkpoint = Checkpoint::load(&out.join(record::LAST)).context("nothing to resume yet: start the run anew without --resume")?;
+        return Ok((recipe, Some(checkpoint)));
+    }
+    if let Some(out) = out {
+        refuse_used(out)?;
+    }
+    let recipe = given.context("--recipe is needed")?;
+    match args.epochs {
+        Some(epochs) => Ok((recipe.with_epochs(epochs)?, None)),
+        None => Ok((recipe, None)),
+    }
+}
+
+fn refuse_used(out: &Path) -> Result<()> {
+    ensure!(!out.is_file(), "{}: is a file; give a folder with --out", out.display());
+    ensure!(
+        !out.join(record::LAST).exists(),
+        "{}: holds a run already; continue it with --resume, or choose another --out",
+        out.display()
+    );
+    Ok(())
+}
+
+fn images(args: &Args, recipe: &Recipe) -> Result<data::Data> {
+    if args.demo {
+        return data::generated();
+    }
+    let folder = args.coronahack.as_deref().context("--coronahack is needed")?;
+    let external = match (recipe.data.external, args.external.as_deref()) {
+        (true, None) => bail!("the recipe {:?} also trains on other sources: give their folder with --external", recipe.name),
+        (true, Some(folder)) => Some(folder),
+        (false, given) => {
+            if given.is_some() {
+                println!("note: the recipe {:?} trains on CoronaHack alone; --external is not used", recipe.name);
+            }
+            None
+        }
+    };
+    let bar = ProgressBar::new(0).with_message("decoding");
+    let data = data::load(folder, external, &bar)?;
+    bar.finish_and_clear();
+    Ok(data)
+}
+
+#[cfg(test)]
+mod tests;

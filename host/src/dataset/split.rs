@@ -1,0 +1,45 @@
+//! The split rule: by patient, from hashes alone, so that anyone reproduces it without a list.
+
+use super::Split;
+use crate::classes::CLASSES;
+use sha2::{Digest, Sha256};
+
+/// sha256(text), read as one big-endian integer, modulo 10.
+pub fn digit(text: &str) -> u8 {
+    let residue = Sha256::digest(text.as_bytes()).iter().fold(0u32, |rest, byte| (rest * 256 + u32::from(*byte)) % 10);
+    residue as u8
+}
+
+/// Split of a CoronaHack image.
+///
+/// `Pneumonia/COVID-19` has no image in Kaggle's TEST folder, so its test patients are carved out by hash:
+/// three tenths test, one tenth val. For the other classes Kaggle's TEST folder is the test split and a tenth
+/// of the remaining patients is val.
+pub fn coronahack(class: usize, kaggle_test: bool, patient: &str) -> Split {
+    if CLASSES[class] == "Pneumonia/COVID-19" {
+        return match digit(&format!("{patient}t")) {
+            0..=2 => Split::Test,
+            3 => Split::Val,
+            _ => Split::Train,
+        };
+    }
+    if kaggle_test { Split::Test } else { training(patient) }
+}
+
+/// Train or, for a tenth of the patients, val.
+pub fn training(patient: &str) -> Split {
+    if digit(patient) == 0 { Split::Val } else { Split::Train }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digit_is_the_last_decimal_digit_of_the_digest() {
+        // python3 -c "import hashlib; print(int(hashlib.sha256(b'...').hexdigest(), 16) % 10)"
+        assert_eq!(["", "normal_IM-0128", "ieee_70t", "abc"].map(digit), DIGITS);
+    }
+
+    const DIGITS: [u8; 4] = [9, 1, 3, 5];
+}

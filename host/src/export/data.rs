@@ -1,0 +1,128 @@
+//! Calibration and validation images of an export.
+
+use super::Args;
+use crate::classes::CLASSES;
+use crate::dataset::{self, Dataset, Sample, Split};
+use crate::recipe::Recipe;
+use crate::verify::progress;
+use crate::{decode, files, synthetic};
+use anyhow::{Result, ensure};
+use indicatif::ParallelProgressIterator;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Images for an export, gray.
+pub(super) struct Images {
+    /// Training images, even over classes and sources.
+    pub(super) calibration: Vec<Vec<u8>>,
+    /// Validation images with their classes.
+    pub(super) validation: Vec<(Vec<u8>, usize)>,
+    /// Counts and hashes of the data.
+    pub(super) description: Value,
+}
+
+/// Reads the data that `args` or the training run name; generated images if the run was a demonstration.
+pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Images> {
+    let remembered = |key: &str| training.pointer(&format!("/folders/{key}")).and_then(Value::as_str).map(PathBuf::from);
+    let Some(coronahack) = args.coronahack.clone().or_else(|| remembered("coronahack")) else {
+        ensure!(training.pointer("/splits/train/sources/generated").is_some(), "the training run names no dataset; give --coronahack DIR");
+        return Ok(generated(args.calibration_images));
+    };
+    // What the network was not trained on does not calibrate it.
+    let external = args.external.clone().or_else(|| remembered("external")).filter(|_| recipe.data.external);
+    let data = dataset::load(&coronahack, external.as_deref())?;
+    let calibration = even(data.samples.iter().filter(|s| s.split == Split::Train).collect(), args.calibration_images);
+    let validation: Vec<&Sample> = data.samples.iter().filter(|s| s.split == Split::Val).collect();
+    ensure!(!calibration.is_empty(), "{}: no training image to calibrate on", coronahack.display());
+    ensure!(!validation.is_empty(), "{}: no validation image to choose the calibration on", coronahack.display());
+    let description = describe(&data, &calibration);
+    let read = |samples: &[&Sample], message| -> Result<Vec<Vec<u8>>> {
+        samples.par_iter().progress_with(progress(samples.len(), message)).map(|s| decode::gray_256(&s.path)).collect()
+    };
+    Ok(Images {
+        calibration: read(&calibration, "reading training images")?,
+        validation: read(&validation, "reading validation images")?.into_iter().zip(validation.iter().map(|s| s.class)).collect(),
+        description,
+    })
+}
+
+/// The generated images of `host train --demo`: seeds 0..40 of each class train, the next twelve validate.
+fn generated(count: usize) -> Images {
+    let classes = 0..CLASSES.len();
+    let validation = classes.clone().flat_map(|class| (40..52).map(move |seed| (synthetic::image(class, seed), class)));
+    let training = (0..40).flat_map(|seed| (0..CLASSES.len()).map(move |class| (class, seed)));
+    Images {
+        calibration: training.take(count).map(|(class, seed)| synthetic::image(class, seed)).collect(),
+        validation: validation.collect(),
+        description: json!({ "sources": { "generated": 40 * CLASSES.len() } }),
+    }
+}
+
+/// At most `count` samples, taken in turn from each class and source, in the order of a hash of their names.
+fn even(samples: Vec<&Sample>, count: usize) -> Vec<&Sample> {
+    let mut groups: BTreeMap<(usize, &str), Vec<(String, &Sample)>> = BTreeMap::new();
+    for sample in samples {
+        groups.entry((sample.class, &sample.source)).or_default().push((files::sha256(sample.name.as_bytes()), sample));
+    }
+    groups.values_mut().for_each(|group| group.sort_by(|a, b| a.0.cmp(&b.0)));
+    let longest = groups.values().map(Vec::len).max().unwrap_or(0);
+    let turns = (0..longest).flat_map(|turn| groups.values().filter_map(move |group| group.get(turn)));
+    turns.take(count).map(|(_, sample)| *sample).collect()
+}
+
+fn describe(data: &Dataset, calibration: &[&Sample]) -> Value {
+    let mut counts: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
+    let mut sources: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut lines: Vec<String> = Vec::new();
+    for sample in &data.samples {
+        let class = CLASSES.get(sample.class).copied().unwrap_or("out of distribution");
+        *counts.entry(format!("{:?}", sample.split)).or_default().entry(class).or_default() += 1;
+        if sample.split == Split::Train {
+            *sources.entry(&sample.source).or_default() += 1;
+        }
+        lines.push(format!("{:?}\t{}\t{}\t{class}\n", sample.split, sample.source, sample.name));
+    }
+    lines.sort();
+    let names: String = calibration.iter().map(|s| format!("{}\n", s.name)).collect();
+    json!({
+        "counts": counts,
+        "sources": sources,
+        "sha256": files::sha256(lines.concat().as_bytes()),
+        "sha256_of": "sorted lines of split, source, name, class",
+        "calibration_sha256": files::sha256(names.as_bytes()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(name: &str, class: usize, source: &str) -> Sample {
+        Sample {
+            path: PathBuf::new(),
+            name: name.into(),
+            source: source.into(),
+            patient: String::new(),
+            class,
+            split: Split::Train,
+            age: None,
+            sex: String::new(),
+            view: String::new(),
+            finding: String::new(),
+        }
+    }
+
+    #[test]
+    fn calibration_is_even_over_classes_and_sources() {
+        let mut samples: Vec<Sample> = (0..100).map(|i| sample(&format!("n{i}"), 1, "coronahack")).collect();
+        samples.extend((0..3).map(|i| sample(&format!("c{i}"), 2, "coronahack")));
+        samples.extend((0..20).map(|i| sample(&format!("x{i}"), 0, "nih")));
+        let chosen = even(samples.iter().collect(), 30);
+        let of = |class: usize| chosen.iter().filter(|s| s.class == class).count();
+        assert_eq!((chosen.len(), of(2)), (30, 3));
+        assert!(of(0).abs_diff(of(1)) <= 1);
+        assert_eq!(chosen, even(samples.iter().rev().collect(), 30));
+    }
+}

@@ -1,0 +1,178 @@
+//! `host export`: a training run to NAME.cxr, NAME.onnx, NAME.int8.onnx and NAME.json.
+
+pub mod bundle;
+pub mod cxr;
+mod data;
+pub mod random;
+pub mod search;
+
+use crate::classes::DISCLAIMER;
+use crate::files;
+use crate::model_file::{ModelFile, replicate};
+use crate::onnx::float;
+use crate::onnx::run::{Mode, Runner};
+use crate::quantize::calibrate::observe;
+use crate::verify::{argmax, float_comparison, progress};
+use anyhow::{Context, Result};
+use bundle::Bundle;
+use cxr::Header;
+use rayon::prelude::*;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `host export`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Training run: the folder given to `host train --out`.
+    #[arg(required_unless_present = "random")]
+    pub run: Option<PathBuf>,
+    /// Prefix of the files to write, e.g. models/default.
+    #[arg(long, value_name = "PREFIX")]
+    pub out: PathBuf,
+    /// CoronaHack folder; the one of the training run if absent.
+    #[arg(long, value_name = "DIR")]
+    pub coronahack: Option<PathBuf>,
+    /// External folder; the one of the training run if absent.
+    #[arg(long, value_name = "DIR")]
+    pub external: Option<PathBuf>,
+    /// Training images to calibrate on.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub calibration_images: usize,
+    /// Export a network of random weights instead (fixtures, benchmarks).
+    #[arg(long, hide = true, value_name = "SEED", conflicts_with = "run")]
+    pub random: Option<u64>,
+    /// Input height and width of the random network.
+    #[arg(long, hide = true, value_name = "PIXELS", default_value_t = 256)]
+    pub random_size: usize,
+}
+
+/// Validation images on which calibrations are compared.
+const SEARCH_IMAGES: usize = 256;
+/// Images on which the error of each layer is measured.
+const ERROR_IMAGES: usize = 24;
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<()> {
+    let prefix = files::prefix(&args.out);
+    let bundle = match (&args.run, args.random) {
+        (_, Some(seed)) => Bundle::random(random::network(seed, [args.random_size, args.random_size, 3], &random::FIXTURE), seed)?,
+        (Some(run), None) => trained(run, args)?,
+        (None, None) => anyhow::bail!("no training run given; name the folder that `host train --out` wrote"),
+    };
+    bundle.write(&prefix)?;
+    print(&bundle, &prefix);
+    Ok(())
+}
+
+fn trained(run: &Path, args: &Args) -> Result<Bundle> {
+    let (recipe, model, mut training) = crate::train::load_float_model(run)?;
+    let images = data::load(&recipe, &training, args)?;
+    if let Some(training) = training.as_object_mut() {
+        // The recipe stands beside; folders are of this machine.
+        training.retain(|key, _| key != "recipe" && key != "folders");
+    }
+    let channels = model.input[2];
+
+    let bar = progress(images.calibration.len(), "calibrating");
+    let calibration: Vec<Vec<u8>> = images.calibration.iter().map(|image| replicate(image, channels)).collect();
+    let statistics = observe(&model, &calibration, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    drop(calibration);
+
+    let (validation, classes): (Vec<&[u8]>, Vec<usize>) = images.validation.iter().map(|(image, class)| (image.as_slice(), *class)).unzip();
+    let runner = Runner::new(&float::write(&model), "float network", &[], Mode::Optimized)?;
+    let bar = progress(validation.len(), "float on validation");
+    let float_logits: Vec<Vec<f32>> = validation
+        .par_iter()
+        .map(|image| {
+            bar.inc(1);
+            runner.run_float(&replicate(image, channels))?.pop().context("the float network returned no logits")
+        })
+        .collect::<Result<_>>()?;
+    bar.finish_and_clear();
+
+    let stride = validation.len().div_ceil(SEARCH_IMAGES).max(1);
+    let some: Vec<&[u8]> = validation.iter().copied().step_by(stride).collect();
+    let some_logits: Vec<&[f32]> = float_logits.iter().map(Vec::as_slice).step_by(stride).collect();
+    let bar = progress(some.len() * search::TRIALS, "choosing the calibration");
+    let (quantized, options, trials) = search::search(&model, &statistics, &some, &some_logits, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+
+    let file = ModelFile::new(cxr::write(&quantized, &Header::default())?, "quantised network")?;
+    let logits = search::logits(file.engine()?, &validation, &|| ())?;
+    let temperature = search::fit_temperature(&logits, &classes);
+    let threshold = search::abstain_threshold(&logits, temperature);
+    let accuracy = |logits: &[Vec<f32>]| {
+        logits.iter().zip(&classes).filter(|(l, class)| argmax(l) == **class).count() as f64 / classes.len().max(1) as f64
+    };
+    let agreement = float_comparison(logits.iter().map(Vec::as_slice).zip(float_logits.iter().map(Vec::as_slice)));
+    let calibration = json!({
+        "images": statistics.images,
+        "chosen": options,
+        "rule": "smallest mean logit error against the float network on validation images",
+        "validation_images": some.len(),
+        "trials": trials,
+    });
+    let details = json!({
+        "recipe": recipe,
+        "seed": training.get("seed"),
+        "training": training,
+        "data": images.description,
+        "calibration": calibration,
+        "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * search::ABSTAIN_SHARE),
+        "metrics": { "validation": {
+            "n": classes.len(),
+            "accuracy_float": accuracy(&float_logits),
+            "accuracy_int8": accuracy(&logits),
+            "float_against_int8": agreement,
+            "log_loss": search::log_loss(&logits, &classes, 1.0),
+            "log_loss_at_temperature": search::log_loss(&logits, &classes, temperature),
+        }},
+    });
+    let metadata = json!({
+        "recipe": recipe.name,
+        "seed": training.get("seed"),
+        "data_sha256": images.description.get("sha256"),
+        "calibration": options,
+        "host_version": env!("CARGO_PKG_VERSION"),
+        "training_data": images.description.get("sources"),
+        "notice": DISCLAIMER,
+    });
+    let header = Header { metadata: metadata.to_string(), temperature: temperature as f32, abstain_below: threshold as f32 };
+    let spread = images.validation.len().div_ceil(ERROR_IMAGES).max(1);
+    let samples: Vec<Vec<u8>> = images.validation.iter().step_by(spread).map(|(image, _)| replicate(image, channels)).collect();
+    Bundle::new(&model, &quantized, &header, &samples, details)
+}
+
+fn print(bundle: &Bundle, prefix: &Path) {
+    println!("{:<18} {:<11} {:>12} {:>12} {:>12} {:>10} {:>10} {:>9} {:>10}", "layer", "operator", "input", "output", "MACs", "parameters", "arena [B]", "SQNR [dB]", "max error");
+    let shape = |s: [usize; 3]| s.map(|extent| extent.to_string()).join("x");
+    let figure = |value: Option<f64>, digits: usize| value.map_or("-".to_owned(), |v| format!("{v:.digits$}"));
+    for l in &bundle.layers {
+        println!(
+            "{:<18} {:<11} {:>12} {:>12} {:>12} {:>10} {:>10} {:>9} {:>10}",
+            l.name, l.op, shape(l.input), shape(l.output), l.macs, l.parameters, l.arena_bytes, figure(l.sqnr_db, 1), figure(l.max_abs_error, 4)
+        );
+    }
+    let r = &bundle.report;
+    println!(
+        "\n{} MACs, {} parameters, {} weight bytes, arena {} bytes, temperature {:.3}, abstains below {:.3}",
+        r["macs"], r["parameters"], r["weights_bytes"], r["arena_bytes"],
+        r["temperature"].as_f64().unwrap_or(1.0), r["abstain_below"].as_f64().unwrap_or(0.0)
+    );
+    if let Some(v) = r.pointer("/metrics/validation") {
+        println!(
+            "validation: {} images, accuracy float {:.2} %, int8 {:.2} %, agreement {:.2} %, log-loss {:.4} (calibrated {:.4})",
+            v["n"],
+            100.0 * v["accuracy_float"].as_f64().unwrap_or(0.0),
+            100.0 * v["accuracy_int8"].as_f64().unwrap_or(0.0),
+            100.0 * v["float_against_int8"]["argmax_agreement"].as_f64().unwrap_or(0.0),
+            v["log_loss"].as_f64().unwrap_or(0.0),
+            v["log_loss_at_temperature"].as_f64().unwrap_or(0.0),
+        );
+    }
+    for suffix in ["cxr", "onnx", "int8.onnx", "json"] {
+        println!("wrote {}", files::with_suffix(prefix, suffix).display());
+    }
+    println!("{DISCLAIMER}");
+}

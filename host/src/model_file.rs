@@ -1,0 +1,137 @@
+//! A .cxr file in memory, and `core` run on whole images.
+
+use crate::files;
+use anyhow::{Context, Result, ensure};
+use cxr_core::format::{Model, Op};
+use cxr_core::session::{AbstainReason, Decision, Session};
+use std::path::Path;
+
+/// A checked model file.
+pub struct ModelFile {
+    /// Name for messages.
+    pub name: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    bytes: Vec<u8>,
+}
+
+/// What `core` answers for an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Logits.
+    pub logits: Vec<f32>,
+    /// Calibrated probabilities.
+    pub probabilities: Vec<f32>,
+    /// The class, unless withheld.
+    pub class: Option<usize>,
+    /// Why the verdict is withheld.
+    pub reason: Option<String>,
+}
+
+/// Every value of the network for an image.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// i8 layers, NHWC, in order; the dense layer is absent.
+    pub layers: Vec<Vec<i8>>,
+    /// Accumulators of the dense layer, with bias.
+    pub accumulators: Vec<i32>,
+    /// Logits.
+    pub logits: Vec<f32>,
+}
+
+impl ModelFile {
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::new(files::read(path)?, &path.display().to_string())
+    }
+
+    /// Checks bytes, called `name` in messages.
+    pub fn new(bytes: Vec<u8>, name: &str) -> Result<Self> {
+        Model::parse(&bytes).with_context(|| format!("{name}: not a usable model; export it again"))?;
+        Ok(Self { name: name.to_owned(), sha256: files::sha256(&bytes), bytes })
+    }
+
+    /// The parsed model, ready to run.
+    pub fn engine(&self) -> Result<Engine<'_>> {
+        Ok(Engine { model: Model::parse(&self.bytes)? })
+    }
+
+    /// Size of the file in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Never true: an empty file does not parse.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+/// `core` on a parsed model; a copy per thread costs nothing.
+#[derive(Clone, Copy)]
+pub struct Engine<'m> {
+    /// The model.
+    pub model: Model<'m>,
+}
+
+impl Engine<'_> {
+    /// Input height, width and channels.
+    pub fn input(&self) -> [usize; 3] {
+        [self.model.input().height, self.model.input().width, self.model.input().channels].map(usize::from)
+    }
+
+    /// Classifies an image: gray (`width * height` bytes) or interleaved (`* channels`).
+    pub fn classify(&self, image: &[u8]) -> Result<Answer> {
+        let model = self.model;
+        let mut arena = vec![0; model.arena_bytes()];
+        let mut session = Session::new(&model, &mut arena)?;
+        let (width, rows) = (usize::from(model.input().width), usize::from(model.input().height));
+        if image.len() == width * rows {
+            for row in image.chunks_exact(width) {
+                session.push_gray_row(row)?;
+            }
+        } else {
+            ensure!(image.len() == model.input().len(), "image of {} bytes for an input of {}", image.len(), model.input().len());
+            for row in image.chunks_exact(model.input().row_len()) {
+                session.push_row(row)?;
+            }
+        }
+        let verdict = session.finish()?;
+        let (class, reason) = match verdict.decision() {
+            Decision::Class(class) => (Some(class), None),
+            Decision::Abstain(AbstainReason::LowConfidence) => (None, Some("low_confidence".to_owned())),
+            Decision::Abstain(reason) => (None, Some(format!("{reason:?}"))),
+        };
+        Ok(Answer { logits: verdict.logits().to_vec(), probabilities: verdict.probabilities().to_vec(), class, reason })
+    }
+
+    /// Runs an interleaved image and returns every layer's bytes.
+    pub fn observe(&self, image: &[u8]) -> Result<Observed> {
+        let model = self.model;
+        let mut arena = vec![0; model.arena_bytes()];
+        let mut session = Session::new(&model, &mut arena)?;
+        let mut observed = Observed::default();
+        for layer in (0..model.layer_count()).filter_map(|i| model.layer(i)) {
+            if !matches!(layer.op, Op::Dense) {
+                observed.layers.push(Vec::with_capacity(layer.output.len()));
+            }
+        }
+        ensure!(image.len() == model.input().len(), "image of {} bytes for an input of {}", image.len(), model.input().len());
+        for row in image.chunks_exact(model.input().row_len()) {
+            session.push_row_observed(row, &mut |layer, _row, values| {
+                if let Some(plane) = observed.layers.get_mut(layer) {
+                    plane.extend_from_slice(values);
+                }
+            })?;
+        }
+        let verdict = session.finish()?;
+        observed.accumulators = verdict.accumulators().to_vec();
+        observed.logits = verdict.logits().to_vec();
+        Ok(observed)
+    }
+}
+
+/// Gray replicated to `channels` interleaved channels.
+pub fn replicate(gray: &[u8], channels: usize) -> Vec<u8> {
+    gray.iter().flat_map(|&pixel| std::iter::repeat_n(pixel, channels)).collect()
+}

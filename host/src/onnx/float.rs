@@ -1,0 +1,60 @@
+//! The float network as ONNX: pixels 0..255 in, logits out, normalisation inside the graph.
+
+use super::graph::{Graph, int, ints};
+use super::{INPUT, Kind, OUTPUT, layer_name, properties, to_chw, to_oihw};
+use crate::float_model::{FloatLayer, FloatModel};
+use crate::quantize::INPUT_SCALE;
+use tract_onnx::pb::tensor_proto::DataType::Float;
+
+/// Serialises `model`. Input `image`: f32 NCHW, pixel values 0..255.
+pub fn write(model: &FloatModel) -> Vec<u8> {
+    let mut graph = Graph::new("cxr");
+    let [height, width, channels] = model.input;
+    let dims = [1, channels, height, width];
+    graph.input(INPUT, Float, &dims);
+    graph.f32s("pixel_center", &[], &[128.0]);
+    graph.f32s("pixel_scale", &[], &[INPUT_SCALE]);
+    graph.node("Sub", "centered", &[INPUT, "pixel_center"], vec![]);
+    graph.node("Mul", "normalized", &["centered", "pixel_scale"], vec![]);
+    let mut previous = "normalized".to_owned();
+    for (index, layer) in model.layers.iter().enumerate() {
+        previous = match layer {
+            FloatLayer::Conv { input, output, kernel, stride, pad, weight, bias } => {
+                let name = layer_name(index, Kind::Conv);
+                let (w, b, linear) = (format!("{name}_weight"), format!("{name}_bias"), format!("{name}_linear"));
+                graph.f32s(&w, &[output[2], input[2], *kernel, *kernel], &to_oihw(weight, *kernel, input[2]));
+                graph.f32s(&b, &[output[2]], bias);
+                let attributes = vec![
+                    ints("kernel_shape", &[*kernel; 2]),
+                    ints("pads", &[*pad; 4]),
+                    ints("strides", &[*stride; 2]),
+                ];
+                graph.node("Conv", &linear, &[&previous, &w, &b], attributes);
+                graph.node("Relu", &name, &[&linear], vec![]);
+                graph.value(&name, Float, &[1, output[2], output[0], output[1]]);
+                name
+            }
+            FloatLayer::MaxPool { output, size, stride, .. } => {
+                let name = layer_name(index, Kind::MaxPool);
+                let attributes = vec![ints("kernel_shape", &[*size; 2]), ints("strides", &[*stride; 2])];
+                graph.node("MaxPool", &name, &[&previous], attributes);
+                graph.value(&name, Float, &[1, output[2], output[0], output[1]]);
+                name
+            }
+            FloatLayer::Dense { input, classes, weight, bias } => {
+                let name = layer_name(index, Kind::Dense);
+                let (w, b, flat) = (format!("{name}_weight"), format!("{name}_bias"), format!("{name}_flatten"));
+                graph.f32s(&w, &[*classes, input.iter().product()], &to_chw(weight, *input));
+                graph.f32s(&b, &[*classes], bias);
+                graph.node("Flatten", &flat, &[&previous], vec![int("axis", 1)]);
+                graph.node("Gemm", OUTPUT, &[&flat, &w, &b], vec![int("transB", 1)]);
+                graph.output(OUTPUT, Float, &[1, *classes]);
+                OUTPUT.to_owned()
+            }
+        };
+    }
+    graph.finish(
+        "Chest X-ray classifier, float. Research software, not a medical device.",
+        &properties("pixel values 0..255, gray replicated to the channels, NCHW"),
+    )
+}

@@ -1,0 +1,84 @@
+//! The quantised network as ONNX: QLinearConv, MaxPool on int8, MatMulInteger.
+//!
+//! The bias of QLinearConv is the raw one: the runtime subtracts the input's zero point itself.
+
+use super::graph::{Graph, ints};
+use super::{INPUT, Kind, OUTPUT, layer_name, properties, to_chw, to_oihw};
+use crate::quantize::{QuantizedLayer, QuantizedModel};
+use tract_onnx::pb::tensor_proto::DataType::{Float, Int8, Int32};
+
+/// Serialises `model`. Input `image`: s8 NCHW, `q = pixel - 128`.
+pub fn write(model: &QuantizedModel) -> Vec<u8> {
+    let mut graph = Graph::new("cxr_int8");
+    let [height, width, channels] = model.input;
+    graph.input(INPUT, Int8, &[1, channels, height, width]);
+    let mut previous = INPUT.to_owned();
+    for (index, layer) in model.layers.iter().enumerate() {
+        previous = match layer {
+            QuantizedLayer::Conv(conv) => {
+                let name = layer_name(index, Kind::Conv);
+                let part = |suffix: &str| format!("{name}_{suffix}");
+                let filters = conv.output[2];
+                graph.f32s(&part("x_scale"), &[], &[conv.input_scale]);
+                graph.i8s(&part("x_zero_point"), &[], [conv.input_zero_point]);
+                let shape = [filters, conv.input[2], conv.kernel, conv.kernel];
+                graph.i8s(&part("weight"), &shape, to_oihw(&conv.weight, conv.kernel, conv.input[2]));
+                graph.f32s(&part("weight_scale"), &[filters], &conv.weight_scale);
+                graph.i8s(&part("weight_zero_point"), &[filters], vec![0; filters]);
+                graph.f32s(&part("y_scale"), &[], &[conv.output_scale]);
+                graph.i8s(&part("y_zero_point"), &[], [conv.output_zero_point]);
+                graph.i32s(&part("bias"), &[filters], &conv.bias);
+                let inputs: Vec<String> = std::iter::once(previous)
+                    .chain(
+                        [
+                            "x_scale", "x_zero_point", "weight", "weight_scale", "weight_zero_point", "y_scale",
+                            "y_zero_point", "bias",
+                        ]
+                        .map(part),
+                    )
+                    .collect();
+                let attributes = vec![
+                    ints("kernel_shape", &[conv.kernel; 2]),
+                    ints("pads", &[conv.pad; 4]),
+                    ints("strides", &[conv.stride; 2]),
+                ];
+                graph.node("QLinearConv", &name, &inputs.iter().map(String::as_str).collect::<Vec<_>>(), attributes);
+                graph.value(&name, Int8, &[1, filters, conv.output[0], conv.output[1]]);
+                name
+            }
+            QuantizedLayer::MaxPool(pool) => {
+                let name = layer_name(index, Kind::MaxPool);
+                let attributes = vec![ints("kernel_shape", &[pool.size; 2]), ints("strides", &[pool.stride; 2])];
+                graph.node("MaxPool", &name, &[&previous], attributes);
+                graph.value(&name, Int8, &[1, pool.output[2], pool.output[0], pool.output[1]]);
+                name
+            }
+            QuantizedLayer::Dense(dense) => {
+                let name = layer_name(index, Kind::Dense);
+                let part = |suffix: &str| format!("{name}_{suffix}");
+                let (inputs, classes) = (dense.input.iter().product::<usize>(), dense.classes);
+                // MatMulInteger wants [inputs, classes].
+                let rows = to_chw(&dense.weight, dense.input);
+                let columns = (0..inputs).flat_map(|i| (0..classes).map(move |k| (i, k)));
+                graph.i8s(&part("weight"), &[inputs, classes], columns.map(|(i, k)| rows[k * inputs + i]));
+                graph.i64s(&part("shape"), &[2], &[1, inputs as i64]);
+                graph.i8s(&part("x_zero_point"), &[], [dense.input_zero_point]);
+                graph.i32s(&part("bias"), &[classes], &dense.bias);
+                graph.f32s(&part("scale"), &[classes], &dense.scale);
+                graph.node("Reshape", &part("flatten"), &[&previous, &part("shape")], vec![]);
+                let matmul_inputs = [part("flatten"), part("weight"), part("x_zero_point")];
+                graph.node("MatMulInteger", &part("matmul"), &matmul_inputs.each_ref().map(String::as_str), vec![]);
+                graph.node("Add", &name, &[&part("matmul"), &part("bias")], vec![]);
+                graph.value(&name, Int32, &[1, classes]);
+                graph.node("Cast", &part("float"), &[&name], vec![super::graph::int("to", Float as i64)]);
+                graph.node("Mul", OUTPUT, &[&part("float"), &part("scale")], vec![]);
+                graph.output(OUTPUT, Float, &[1, classes]);
+                OUTPUT.to_owned()
+            }
+        };
+    }
+    graph.finish(
+        "Chest X-ray classifier, int8. Research software, not a medical device.",
+        &properties("q = pixel - 128 as s8, gray replicated to the channels, NCHW"),
+    )
+}

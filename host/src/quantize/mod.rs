@@ -1,0 +1,232 @@
+//! Post-training quantisation: float network + calibration statistics to int8.
+//!
+//! Activations are s8 with one scale a layer, weights s8 symmetric with one scale an output channel, biases i32.
+//! Requantisation is f32 with round half to even (the contract, ARCHITECTURE.md). Every bound that the arithmetic
+//! relies on is checked here, over the worst case of the layer's weights; a network outside is refused.
+
+pub mod calibrate;
+mod checks;
+mod weights;
+
+use crate::float_model::{FloatLayer, FloatModel};
+use crate::onnx::{Kind, layer_name};
+use anyhow::{Result, bail, ensure};
+use calibrate::{Range, Statistics};
+pub use weights::WeightScale;
+
+/// Real value of one input step: `(pixel - 128) / 64`.
+pub const INPUT_SCALE: f32 = 1.0 / 64.0;
+/// Input zero point; `q = pixel - 128`.
+pub const INPUT_ZERO_POINT: i8 = 0;
+/// Zero point of every ReLU output, so that the clamp to i8 is the ReLU.
+pub const RELU_ZERO_POINT: i8 = -128;
+
+/// How to quantise.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Options {
+    /// Activation ranges.
+    pub range: Range,
+    /// Weight scales.
+    pub weights: WeightScale,
+    /// Compensate the mean error of each output channel in its bias.
+    pub bias_correction: bool,
+}
+
+/// An int8 network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedModel {
+    /// Input height, width, channels.
+    pub input: [usize; 3],
+    /// Layers in execution order; the last is [`QuantizedLayer::Dense`].
+    pub layers: Vec<QuantizedLayer>,
+}
+
+/// One layer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QuantizedLayer {
+    /// Convolution + ReLU.
+    Conv(QuantizedConv),
+    /// Max-pooling; scale and zero point pass through.
+    MaxPool(QuantizedMaxPool),
+    /// Dense; its logits stay i32 accumulators times a scale.
+    Dense(QuantizedDense),
+}
+
+/// Convolution + ReLU. Shapes are `[height, width, channels]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedConv {
+    /// Input shape.
+    pub input: [usize; 3],
+    /// Output shape.
+    pub output: [usize; 3],
+    /// Kernel height and width.
+    pub kernel: usize,
+    /// Stride in both directions.
+    pub stride: usize,
+    /// Padding on each side, filled with the input zero point.
+    pub pad: usize,
+    /// Weights, OHWI, in -127..=127.
+    pub weight: Vec<i8>,
+    /// Real value of a weight step, one an output channel.
+    pub weight_scale: Vec<f32>,
+    /// Raw bias in units of `input_scale * weight_scale`.
+    pub bias: Vec<i32>,
+    /// Bias with the input zero point folded in: `bias - input_zero_point * sum(weight)`.
+    pub folded_bias: Vec<i32>,
+    /// Requantisation factors: `f32(f32(input_scale * weight_scale) / output_scale)`.
+    pub scale: Vec<f32>,
+    /// Real value of an input step.
+    pub input_scale: f32,
+    /// Input zero point.
+    pub input_zero_point: i8,
+    /// Real value of an output step.
+    pub output_scale: f32,
+    /// Output zero point.
+    pub output_zero_point: i8,
+}
+
+/// Max-pooling without padding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedMaxPool {
+    /// Input shape.
+    pub input: [usize; 3],
+    /// Output shape.
+    pub output: [usize; 3],
+    /// Window height and width.
+    pub size: usize,
+    /// Stride in both directions.
+    pub stride: usize,
+    /// Real value of a step, in and out.
+    pub scale: f32,
+    /// Zero point, in and out.
+    pub zero_point: i8,
+}
+
+/// Dense layer over the whole feature map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedDense {
+    /// Input shape.
+    pub input: [usize; 3],
+    /// Number of classes.
+    pub classes: usize,
+    /// Weights, `[class][y][x][channel]`, in -127..=127.
+    pub weight: Vec<i8>,
+    /// Raw bias, one a class.
+    pub bias: Vec<i32>,
+    /// Bias with the input zero point folded in.
+    pub folded_bias: Vec<i32>,
+    /// Logit of one accumulator step: `f32(input_scale * weight_scale)`.
+    pub scale: Vec<f32>,
+    /// Real value of an input step.
+    pub input_scale: f32,
+    /// Input zero point.
+    pub input_zero_point: i8,
+}
+
+impl QuantizedLayer {
+    /// Kind, for value names.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Conv(_) => Kind::Conv,
+            Self::MaxPool(_) => Kind::MaxPool,
+            Self::Dense(_) => Kind::Dense,
+        }
+    }
+}
+
+/// Quantises `model`.
+///
+/// # Errors
+/// A layer whose accumulators, requantised values or scales leave the range of the arithmetic contract; the error
+/// names the layer and the bound.
+pub fn quantize(model: &FloatModel, statistics: &Statistics, options: Options) -> Result<QuantizedModel> {
+    let mut layers = Vec::with_capacity(model.layers.len());
+    let (mut scale, mut zero_point) = (INPUT_SCALE, INPUT_ZERO_POINT);
+    for (index, layer) in model.layers.iter().enumerate() {
+        let incoming = Incoming { scale, zero_point, channel_mean: &statistics.inputs[index].channel_mean };
+        let quantized = match layer {
+            FloatLayer::Conv { .. } => {
+                let Some(range) = statistics.outputs[index].range(options.range) else {
+                    bail!(
+                        "{}: no calibration image makes this layer fire; train longer or calibrate on other images",
+                        layer_name(index, Kind::Conv)
+                    );
+                };
+                let conv = conv(index, layer, incoming, range / 255.0, options)?;
+                (scale, zero_point) = (conv.output_scale, conv.output_zero_point);
+                QuantizedLayer::Conv(conv)
+            }
+            &FloatLayer::MaxPool { input, output, size, stride } => {
+                QuantizedLayer::MaxPool(QuantizedMaxPool { input, output, size, stride, scale, zero_point })
+            }
+            FloatLayer::Dense { .. } => QuantizedLayer::Dense(dense(index, layer, incoming, options)?),
+        };
+        layers.push(quantized);
+    }
+    ensure!(
+        matches!(layers.last(), Some(QuantizedLayer::Dense(_))),
+        "the last layer is not dense: the device needs one for its logits; end the recipe with a head"
+    );
+    Ok(QuantizedModel { input: model.input, layers })
+}
+
+/// What a layer receives.
+#[derive(Clone, Copy)]
+struct Incoming<'a> {
+    scale: f32,
+    zero_point: i8,
+    channel_mean: &'a [f32],
+}
+
+fn conv(index: usize, layer: &FloatLayer, incoming: Incoming<'_>, output_scale: f32, options: Options) -> Result<QuantizedConv> {
+    let &FloatLayer::Conv { input, output, kernel, stride, pad, ref weight, ref bias } = layer else {
+        bail!("layer {index} is not a convolution");
+    };
+    let name = layer_name(index, Kind::Conv);
+    let mut q = weights::quantize(&name, weight, bias, incoming, options)?;
+    let factor = |weight_scale: f32| incoming.scale * weight_scale / output_scale;
+    // tract takes another rounding path when all factors of a layer are equal, so they must not be.
+    if q.scale.iter().all(|&s| factor(s) == factor(q.scale[0])) {
+        ensure!(q.scale.len() > 1, "{name}: one filter only; use at least two, so that requantisation is per channel");
+        q.scale[0] *= 1.0 + 4.0 * f32::EPSILON;
+        ensure!(factor(q.scale[0]) != factor(q.scale[1]), "{name}: all requantisation factors are equal; train it further");
+    }
+    let scale: Vec<f32> = q.scale.iter().map(|&s| factor(s)).collect();
+    let folded_bias = checks::fold(&name, &q.weight, &q.bias, incoming.zero_point)?;
+    checks::requantization(&name, &q.weight, &folded_bias, &scale)?;
+    Ok(QuantizedConv {
+        input,
+        output,
+        kernel,
+        stride,
+        pad,
+        weight: q.weight,
+        weight_scale: q.scale,
+        bias: q.bias,
+        folded_bias,
+        scale,
+        input_scale: incoming.scale,
+        input_zero_point: incoming.zero_point,
+        output_scale,
+        output_zero_point: RELU_ZERO_POINT,
+    })
+}
+
+fn dense(index: usize, layer: &FloatLayer, incoming: Incoming<'_>, options: Options) -> Result<QuantizedDense> {
+    let &FloatLayer::Dense { input, classes, ref weight, ref bias } = layer else {
+        bail!("layer {index} is not dense");
+    };
+    let name = layer_name(index, Kind::Dense);
+    let q = weights::quantize(&name, weight, bias, incoming, options)?;
+    let folded_bias = checks::fold(&name, &q.weight, &q.bias, incoming.zero_point)?;
+    Ok(QuantizedDense {
+        input,
+        classes,
+        weight: q.weight,
+        bias: q.bias,
+        folded_bias,
+        scale: q.scale.iter().map(|&s| incoming.scale * s).collect(),
+        input_scale: incoming.scale,
+        input_zero_point: incoming.zero_point,
+    })
+}

@@ -1,0 +1,79 @@
+//! Batches prepared beside the training step, in an order that does not depend on timing.
+
+use super::data::ImageSet;
+use crate::augment;
+use crate::network::pixel_value;
+use crate::recipe::AugmentSpec;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Scope;
+
+/// Batches ready before the loader waits.
+const AHEAD: usize = 4;
+
+/// Images of one step.
+#[derive(Debug)]
+pub struct Batch {
+    /// Real values, `[classes.len(), size, size]`.
+    pub images: Vec<f32>,
+    /// Class of each image.
+    pub classes: Vec<usize>,
+    /// Height and width.
+    pub size: usize,
+}
+
+/// What an epoch's loader needs to know.
+#[derive(Clone, Copy)]
+pub struct Epoch<'a> {
+    /// Where the images are.
+    pub set: &'a ImageSet,
+    /// Image indices of the whole epoch.
+    pub order: &'a [usize],
+    /// Images a batch.
+    pub batch: usize,
+    /// Height and width to deliver.
+    pub size: usize,
+    /// Distortions.
+    pub augment: &'a AugmentSpec,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Number of the epoch, from 0.
+    pub epoch: usize,
+}
+
+impl Epoch<'_> {
+    /// Number of batches.
+    pub fn batches(&self) -> usize {
+        self.order.len().div_ceil(self.batch)
+    }
+
+    /// Prepares batch `number` with all threads of the current pool.
+    pub fn prepare(&self, number: usize) -> Batch {
+        let first = number * self.batch;
+        let indices = &self.order[first..self.order.len().min(first + self.batch)];
+        let values: [f32; 256] = std::array::from_fn(|p| pixel_value(p as u8));
+        let area = self.size * self.size;
+        let mut images = vec![0.0; indices.len() * area];
+        images.par_chunks_mut(area).zip(indices).enumerate().for_each(|(i, (out, &index))| {
+            let mut rng = augment::generator(self.seed, self.epoch, first + i);
+            let pixels = augment::augment(self.set.pixels(index), self.size, self.augment, &mut rng);
+            out.iter_mut().zip(pixels).for_each(|(value, p)| *value = values[usize::from(p)]);
+        });
+        Batch { images, classes: indices.iter().map(|&index| self.set.classes[index]).collect(), size: self.size }
+    }
+}
+
+/// Starts preparing batches `from..` on `pool`; it stops when the receiver is dropped.
+pub fn start<'scope>(scope: &'scope Scope<'scope, '_>, pool: &'scope ThreadPool, epoch: Epoch<'scope>, from: usize) -> Receiver<Batch> {
+    let (sender, receiver) = sync_channel(AHEAD);
+    scope.spawn(move || {
+        for number in from..epoch.batches() {
+            let batch = pool.install(|| epoch.prepare(number));
+            if sender.send(batch).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}

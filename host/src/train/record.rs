@@ -1,0 +1,102 @@
+//! The run folder: recipe.toml, run.json, metrics.csv, curves.svg, last.ckpt and best.ckpt.
+
+use super::checkpoint::Checkpoint;
+use super::trainer::{Trainer, load_network};
+use super::{curves, files, metrics};
+use crate::classes::{CLASSES, DISCLAIMER};
+use crate::float_model::FloatModel;
+use crate::network::Network;
+use crate::recipe::Recipe;
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Latest checkpoint: all that resuming needs.
+pub const LAST: &str = "last.ckpt";
+/// Weights with the best validation macro-F1.
+pub const BEST: &str = "best.ckpt";
+/// Copy of the recipe.
+pub const RECIPE: &str = "recipe.toml";
+/// Provenance and results.
+pub const RUN: &str = "run.json";
+
+/// Version of Burn, as Cargo.lock has it.
+const BURN: &str = "0.22.1";
+
+/// Writes metrics.csv, curves.svg and run.json; `state` is `running`, `interrupted` or `finished`.
+pub fn write(trainer: &Trainer, state: &str) -> Result<()> {
+    let rows = &trainer.progress().rows;
+    files::write(&trainer.out.join("metrics.csv"), metrics::csv(rows).as_bytes())?;
+    if !rows.is_empty() {
+        files::write(&trainer.out.join("curves.svg"), curves::svg(rows)?.as_bytes())?;
+    }
+    let mut text = serde_json::to_vec_pretty(&summary(trainer, state))?;
+    text.push(b'\n');
+    files::write(&trainer.out.join(RUN), &text)
+}
+
+fn summary(trainer: &Trainer, state: &str) -> Value {
+    let (data, progress) = (trainer.data, trainer.progress());
+    let rows = &progress.rows;
+    let best = progress.best.and_then(|(epoch, _)| rows.get(epoch - 1));
+    let images: f64 = rows.iter().map(|row| row.images_per_second).sum();
+    let counts = |set: &super::data::ImageSet| {
+        let per_class: serde_json::Map<_, _> = CLASSES.iter().zip(set.counts()).map(|(c, n)| ((*c).into(), json!(n))).collect();
+        let mut per_source = serde_json::Map::new();
+        for (index, source) in data.sources.iter().enumerate() {
+            per_source.insert(source.clone(), json!(set.sources.iter().filter(|&&s| s == index).count()));
+        }
+        json!({ "images": set.len(), "classes": per_class, "sources": per_source })
+    };
+    json!({
+        "notice": DISCLAIMER,
+        "state": state,
+        "recipe": trainer.recipe,
+        "seed": progress.seed,
+        "backend": trainer.backend,
+        "data_sha256": data.hash,
+        "folders": { "coronahack": data.folders[0], "external": data.folders[1] },
+        "splits": { "train": counts(&data.train), "val": counts(&data.val) },
+        "epochs_done": progress.epoch,
+        "steps_done": progress.step,
+        "best_epoch": best.map(|row| row.epoch),
+        "best": best.map(|row| json!({
+            "train_accuracy": row.train_accuracy,
+            "val_loss": row.val.loss,
+            "val_accuracy": row.val.confusion.accuracy(),
+            "val_macro_f1": row.val.confusion.macro_f1(),
+            "val_recall": row.val.confusion.recall(),
+            "val_confusion": row.val.confusion,
+            "val_by_source": row.val.by_source,
+        })),
+        "images_per_second": images / rows.len().max(1) as f64,
+        "loader_wait": rows.last().map(|row| row.loader_wait),
+        "wall_seconds": progress.wall_seconds,
+        "versions": { "cxr-host": env!("CARGO_PKG_VERSION"), "burn": BURN },
+    })
+}
+
+/// The best checkpoint of a run folder: recipe, network with batch normalisation folded, run.json.
+pub fn load_float_model(run: &Path) -> Result<(Recipe, FloatModel, Value)> {
+    let path = run.join(RUN);
+    let text = std::fs::read(&path)
+        .with_context(|| format!("{}: cannot read; give a folder that `host train` wrote", path.display()))?;
+    let summary: Value = serde_json::from_slice(&text).with_context(|| format!("{}: not JSON; train again", path.display()))?;
+    let recipe = Recipe::load(&run.join(RECIPE))?;
+    let path = run.join(BEST);
+    let checkpoint = Checkpoint::load(&path)?;
+    let device = Device::flex();
+    let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 0, &device)?;
+    let network = load_network(network, checkpoint.network).with_context(|| path.display().to_string())?;
+    Ok((recipe, network.to_float_model()?, summary))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_stated_version_of_burn_is_the_locked_one() {
+        let lock = include_str!("../../../Cargo.lock");
+        assert!(lock.contains(&format!("name = \"burn\"\nversion = \"{}\"", super::BURN)));
+    }
+}

@@ -1,0 +1,136 @@
+//! One training step and one validation pass.
+
+use super::data::{Data, ImageSet};
+use super::loader::Batch;
+use super::metrics::Validation;
+use crate::augment;
+use crate::classes::CLASSES;
+use crate::network::{Network, pixel_value};
+use anyhow::{Result, anyhow, ensure};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Images in a validation batch.
+const VALIDATION_BATCH: usize = 32;
+
+/// What a step measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    /// Sum of the losses of the images.
+    pub loss_sum: f64,
+    /// Right answers.
+    pub correct: usize,
+}
+
+/// Forward, backward, update: returns the new network. A loss that is not a number is an error.
+pub fn train_step(
+    network: Network,
+    optimizer: &mut ModuleOptimizer,
+    batch: Batch,
+    smoothing: f32,
+    rate: f64,
+    device: &Device,
+) -> Result<(Network, Outcome)> {
+    let Batch { images, classes, size } = batch;
+    let count = classes.len();
+    let targets = targets(&classes, smoothing);
+    let images = Tensor::<4>::from_data(TensorData::new(images, [count, 1, size, size]), device);
+    let logits = network.forward(images);
+    let loss = cross_entropy(logits.clone(), &targets, device);
+    let gradients = GradientsParams::from_grads(loss.backward(), &network);
+    let network = optimizer.step(rate, network, gradients);
+
+    let logits = rows(logits)?;
+    let mut outcome = Outcome::default();
+    for ((logits, target), &class) in logits.iter().zip(targets.chunks(CLASSES.len())).zip(&classes) {
+        let log_p = log_probabilities(logits);
+        outcome.loss_sum -= log_p.iter().zip(target).map(|(l, t)| l * f64::from(*t)).sum::<f64>();
+        outcome.correct += usize::from(top(logits) == class);
+    }
+    ensure!(
+        outcome.loss_sum.is_finite(),
+        "the loss is not a number any more: lower the learning rate in the recipe (it was {rate:.1e})"
+    );
+    Ok((network, outcome))
+}
+
+/// Loss and confusion of `network`, which must not train, on all validation images at full size.
+pub fn validate(network: &Network, data: &Data, device: &Device, mut done: impl FnMut(usize)) -> Result<Validation> {
+    let set = &data.val;
+    let mut result = Validation::default();
+    let indices: Vec<usize> = (0..set.len()).collect();
+    for chunk in indices.chunks(VALIDATION_BATCH) {
+        let images = Tensor::<4>::from_data(plain(set, chunk), device);
+        for (logits, &index) in rows(network.forward(images))?.iter().zip(chunk) {
+            let (class, answer) = (set.classes[index], top(logits));
+            result.loss -= log_probabilities(logits)[class];
+            result.confusion.add(class, answer);
+            result.by_source.entry(data.sources[set.sources[index]].clone()).or_default().add(class, answer);
+        }
+        done(chunk.len());
+    }
+    result.loss /= set.len() as f64;
+    Ok(result)
+}
+
+/// Undistorted images, `[chunk, 1, SIDE, SIDE]`.
+fn plain(set: &ImageSet, chunk: &[usize]) -> TensorData {
+    let values: Vec<f32> = chunk.iter().flat_map(|&index| set.pixels(index)).map(|&p| pixel_value(p)).collect();
+    TensorData::new(values, [chunk.len(), 1, augment::SIDE, augment::SIDE])
+}
+
+/// Smoothed one-hot rows.
+fn targets(classes: &[usize], smoothing: f32) -> Vec<f32> {
+    let rest = smoothing / CLASSES.len() as f32;
+    classes.iter().flat_map(|&class| (0..CLASSES.len()).map(move |k| if k == class { 1.0 - smoothing + rest } else { rest })).collect()
+}
+
+/// Mean over the batch.
+fn cross_entropy(logits: Tensor<2>, targets: &[f32], device: &Device) -> Tensor<1> {
+    let shape = logits.dims();
+    let targets = Tensor::<2>::from_data(TensorData::new(targets.to_vec(), shape), device);
+    (log_softmax(logits, 1) * targets).sum().mul_scalar(-1.0 / shape[0] as f32)
+}
+
+fn rows(logits: Tensor<2>) -> Result<Vec<[f32; CLASSES.len()]>> {
+    let values = logits.into_data().try_into_vec::<f32>().map_err(|error| anyhow!("reading logits: {error:?}"))?;
+    Ok(values.as_chunks().0.to_vec())
+}
+
+fn log_probabilities(logits: &[f32; CLASSES.len()]) -> [f64; CLASSES.len()] {
+    let logits = logits.map(f64::from);
+    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum = logits.iter().map(|l| (l - top).exp()).sum::<f64>().ln() + top;
+    logits.map(|l| l - sum)
+}
+
+fn top(logits: &[f32; CLASSES.len()]) -> usize {
+    (0..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_tensor_losses_agree() {
+        let device = Device::flex();
+        let logits = vec![1.0f32, -2.0, 0.5, 3.0, 3.5, -1.0];
+        let classes = [2, 0];
+        let smoothed = targets(&classes, 0.05);
+        assert!((smoothed.iter().sum::<f32>() - 2.0).abs() < 1e-6);
+        let tensor = Tensor::<2>::from_data(TensorData::new(logits.clone(), [2, 3]), &device);
+        let loss = f64::from(cross_entropy(tensor, &smoothed, &device).into_data().as_slice::<f32>().unwrap()[0]);
+        let mine: f64 = logits
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .zip(smoothed.chunks(3))
+            .map(|(l, t)| -log_probabilities(l).iter().zip(t).map(|(a, b)| a * f64::from(*b)).sum::<f64>())
+            .sum::<f64>()
+            / 2.0;
+        assert!((loss - mine).abs() < 1e-5, "{loss} {mine}");
+        assert_eq!(top(&[3.0, 3.5, -1.0]), 1);
+    }
+}

@@ -1,0 +1,123 @@
+use super::*;
+use crate::recipe::{LayerSpec, Stage};
+
+/// A recipe that trains in a second.
+fn tiny(folder: &Path) -> PathBuf {
+    let mut recipe = Recipe::parse(DEMO).unwrap();
+    recipe.network.layers = [8, 8, 16].map(|filters| LayerSpec::Conv { filters, kernel: 3, stride: 4 }).to_vec();
+    recipe.train.stages = vec![Stage { epochs: 2, size: 64 }, Stage { epochs: 1, size: 256 }];
+    let path = folder.join("tiny.toml");
+    std::fs::write(&path, recipe.to_toml().unwrap()).unwrap();
+    path
+}
+
+fn args(recipe: &Path, out: &Path) -> Args {
+    Args {
+        recipe: Some(recipe.to_path_buf()),
+        coronahack: None,
+        external: None,
+        out: Some(out.to_path_buf()),
+        backend: Backend::Flex,
+        resume: false,
+        epochs: None,
+        seed: 5,
+        demo: true,
+        threads: None,
+        bench_steps: None,
+    }
+}
+
+/// metrics.csv without the three columns that are times.
+fn figures(run: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
+    text.lines().map(|line| line.rsplitn(4, ',').last().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe_path = tiny(folder.path());
+    let whole = folder.path().join("whole");
+    run(&args(&recipe_path, &whole)).unwrap();
+    let files = ["recipe.toml", "run.json", "metrics.csv", "curves.svg", "last.ckpt", "best.ckpt"];
+    for file in files {
+        assert!(whole.join(file).exists(), "{file}");
+    }
+    assert_eq!(std::fs::read_dir(&whole).unwrap().count(), files.len());
+
+    // Stopped within epoch 2 and again after epoch 2.
+    let parts = folder.path().join("parts");
+    let first = args(&recipe_path, &parts);
+    let recipe = Recipe::load(&recipe_path).unwrap();
+    let data = data::generated().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    std::fs::create_dir_all(&parts).unwrap();
+    std::fs::write(parts.join(record::RECIPE), recipe.to_toml().unwrap()).unwrap();
+    let trainer = || Trainer::new(&recipe, &data, &pool, Device::flex(), &parts, "flex", 5).unwrap();
+    let mut stopped = trainer();
+    stopped.stop_after = Some(11);
+    assert_eq!(stopped.run().unwrap(), Ending::Interrupted);
+    let mut stopped = trainer().restore(Checkpoint::load(&parts.join(record::LAST)).unwrap()).unwrap();
+    stopped.stop_after = Some(16);
+    assert_eq!(stopped.run().unwrap(), Ending::Interrupted);
+    run(&Args { resume: true, ..first.clone() }).unwrap();
+
+    assert_eq!(figures(&whole), figures(&parts));
+    let last = |run: &Path| Checkpoint::load(&run.join(record::LAST)).unwrap();
+    assert_eq!(weights(&whole), weights(&parts));
+    assert_eq!(last(&whole).progress.best, last(&parts).progress.best);
+    // A used folder is not overwritten.
+    let refusal = run(&first).unwrap_err();
+    assert!(format!("{refusal:#}").contains("--resume"));
+}
+
+/// Folded weights of the best checkpoint, bit by bit.
+fn weights(run: &Path) -> crate::float_model::FloatModel {
+    let (recipe, model, summary) = load_float_model(run).unwrap();
+    assert_eq!(recipe.name, "demo");
+    assert_eq!(summary["state"], "finished");
+    model
+}
+
+#[test]
+fn the_demonstration_learns_the_generated_classes() {
+    let data = data::generated().unwrap();
+    assert_eq!(data.train.counts(), [40; 3]);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("demo");
+    run(&Args { recipe: None, seed: 1, ..args(Path::new(""), &out) }).unwrap();
+    let best = Checkpoint::load(&out.join(record::LAST)).unwrap().progress.best.unwrap();
+    assert!(best.1 > 0.8, "{best:?}");
+}
+
+#[test]
+fn a_diverged_loss_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tiny(folder.path());
+    let mut recipe = Recipe::load(&path).unwrap();
+    recipe.train.schedule = crate::recipe::Schedule::Steps(vec![crate::recipe::RateStep { epochs: 3, rate: 0.999 }]);
+    recipe.train.batch_norm.epsilon = 1e-30;
+    recipe.train.optimizer = crate::recipe::OptimizerSpec::Adam { epsilon: f32::MIN_POSITIVE, l2: 0.99 };
+    let data = data::generated().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let device = Device::flex();
+    let network = crate::network::Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 1, &device.clone().autodiff()).unwrap();
+    let order = [0, 1];
+    let plan = loader::Epoch { set: &data.train, order: &order, batch: 2, size: 64, augment: &recipe.augment, seed: 1, epoch: 0 };
+    let mut batch = pool.install(|| plan.prepare(0));
+    batch.images[7] = f32::NAN;
+    let mut optimizer = optim::optimizer(recipe.train.optimizer).unwrap();
+    let error = step::train_step(network, &mut optimizer, batch, 0.0, 1e-3, &device.autodiff()).unwrap_err();
+    assert!(error.to_string().contains("not a number"));
+}
+
+#[test]
+fn missing_folders_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tiny(folder.path());
+    let mut wanting = args(&path, &folder.path().join("run"));
+    wanting.demo = false;
+    wanting.coronahack = Some(folder.path().join("nowhere"));
+    let error = format!("{:#}", run(&wanting).unwrap_err());
+    assert!(error.contains("nowhere"), "{error}");
+}

@@ -1,0 +1,300 @@
+//! The loop over epochs and batches, its checkpoints and its end.
+
+use super::checkpoint::{Checkpoint, Progress};
+use super::data::Data;
+use super::ema::Ema;
+use super::metrics::{EpochRow, Validation};
+use super::{interrupt, loader, optim, record, sampler, step};
+use crate::network::Network;
+use crate::recipe::Recipe;
+use anyhow::{Context, Result, anyhow};
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::store::ModuleRecord;
+use burn::tensor::{Bytes, Device};
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::ThreadPool;
+use std::path::Path;
+use std::time::Instant;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs are done.
+    Finished,
+    /// A signal came; the run can be resumed.
+    Interrupted,
+}
+
+/// A run in memory.
+pub struct Trainer<'a> {
+    /// What to train.
+    pub recipe: &'a Recipe,
+    /// Images.
+    pub data: &'a Data,
+    /// Threads of the loader.
+    pub pool: &'a ThreadPool,
+    /// Where to compute, without gradients.
+    pub device: Device,
+    /// Run folder.
+    pub out: &'a Path,
+    /// Name of the backend, for run.json.
+    pub backend: &'a str,
+    network: Network,
+    optimizer: ModuleOptimizer,
+    ema: Option<Ema>,
+    progress: Progress,
+    /// Behave from this step on as if a signal had come.
+    #[cfg(test)]
+    pub stop_after: Option<usize>,
+}
+
+impl<'a> Trainer<'a> {
+    /// A new run.
+    pub fn new(
+        recipe: &'a Recipe,
+        data: &'a Data,
+        pool: &'a ThreadPool,
+        device: Device,
+        out: &'a Path,
+        backend: &'a str,
+        seed: u64,
+    ) -> Result<Self> {
+        let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, seed, &device.clone().autodiff())?;
+        let ema = (recipe.train.ema > 0.0).then(|| Ema::new(recipe.train.ema, &network));
+        let optimizer = optim::optimizer(recipe.train.optimizer)?;
+        let progress = Progress { seed, data_hash: data.hash.clone(), ..Progress::default() };
+        Ok(Self {
+            recipe,
+            data,
+            pool,
+            device,
+            out,
+            backend,
+            network,
+            optimizer,
+            ema,
+            progress,
+            #[cfg(test)]
+            stop_after: None,
+        })
+    }
+
+    /// Continues from `checkpoint`, of the same recipe and images.
+    pub fn restore(mut self, checkpoint: Checkpoint) -> Result<Self> {
+        anyhow::ensure!(
+            checkpoint.progress.data_hash == self.data.hash,
+            "the images are not those that the run began with: resume with the same folders, or start a new run"
+        );
+        self.network = load_network(self.network, checkpoint.network)?;
+        if !checkpoint.optimizer.is_empty() {
+            self.optimizer = self.optimizer.from_bytes(Bytes::from_bytes_vec(checkpoint.optimizer)).context("optimiser record")?;
+        }
+        if !checkpoint.ema.is_empty() {
+            // A network of its own: running statistics are shared between clones.
+            let average = Network::new(&self.recipe.network, self.recipe.input, self.recipe.train.batch_norm, 0, &self.device)?;
+            self.ema = Some(Ema::new(self.recipe.train.ema, &load_network(average, checkpoint.ema)?));
+        }
+        self.progress = checkpoint.progress;
+        Ok(self)
+    }
+
+    /// Trains until the recipe's last epoch or a signal.
+    pub fn run(&mut self) -> Result<Ending> {
+        let epochs = self.recipe.epochs();
+        while self.progress.epoch < epochs {
+            if self.epoch()? == Ending::Interrupted {
+                return Ok(Ending::Interrupted);
+            }
+        }
+        Ok(Ending::Finished)
+    }
+
+    /// What has been measured so far.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Trains to the end of the current epoch, validates, saves.
+    fn epoch(&mut self) -> Result<Ending> {
+        let began = Instant::now();
+        let (recipe, epoch, seed) = (self.recipe, self.progress.epoch, self.progress.seed);
+        let set = &self.data.train;
+        let order = sampler::order(&set.classes, &set.sources, recipe.train.sampling, seed, epoch);
+        let size = recipe.size_at(epoch);
+        let plan = loader::Epoch { set, order: &order, batch: recipe.train.batch, size, augment: &recipe.augment, seed, epoch };
+        let batches = plan.batches();
+        let bar = ProgressBar::new(order.len() as u64).with_style(style(&format!(
+            "epoch {:>3}/{} {size:>3} px {{bar:32}} {{pos}}/{{len}} {{msg}} this epoch {{eta}}",
+            epoch + 1,
+            recipe.epochs()
+        )));
+        bar.set_position((self.progress.batch * recipe.train.batch).min(order.len()) as u64);
+        bar.reset_eta();
+        let training = self.device.clone().autodiff();
+        let pool = self.pool;
+        let interrupted = std::thread::scope(|scope| -> Result<bool> {
+            let batches_in = loader::start(scope, pool, plan, self.progress.batch);
+            while self.progress.batch < batches {
+                if self.asked_to_stop() {
+                    return Ok(true);
+                }
+                let begun = Instant::now();
+                let batch = batches_in.recv().map_err(|_| anyhow!("the loader stopped before the end of the epoch"))?;
+                self.progress.wait_seconds += begun.elapsed().as_secs_f64();
+                let count = batch.classes.len();
+                let rate = optim::learning_rate(recipe, epoch, self.progress.step, batches);
+                let (network, outcome) = step::train_step(
+                    self.network.clone(),
+                    &mut self.optimizer,
+                    batch,
+                    recipe.train.label_smoothing,
+                    rate,
+                    &training,
+                )
+                .with_context(|| format!("epoch {}, step {}", epoch + 1, self.progress.step + 1))?;
+                self.network = network;
+                let p = &mut self.progress;
+                p.step += 1;
+                p.batch += 1;
+                p.seen += count;
+                p.loss_sum += outcome.loss_sum;
+                p.correct += outcome.correct;
+                p.train_seconds += begun.elapsed().as_secs_f64();
+                if let Some(ema) = &mut self.ema {
+                    ema.update(p.step, &self.network);
+                }
+                bar.inc(count as u64);
+                bar.set_message(format!(
+                    "loss {:.3} accuracy {:.1} % {:.1} images/s",
+                    p.loss_sum / p.seen as f64,
+                    100.0 * p.correct as f64 / p.seen as f64,
+                    p.seen as f64 / p.train_seconds
+                ));
+            }
+            Ok(false)
+        })?;
+        if interrupted {
+            bar.finish_and_clear();
+            self.progress.wall_seconds += began.elapsed().as_secs_f64();
+            self.save_last()?;
+            record::write(self, "interrupted")?;
+            return Ok(Ending::Interrupted);
+        }
+        bar.finish_and_clear();
+        let kept = self.kept();
+        let val = self.validate(&kept)?;
+        let rate = optim::learning_rate(recipe, epoch, self.progress.step.saturating_sub(1), batches);
+        self.close_epoch(val, kept, size, rate, began)?;
+        Ok(Ending::Finished)
+    }
+
+    fn asked_to_stop(&self) -> bool {
+        #[cfg(test)]
+        if self.stop_after.is_some_and(|step| self.progress.step >= step) {
+            return true;
+        }
+        interrupt::requested()
+    }
+
+    /// The network that would be kept now: averaged if the recipe says so, without gradients.
+    fn kept(&self) -> Network {
+        let network = self.network.valid();
+        match &self.ema {
+            Some(ema) => ema.apply(network),
+            None => network,
+        }
+    }
+
+    fn validate(&self, network: &Network) -> Result<Validation> {
+        let bar = ProgressBar::new(self.data.val.len() as u64).with_style(style("validation {bar:32} {pos}/{len} {eta}"));
+        let result = step::validate(network, self.data, &self.device, |done| bar.inc(done as u64))?;
+        bar.finish_and_clear();
+        Ok(result)
+    }
+
+    fn close_epoch(&mut self, val: Validation, kept: Network, size: usize, learning_rate: f64, began: Instant) -> Result<()> {
+        let p = &mut self.progress;
+        let seconds = began.elapsed().as_secs_f64();
+        let score = val.confusion.macro_f1();
+        let row = EpochRow {
+            epoch: p.epoch + 1,
+            size,
+            learning_rate,
+            train_loss: p.loss_sum / p.seen as f64,
+            train_accuracy: p.correct as f64 / p.seen as f64,
+            val,
+            images_per_second: p.seen as f64 / p.train_seconds,
+            loader_wait: p.wait_seconds / p.train_seconds,
+            seconds,
+        };
+        let best = p.best.is_none_or(|(_, top)| score > top);
+        print_row(&row, self.recipe.epochs(), best);
+        *p = Progress {
+            epoch: p.epoch + 1,
+            step: p.step,
+            wall_seconds: p.wall_seconds + seconds,
+            best: if best { Some((row.epoch, score)) } else { p.best },
+            rows: std::mem::take(&mut p.rows),
+            data_hash: std::mem::take(&mut p.data_hash),
+            seed: p.seed,
+            ..Progress::default()
+        };
+        p.rows.push(row);
+        if best {
+            let network = record_bytes(kept)?;
+            Checkpoint { progress: p.clone(), network, ..Checkpoint::default() }.save(&self.out.join(record::BEST))?;
+        }
+        self.save_last()?;
+        let state = if self.progress.epoch == self.recipe.epochs() { "finished" } else { "running" };
+        record::write(self, state)
+    }
+
+    fn save_last(&self) -> Result<()> {
+        let ema = match &self.ema {
+            Some(_) => record_bytes(self.kept())?,
+            None => Vec::new(),
+        };
+        Checkpoint {
+            progress: self.progress.clone(),
+            network: record_bytes(self.network.valid())?,
+            optimizer: self.optimizer.into_bytes().context("optimiser record")?.to_vec(),
+            ema,
+        }
+        .save(&self.out.join(record::LAST))
+    }
+}
+
+/// Reads a network record into `network`.
+pub fn load_network(network: Network, bytes: Vec<u8>) -> Result<Network> {
+    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).context("network record")?;
+    network.try_load_record(record).context("the checkpoint's network is not the recipe's")
+}
+
+fn record_bytes(network: Network) -> Result<Vec<u8>> {
+    Ok(network.into_record().into_bytes().context("network record")?.to_vec())
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn print_row(row: &EpochRow, epochs: usize, best: bool) {
+    let all = &row.val.confusion;
+    let [normal, pneumonia, covid] = all.recall().map(|r| 100.0 * r);
+    println!(
+        "epoch {:>3}/{epochs} {:>3} px  train loss {:.4} accuracy {:.1} %  val loss {:.4} accuracy {:.1} % macro-F1 {:.4} \
+         recall {normal:.0}/{pneumonia:.0}/{covid:.0} %  {:.1} images/s, loader {:.1} %, {:.0} s{}",
+        row.epoch,
+        row.size,
+        row.train_loss,
+        100.0 * row.train_accuracy,
+        row.val.loss,
+        100.0 * all.accuracy(),
+        all.macro_f1(),
+        row.images_per_second,
+        100.0 * row.loader_wait,
+        row.seconds,
+        if best { "  best" } else { "" }
+    );
+}
