@@ -1,0 +1,85 @@
+//! Running the `host` binary.
+
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a run of `host` left behind.
+#[derive(Debug)]
+pub struct Run {
+    /// Exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// The binary: `CXR_HOST`, or the one beside the running test's folder (`target/release/host`).
+fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("CXR_HOST") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let profile = test.parent().and_then(Path::parent).expect("a test lies in target/PROFILE/deps");
+    let host = profile.join("host");
+    assert!(host.is_file(), "{}: run `cargo build --release`, or set CXR_HOST", host.display());
+    host
+}
+
+/// Runs `host` in `folder`.
+pub fn run<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Run {
+    let mut command = Command::new(binary());
+    command.current_dir(folder).args(arguments).env_remove("RUST_BACKTRACE");
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Run {
+    /// Expects exit code 0.
+    #[track_caller]
+    pub fn success(self) -> Self {
+        assert_eq!(self.code, Some(0), "stderr: {}\nstdout: {}", self.stderr, self.stdout);
+        self
+    }
+
+    /// Expects an exit code and a single `error: ` line that holds all of `parts`.
+    #[track_caller]
+    pub fn error(self, code: i32, parts: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "stderr: {}\nstdout: {}", self.stderr, self.stdout);
+        let lines: Vec<&str> = self.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+        assert!(matches!(lines[..], [line] if line.starts_with("error: ")), "not one error line: {}", self.stderr);
+        for part in parts {
+            assert!(self.stderr.contains(part), "`{part}` is not in: {}", self.stderr);
+        }
+        self
+    }
+
+    /// The JSON objects of standard output, one a line.
+    #[track_caller]
+    pub fn json_lines(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.stdout.lines().map(parse).collect()
+    }
+}
+
+/// Reads a JSON file.
+#[track_caller]
+pub fn read_json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Exports a small network of random weights to `folder/NAME` and returns that prefix.
+#[track_caller]
+pub fn random_model(folder: &Path, name: &str, seed: u64) -> PathBuf {
+    let prefix = folder.join(name);
+    let arguments = ["export", "--random", &seed.to_string(), "--out", name].map(str::to_owned);
+    run(folder, arguments).success();
+    prefix
+}

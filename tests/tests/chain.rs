@@ -1,0 +1,40 @@
+//! The whole way without any dataset: train on generated images, export, verify, predict, evaluate.
+
+use cxr_tests::host::{Run, read_json, run};
+use cxr_tests::{data, sha256};
+use std::fs;
+use tempfile::tempdir;
+
+#[test]
+fn from_training_to_a_verdict() {
+    let folder = tempdir().expect("a temporary folder");
+    let path = folder.path();
+    let host = |line: &str| -> Run { run(path, line.split(' ')).success() };
+
+    host("train --demo --out run");
+    let metrics = fs::read_to_string(path.join("run/metrics.csv")).expect("run/metrics.csv");
+    assert!(metrics.lines().count() > 1, "{metrics}");
+
+    host("export run --out model");
+    let card = read_json(&path.join("model.json"));
+    assert!(card["arena_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{card}");
+    for extension in ["cxr", "onnx", "int8.onnx"] {
+        assert!(path.join("model").with_extension(extension).is_file(), "{extension}");
+    }
+
+    host("verify model --json");
+
+    data::write_image(&path.join("x.png"), 4);
+    let found = host("predict --json --model model.cxr x.png").json_lines();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["model_sha256"], sha256(&fs::read(path.join("model.cxr")).expect("the model")));
+
+    data::write_coronahack(&path.join("data"), &data::generated_rows());
+    let confusion = ["core", "tract-int8"].map(|engine| {
+        host(&format!("evaluate model.cxr --coronahack data --engine {engine} --report {engine}"));
+        let report = read_json(&path.join(engine).join("report.json"));
+        report["splits"]["test"]["confusion"].clone()
+    });
+    assert!(confusion[0].is_array(), "{}", confusion[0]);
+    assert_eq!(confusion[0], confusion[1]);
+}

@@ -1,0 +1,76 @@
+//! The shipped models, and the golden fixtures that onnxruntime made of them.
+
+use cxr_tests::data::{link_subset, shared_coronahack};
+use cxr_tests::host::{random_model, read_json, run};
+use cxr_tests::{files, golden as fixtures, root, sha256, shipped_models};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use tempfile::tempdir;
+
+#[test]
+fn every_golden_fixture_holds() {
+    let fixtures = files(&root().join("tests/golden"), "json");
+    assert!(!fixtures.is_empty(), "tests/golden holds no fixture");
+    for fixture in fixtures {
+        let golden = read_json(&fixture);
+        let model = root().join(golden["model"].as_str().unwrap_or_default());
+        let bytes = fs::read(&model).unwrap_or_else(|error| panic!("{}: {error}", model.display()));
+        fixtures::check(&bytes, &golden).unwrap_or_else(|error| panic!("{}: {error:#}", fixture.display()));
+    }
+}
+
+#[test]
+fn core_and_tract_agree_on_every_byte_of_every_shipped_model() {
+    let models = shipped_models();
+    assert!(!models.is_empty(), "models/ holds no .cxr");
+    for model in models {
+        let mut arguments = vec!["verify".into(), model.into_os_string(), "--json".into()];
+        if let Some(data) = shared_coronahack() {
+            arguments.extend(["--limit", "12", "--images"].map(Into::into));
+            arguments.push(data.into_os_string());
+        }
+        run(root(), arguments).success();
+    }
+}
+
+#[test]
+fn files_of_two_models_do_not_pass_as_one() {
+    let folder = tempdir().expect("a temporary folder");
+    let (one, other) = (random_model(folder.path(), "one", 11), random_model(folder.path(), "other", 12));
+    run(folder.path(), [OsStr::new("verify"), one.as_os_str()]).success();
+    fs::copy(other.with_extension("int8.onnx"), one.with_extension("int8.onnx")).expect("a temporary file");
+    let found = run(folder.path(), [OsStr::new("verify"), one.as_os_str()]);
+    assert_eq!(found.code, Some(1), "{}{}", found.stdout, found.stderr);
+}
+
+#[test]
+fn exports_are_reproducible() {
+    let folder = tempdir().expect("a temporary folder");
+    let (one, same) = (random_model(folder.path(), "one", 13), random_model(folder.path(), "same", 13));
+    for extension in ["cxr", "onnx", "int8.onnx"] {
+        let hash = |prefix: &Path| sha256(&fs::read(prefix.with_extension(extension)).expect("an exported file"));
+        assert_eq!(hash(&one), hash(&same), "{extension}");
+    }
+}
+
+/// Evaluates the shipped model on a part of the real dataset: the engines give the same confusion matrix.
+#[test]
+fn core_and_tract_evaluate_alike_on_real_images() {
+    let Some(data) = shared_coronahack() else { return };
+    let folder = tempdir().expect("a temporary folder");
+    link_subset(&data, folder.path(), 20);
+    let reports = ["core", "tract-int8"].map(|engine| {
+        let model = root().join("models/default.cxr");
+        let arguments = ["evaluate", "MODEL", "--coronahack", ".", "--engine", engine, "--report", engine];
+        let arguments = arguments.map(|a| if a == "MODEL" { model.clone().into_os_string() } else { a.into() });
+        run(folder.path(), arguments).success();
+        let report = read_json(&folder.path().join(engine).join("report.json"));
+        assert_eq!(report["engine"], engine);
+        assert_eq!(report["model_sha256"], sha256(&fs::read(&model).expect("the model")));
+        report
+    });
+    let test = &reports[0]["splits"]["test"];
+    assert!(test["n"].as_u64().is_some_and(|n| n > 40) && test["accuracy"].is_number(), "{test}");
+    assert_eq!(test["confusion"], reports[1]["splits"]["test"]["confusion"]);
+}

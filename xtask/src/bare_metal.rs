@@ -1,0 +1,77 @@
+//! Builds without an operating system: rustup's targets where they can be had, else Debian's rustc with `-Zbuild-std`.
+
+use crate::install;
+use crate::shell::{Workspace, run};
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::Command;
+
+/// Cortex-M4F and M7F, the firmware's target.
+const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
+
+/// Targets that cxr-core must build for: no standard library, with and without a floating-point unit.
+const NO_STD: [&str; 2] = [CORTEX_M4F, "riscv32imc-unknown-none-elf"];
+
+/// How to reach a bare-metal target.
+enum Toolchain {
+    /// The compiler in use has the target's library.
+    Prebuilt,
+    /// rustc-web of Debian 12 with its library source; its artefacts live apart from the other compiler's.
+    Debian,
+}
+
+impl Toolchain {
+    fn find(workspace: &Workspace, target: &str) -> Result<Self> {
+        if install::target(workspace, target)? {
+            return Ok(Self::Prebuilt);
+        }
+        install::debian(workspace, &["rustc-web", "rust-web-src", "lld"], || {
+            ["/usr/bin/rustc", "/usr/bin/ld.lld", "/usr/lib/rustlib/src"].iter().all(|path| Path::new(path).exists())
+        })?;
+        Ok(Self::Debian)
+    }
+
+    fn cargo(&self, workspace: &Workspace, subcommand: &str, package: &str, target: &str) -> Command {
+        let mut cargo = workspace.cargo(&format!("{subcommand} --release --package {package} --target {target}"));
+        if let Self::Debian = self {
+            cargo
+                .arg("-Zbuild-std=core")
+                .env("RUSTC", "/usr/bin/rustc")
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER", "ld.lld")
+                .env("CARGO_TARGET_DIR", workspace.target.join("bare-metal"));
+        }
+        cargo
+    }
+}
+
+/// Builds cxr-core for targets that have no standard library.
+pub fn no_std(workspace: &Workspace) -> Result<()> {
+    for target in NO_STD {
+        run(Toolchain::find(workspace, target)?.cargo(workspace, "build", "cxr-core", target))?;
+    }
+    Ok(())
+}
+
+/// Builds the firmware, lints it where clippy knows the target, and runs its self-test under QEMU.
+pub fn firmware(workspace: &Workspace, model: Option<&Path>, fixture: Option<&Path>) -> Result<()> {
+    install::qemu(workspace)?;
+    let toolchain = Toolchain::find(workspace, CORTEX_M4F)?;
+    let subcommands: &[&str] = match toolchain {
+        Toolchain::Prebuilt => &["clippy", "run"],
+        Toolchain::Debian => &["run"],
+    };
+    for subcommand in subcommands {
+        let mut cargo = toolchain.cargo(workspace, subcommand, "cxr-firmware", CORTEX_M4F);
+        for (variable, path) in [("CXR_MODEL", model), ("CXR_FIXTURE", fixture)] {
+            if let Some(path) = path {
+                cargo.env(variable, path.canonicalize().with_context(|| path.display().to_string())?);
+            }
+        }
+        if *subcommand == "clippy" {
+            cargo.args(["--", "-D", "warnings"]);
+        }
+        run(cargo)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Installs what a bare machine lacks, and nothing that is there already.
+
+use crate::shell::{self, Workspace, have, output, run};
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Installs Debian packages; `is_there` says whether all are present.
+pub fn debian(workspace: &Workspace, packages: &[&str], is_there: impl Fn() -> bool) -> Result<()> {
+    if is_there() {
+        return Ok(());
+    }
+    let names = packages.join(" ");
+    let remedy = format!("missing, install by hand: apt-get install {names}");
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    ensure!(is_root && have("apt-get"), "{remedy}");
+    for arguments in [vec!["update", "-qq"], [&["install", "-qq", "-y", "--no-install-recommends"], packages].concat()] {
+        let mut apt = workspace.command("apt-get");
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        run(apt)?;
+    }
+    ensure!(is_there(), "apt-get installed {names}, yet they are not found");
+    Ok(())
+}
+
+/// QEMU for Cortex-M.
+pub fn qemu(workspace: &Workspace) -> Result<()> {
+    debian(workspace, &["qemu-system-arm"], || have("qemu-system-arm"))
+}
+
+/// rustfmt or clippy, which a minimal rustup profile leaves out.
+pub fn component(workspace: &Workspace, name: &str, subcommand: &str) -> Result<()> {
+    if output(workspace.cargo(&format!("{subcommand} --version"))).is_ok() {
+        return Ok(());
+    }
+    let mut rustup = workspace.command("rustup");
+    rustup.args(["component", "add", name]);
+    run(rustup).with_context(|| format!("`cargo {subcommand}` is missing"))
+}
+
+/// True if the compiler in use has the target's standard library, or rustup can fetch it.
+pub fn target(workspace: &Workspace, target: &str) -> Result<bool> {
+    let mut rustc = workspace.command("rustc");
+    rustc.args(["--print", "sysroot"]);
+    let library = Path::new(output(rustc)?.trim()).join("lib/rustlib").join(target).join("lib");
+    if !library.is_dir() && have("rustup") {
+        let mut rustup = workspace.command("rustup");
+        rustup.args(["target", "add", target]).env("RUSTUP_MAX_RETRIES", "0").env("RUST_BACKTRACE", "0");
+        // Without a network the caller has another way.
+        if let Err(error) = run(rustup) {
+            println!("{error:#}");
+        }
+    }
+    Ok(library.is_dir())
+}
+
+/// A Python with the packages of scripts/requirements.txt, in the target directory; returns its interpreter.
+pub fn python(workspace: &Workspace) -> Result<PathBuf> {
+    let wanted = workspace.root.join("scripts/requirements.txt");
+    let folder = workspace.target.join("python");
+    let (interpreter, stamp) = (folder.join("bin/python"), folder.join("installed.txt"));
+    let text = fs::read_to_string(&wanted).with_context(|| wanted.display().to_string())?;
+    if interpreter.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == text) {
+        return Ok(interpreter);
+    }
+    debian(workspace, &["python3", "python3-venv"], || {
+        let mut venv = workspace.command("python3");
+        venv.args(["-c", "import venv, ensurepip"]);
+        shell::output(venv).is_ok()
+    })?;
+    let mut venv = workspace.command("python3");
+    venv.args(["-m", "venv", "--clear"]).arg(&folder);
+    run(venv)?;
+    let mut pip = workspace.command(&interpreter);
+    pip.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&wanted);
+    run(pip)?;
+    fs::write(&stamp, text)?;
+    Ok(interpreter)
+}

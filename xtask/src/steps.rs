@@ -1,0 +1,138 @@
+//! The steps of `cargo xtask test`.
+//!
+//! Burn and tract take most of the time: they are compiled once, for release, by `build`, whose package selection
+//! and features the test steps repeat; clippy needs their metadata only. Only cxr-core is also tested unoptimised.
+
+use crate::shell::{Workspace, run};
+use crate::{bare_metal, install};
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// A step, in running order: what is quick and likely to fail comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Step {
+    /// `cargo fmt --check`.
+    Format,
+    /// Tests of cxr-core with overflow checks and debug assertions.
+    Core,
+    /// cxr-core builds for targets without a standard library.
+    NoStd,
+    /// The firmware's self-test under QEMU.
+    Firmware,
+    /// The exported ONNX models pass onnx.checker and run in onnxruntime.
+    Onnx,
+    /// Clippy, warnings are errors.
+    Clippy,
+    /// The release build, `host` among it.
+    Build,
+    /// Unit tests.
+    Unit,
+    /// Documentation tests.
+    Doc,
+    /// Tests that drive the built `host`.
+    Integration,
+}
+
+impl Step {
+    fn run(self, workspace: &Workspace) -> Result<()> {
+        match self {
+            Self::Format => {
+                install::component(workspace, "rustfmt", "fmt")?;
+                run(workspace.cargo("fmt --all --check"))
+            }
+            Self::Core => run(workspace.cargo("test --package cxr-core")),
+            Self::NoStd => bare_metal::no_std(workspace),
+            Self::Firmware => bare_metal::firmware(workspace, None, None),
+            Self::Onnx => onnx(workspace),
+            Self::Clippy => {
+                install::component(workspace, "clippy", "clippy")?;
+                run(workspace.cargo("clippy --release --all-targets -- -D warnings"))
+            }
+            Self::Build => run(workspace.cargo("build --release")),
+            Self::Unit => run(workspace.cargo("test --release --lib --bins")),
+            Self::Doc => run(workspace.cargo("test --release --doc")),
+            Self::Integration => {
+                run(workspace.cargo("build --release"))?;
+                let mut tests = workspace.cargo("test --release --test *");
+                tests.env("CXR_HOST", workspace.target.join("release/host"));
+                run(tests)
+            }
+        }
+    }
+}
+
+/// Runs the selected steps, all of them if none is, to the end even if one fails.
+pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
+    let selected = Step::value_variants().iter().filter(|step| only.is_empty() || only.contains(step));
+    let mut results = Vec::new();
+    for step in selected {
+        let (name, help) = describe(*step);
+        println!("\n=== {name}: {help}");
+        let start = Instant::now();
+        let result = step.run(workspace);
+        let time = start.elapsed();
+        match &result {
+            Ok(()) => println!("=== {name}: passed in {}", seconds(time)),
+            Err(error) => println!("=== {name}: FAILED after {}: {error:#}", seconds(time)),
+        }
+        results.push((name, time, result.is_ok()));
+    }
+
+    println!("\n=== summary");
+    for (name, time, passed) in &results {
+        println!("{name:<12} {:>9}  {}", seconds(*time), if *passed { "passed" } else { "FAILED" });
+    }
+    let failed = results.iter().filter(|(.., passed)| !passed).count();
+    println!("{} passed, {failed} failed", results.len() - failed);
+    if failed > 0 {
+        bail!("{failed} of {} steps failed", results.len());
+    }
+    Ok(())
+}
+
+/// Command-line name and help of a step.
+fn describe(step: Step) -> (String, String) {
+    step.to_possible_value().map_or_else(Default::default, |value| {
+        (value.get_name().to_owned(), value.get_help().map(ToString::to_string).unwrap_or_default())
+    })
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// Checks every exported model with tools that are not ours.
+fn onnx(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.root.join("models");
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if let Some(name) = path.to_str().and_then(|path| path.strip_suffix(".int8.onnx")) {
+            names.insert(name.to_owned());
+        }
+    }
+    ensure!(!names.is_empty(), "{}: no *.int8.onnx; write one with `host export`", folder.display());
+    let python = install::python(workspace)?;
+    for name in names {
+        let mut check = workspace.command(&python);
+        check.arg("scripts/check_onnx.py").arg(name);
+        run(check)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_has_a_name_and_says_what_it_does() {
+        for &step in Step::value_variants() {
+            let (name, help) = describe(step);
+            assert!(!name.is_empty() && !help.is_empty(), "{step:?}");
+        }
+    }
+}
