@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Header as Kaggle writes it; the first column has no name.
-pub(crate) const HEADER: &str =
-    ",X_ray_image_name,Label,Dataset_type,Label_2_Virus_category,Label_1_Virus_category\n";
+pub(crate) const HEADER: &str = ",X_ray_image_name,Label,Dataset_type,Label_2_Virus_category,Label_1_Virus_category\n";
 /// Rows that put every class into train, val and test.
 pub(crate) const ROWS: &str = "\
 0,IM-0128-0001.jpeg,Normal,TRAIN,,
@@ -45,7 +44,10 @@ pub(crate) fn external(rows: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(external::INDEX), format!("{INDEX_HEADER}{rows}")).unwrap();
     for (seed, row) in rows.lines().enumerate() {
-        write_image(&folder.path().join("images").join(row.split(',').next().unwrap()), 100 + seed as u32);
+        write_image(
+            &folder.path().join("images").join(row.split(',').next().unwrap()),
+            100 + seed as u32,
+        );
     }
     folder
 }
@@ -63,5 +65,7 @@ pub(crate) fn write_image(path: &Path, seed: u32) {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         Luma([(state >> 24) as u8])
     });
-    DynamicImage::from(image).save_with_format(path, ImageFormat::Jpeg).unwrap();
+    DynamicImage::from(image)
+        .save_with_format(path, ImageFormat::Jpeg)
+        .unwrap();
 }
