@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Everything that a training run depends on, apart from the images and the seed.
@@ -159,15 +160,18 @@ pub struct RateStep {
 }
 
 /// Which image comes how often in an epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Sampling {
     /// Each image once.
     Natural,
-    /// Each class equally often; within a class, a source of n images in proportion to `n ^ source_power`.
+    /// Each class equally often; within a class, a source of n images in proportion to `weight * n ^ source_power`.
     Balanced {
         /// 0 = sources equally often, 1 = images equally often.
         source_power: f64,
+        /// Weights of sources by name; 1 where not named.
+        #[serde(default)]
+        weights: BTreeMap<String, f64>,
     },
 }
 
@@ -368,8 +372,9 @@ impl TrainSpec {
                 "train.schedule: peak and warmup must be in (0, 1)"
             ),
         }
-        if let Sampling::Balanced { source_power } = self.sampling {
-            ensure!((0.0..=1.0).contains(&source_power), "train.sampling: source_power must be in [0, 1]");
+        if let Sampling::Balanced { source_power, weights } = &self.sampling {
+            ensure!((0.0..=1.0).contains(source_power), "train.sampling: source_power must be in [0, 1]");
+            ensure!(weights.values().all(|w| *w > 0.0 && *w <= 100.0), "train.sampling: weights must be in (0, 100]");
         }
         ensure!((0.0..1.0).contains(&self.label_smoothing), "train.label_smoothing must be in [0, 1)");
         ensure!((0.0..1.0).contains(&self.ema), "train.ema must be in [0, 1)");

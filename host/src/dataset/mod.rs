@@ -5,7 +5,9 @@
 
 pub mod check;
 pub mod coronahack;
+mod duplicates;
 pub mod external;
+mod report;
 pub mod split;
 mod table;
 

@@ -71,8 +71,8 @@ fn the_real_data_loads_and_no_patient_is_in_two_splits() {
         assert_eq!(sample.class == usize::MAX, sample.split == Split::OutOfDistribution);
     }
     assert!(dataset.of(Split::ExternalTest).any(|sample| sample.class == 0));
-    // The patient index holds eight people under two sources, once to train on and once to test on.
-    assert_eq!(dataset.unused[external::WITHHELD], 13);
+    // Eight patient ids have both roles (13 training images); data/same_patients.csv finds 18 more images.
+    assert_eq!(dataset.unused[external::WITHHELD], 31);
 }
 
 #[test]
@@ -154,6 +154,8 @@ e.jpg,ieee8023,Pneumonia/COVID-19,train,ieee_76,,,,,x
 f.jpg,ieee8023,Pneumonia/COVID-19,train,ieee_70,,,,,x
 g.jpg,ieee8023,Pneumonia/COVID-19,train,ieee_69,,,,,x
 h.jpg,ieee8023,not-a-frontal-chest-x-ray,out_of_distribution,ieee_69,,,L,,x
+i.jpg,radiography_db,Pneumonia/COVID-19,train,radiog_COVID_16387,,,,,x
+j.jpg,figure1,Pneumonia/COVID-19,external_test,f1_COVID-00017,,,,,x
 ",
     );
     let dataset = load(folder.path(), Some(other.path())).unwrap();
@@ -168,9 +170,11 @@ h.jpg,ieee8023,not-a-frontal-chest-x-ray,out_of_distribution,ieee_69,,,L,,x
             ("f.jpg", Split::Val, 2, None, ""),
             ("g.jpg", Split::Train, 2, None, ""),
             ("h.jpg", Split::OutOfDistribution, usize::MAX, None, ""),
+            ("j.jpg", Split::ExternalTest, 2, None, ""),
         ]
     );
-    assert_eq!(dataset.unused[external::WITHHELD], 2);
+    // d.jpg, e.jpg and i.jpg, who is the person of j.jpg (data/same_patients.csv).
+    assert_eq!(dataset.unused[external::WITHHELD], 3);
     assert_no_patient_in_two_splits(&dataset.samples);
 }
 

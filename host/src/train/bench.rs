@@ -16,7 +16,7 @@ pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, device: &Device, see
     sizes.dedup();
     for size in sizes {
         let set = &data.train;
-        let mut order = sampler::order(&set.classes, &set.sources, recipe.train.sampling, seed, 0);
+        let mut order = sampler::order(&set.classes, &set.sources, &data.sources, &recipe.train.sampling, seed, 0);
         // Warm-up, resident and loaded steps alike take full batches.
         let wanted = (steps + 1) * recipe.train.batch;
         order = order.into_iter().cycle().take(wanted).collect();

@@ -63,7 +63,7 @@ mod tests {
         let rates: Vec<f64> = (0..total).map(|step| learning_rate(&recipe, step / batches, step, batches)).collect();
         let top = rates.iter().copied().fold(0.0, f64::max);
         assert!((top - 1e-3).abs() < 1e-6);
-        assert_eq!(rates.iter().position(|&r| r == top).unwrap().abs_diff(total / 4) <= 1, true);
+        assert!(rates.iter().position(|&r| r == top).unwrap().abs_diff(total / 4) <= 1);
         assert!(rates[0] < 5e-5 && rates[total - 1] < 2e-7);
     }
 

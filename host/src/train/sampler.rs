@@ -6,33 +6,50 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
-/// Draws as many image indices as there are images; `classes[i]` and `sources[i]` describe image `i`.
-pub fn order(classes: &[usize], sources: &[usize], sampling: Sampling, seed: u64, epoch: usize) -> Vec<usize> {
+/// Draws as many image indices as there are images; `classes[i]` and `sources[i]` describe image `i`, `names` the sources.
+pub fn order(
+    classes: &[usize],
+    sources: &[usize],
+    names: &[String],
+    sampling: &Sampling,
+    seed: u64,
+    epoch: usize,
+) -> Vec<usize> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5a4d_504c_4552);
     rng.set_stream(epoch as u64);
     let mut order = match sampling {
         Sampling::Natural => (0..classes.len()).collect(),
-        Sampling::Balanced { source_power } => balanced(classes, sources, source_power, &mut rng),
+        Sampling::Balanced { source_power, weights } => {
+            let share = |source: usize, images: usize| {
+                let weight = names.get(source).and_then(|name| weights.get(name)).unwrap_or(&1.0);
+                weight * (images as f64).powf(*source_power)
+            };
+            balanced(classes, sources, share, &mut rng)
+        }
     };
     order.shuffle(&mut rng);
     order
 }
 
 /// Each group (class, source) is cycled through in random order until it has its share.
-fn balanced(classes: &[usize], sources: &[usize], power: f64, rng: &mut ChaCha8Rng) -> Vec<usize> {
+fn balanced(
+    classes: &[usize],
+    sources: &[usize],
+    share: impl Fn(usize, usize) -> f64,
+    rng: &mut ChaCha8Rng,
+) -> Vec<usize> {
     let mut groups: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
     for (index, key) in classes.iter().copied().zip(sources.iter().copied()).enumerate() {
         groups.entry(key).or_default().push(index);
     }
-    let weight = |members: &[usize]| (members.len() as f64).powf(power);
     let mut class_weight: BTreeMap<usize, f64> = BTreeMap::new();
-    for ((class, _), members) in &groups {
-        *class_weight.entry(*class).or_default() += weight(members);
+    for ((class, source), members) in &groups {
+        *class_weight.entry(*class).or_default() += share(*source, members.len());
     }
     let total = classes.len() as f64 / class_weight.len() as f64;
     let (mut order, mut due) = (Vec::with_capacity(classes.len()), 0.0);
-    for ((class, _), mut members) in groups {
-        due += total * weight(&members) / class_weight[&class];
+    for ((class, source), mut members) in groups {
+        due += total * share(source, members.len()) / class_weight[&class];
         while (order.len() as f64) + 0.5 < due {
             members.shuffle(rng);
             let missing = (due - order.len() as f64).round() as usize;
@@ -48,7 +65,7 @@ mod tests {
 
     #[test]
     fn natural_takes_each_image_once() {
-        let mut drawn = order(&[0; 50], &[0; 50], Sampling::Natural, 1, 2);
+        let mut drawn = order(&[0; 50], &[0; 50], &[], &Sampling::Natural, 1, 2);
         assert_ne!(drawn, (0..50).collect::<Vec<_>>());
         drawn.sort_unstable();
         assert_eq!(drawn, (0..50).collect::<Vec<_>>());
@@ -61,16 +78,22 @@ mod tests {
         classes.extend([1; 40]);
         classes.extend([2; 260]);
         let sources: Vec<usize> = (0..2000).map(|i| usize::from((1600..1700).contains(&i))).collect();
-        let drawn = order(&classes, &sources, Sampling::Balanced { source_power: 0.5 }, 3, 0);
+        let names = ["a".to_string(), "b".to_string()];
+        let even = Sampling::Balanced { source_power: 0.5, weights: [("a".to_string(), 1.0)].into() };
+        let drawn = order(&classes, &sources, &names, &even, 3, 0);
         assert_eq!(drawn.len(), 2000);
         let count = |class: usize, source: usize| drawn.iter().filter(|&&i| classes[i] == class && sources[i] == source).count();
         assert!(count(1, 0).abs_diff(667) <= 1 && count(2, 0).abs_diff(667) <= 1);
         // 40 : 10 by the square roots of 1600 and 100.
         assert!(count(0, 0).abs_diff(533) <= 1 && count(0, 1).abs_diff(133) <= 1);
+        // 40 : 40 where source b weighs four times as much.
+        let weighted = Sampling::Balanced { source_power: 0.5, weights: [("b".to_string(), 4.0)].into() };
+        let drawn_weighted = order(&classes, &sources, &names, &weighted, 3, 0);
+        assert!(drawn_weighted.iter().filter(|&&i| sources[i] == 1).count().abs_diff(333) <= 1);
         // Small groups are cycled evenly: 667 draws of 40 images.
         let each = drawn.iter().filter(|&&i| i == 1700).count();
         assert!((16..=17).contains(&each), "{each}");
-        assert_eq!(drawn, order(&classes, &sources, Sampling::Balanced { source_power: 0.5 }, 3, 0));
-        assert_ne!(drawn, order(&classes, &sources, Sampling::Balanced { source_power: 0.5 }, 3, 1));
+        assert_eq!(drawn, order(&classes, &sources, &names, &even, 3, 0));
+        assert_ne!(drawn, order(&classes, &sources, &names, &even, 3, 1));
     }
 }

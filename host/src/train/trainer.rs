@@ -120,7 +120,7 @@ impl<'a> Trainer<'a> {
         let began = Instant::now();
         let (recipe, epoch, seed) = (self.recipe, self.progress.epoch, self.progress.seed);
         let set = &self.data.train;
-        let order = sampler::order(&set.classes, &set.sources, recipe.train.sampling, seed, epoch);
+        let order = sampler::order(&set.classes, &set.sources, &self.data.sources, &recipe.train.sampling, seed, epoch);
         let size = recipe.size_at(epoch);
         let plan = loader::Epoch { set, order: &order, batch: recipe.train.batch, size, augment: &recipe.augment, seed, epoch };
         let batches = plan.batches();
