@@ -54,7 +54,7 @@ fn training_refuses_a_dataset_without_covid_19() {
     let folder = tempdir().expect("a temporary folder");
     let rows: Vec<Row> = data::generated_rows().into_iter().filter(|row| row.virus.is_empty()).collect();
     data::write_coronahack(folder.path(), &rows);
-    let recipe = cxr_tests::root().join("models/recipes/default.toml");
+    let recipe = cxr_tests::root().join("models/recipes/seed.toml");
     let recipe = recipe.to_str().expect("a UTF-8 path");
     run(folder.path(), ["train", "--recipe", recipe, "--coronahack", ".", "--out", "run"]).error(2, &["Pneumonia/COVID-19"]);
 }

@@ -1,24 +1,12 @@
-//! The shipped models, and the golden fixtures that onnxruntime made of them.
+//! The shipped models, and exports in general: core against tract, through the command line.
 
 use cxr_tests::data::{link_subset, shared_coronahack};
 use cxr_tests::host::{random_model, read_json, run};
-use cxr_tests::{files, golden as fixtures, root, sha256, shipped_models};
+use cxr_tests::{root, sha256, shipped_models};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
-
-#[test]
-fn every_golden_fixture_holds() {
-    let fixtures = files(&root().join("tests/golden"), "json");
-    assert!(!fixtures.is_empty(), "tests/golden holds no fixture");
-    for fixture in fixtures {
-        let golden = read_json(&fixture);
-        let model = root().join(golden["model"].as_str().unwrap_or_default());
-        let bytes = fs::read(&model).unwrap_or_else(|error| panic!("{}: {error}", model.display()));
-        fixtures::check(&bytes, &golden).unwrap_or_else(|error| panic!("{}: {error:#}", fixture.display()));
-    }
-}
 
 #[test]
 fn core_and_tract_agree_on_every_byte_of_every_shipped_model() {
@@ -59,7 +47,7 @@ fn exports_are_reproducible() {
 fn core_and_tract_evaluate_alike_on_real_images() {
     let Some(data) = shared_coronahack() else { return };
     let folder = tempdir().expect("a temporary folder");
-    link_subset(&data, folder.path(), 20);
+    link_subset(&data, folder.path());
     let reports = ["core", "tract-int8"].map(|engine| {
         let model = root().join("models/default.cxr");
         let arguments = ["evaluate", "MODEL", "--coronahack", ".", "--engine", engine, "--report", engine];
@@ -71,6 +59,6 @@ fn core_and_tract_evaluate_alike_on_real_images() {
         report
     });
     let test = &reports[0]["splits"]["test"];
-    assert!(test["n"].as_u64().is_some_and(|n| n > 40) && test["accuracy"].is_number(), "{test}");
+    assert!(test["n"].as_u64().is_some_and(|n| n > 20) && test["accuracy"].is_number(), "{test}");
     assert_eq!(test["confusion"], reports[1]["splits"]["test"]["confusion"]);
 }
