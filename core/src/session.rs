@@ -209,13 +209,13 @@ impl<'m, 'b> Session<'m, 'b> {
             }
         };
         let Some(next) = self.model.layer(i + 1) else { return false };
-        let [Some(progress), Some(target)] = self.progress.get_disjoint_mut([i, i + 1]).map_or([None, None], |p| p.map(Some)) else {
+        let [Some(progress), Some(target)] = self.progress.get_disjoint_mut([i, i + 1]).map_or([None, None], |p| p.map(Some))
+        else {
             return false;
         };
         let kernel = u32::from(window.kernel[0]);
         let top = progress.next * u32::from(window.stride[0]);
-        let (input_end, end) =
-            (u32::from(window.pad.top) + u32::from(layer.input.height), u32::from(window.pad.bottom));
+        let (input_end, end) = (u32::from(window.pad.top) + u32::from(layer.input.height), u32::from(window.pad.bottom));
         if progress.next >= u32::from(layer.output.height) {
             return false;
         }
@@ -275,11 +275,8 @@ impl<'m, 'b> Session<'m, 'b> {
         let layer = self.model.layer_count().checked_sub(1).and_then(|last| self.model.layer(last));
         let count = self.model.class_count();
         let accumulators: Vec<i32, MAX_CLASSES> = self.accumulators.iter().copied().take(count).collect();
-        let logits: Vec<f32, MAX_CLASSES> = accumulators
-            .iter()
-            .enumerate()
-            .map(|(k, sum)| *sum as f32 * layer.map_or(0.0, |l| l.scale_at(k)))
-            .collect();
+        let logits: Vec<f32, MAX_CLASSES> =
+            accumulators.iter().enumerate().map(|(k, sum)| *sum as f32 * layer.map_or(0.0, |l| l.scale_at(k))).collect();
         let mut probabilities = logits.clone();
         softmax::softmax(&logits, self.model.temperature(), &mut probabilities);
         let (best, p) = top(&probabilities);

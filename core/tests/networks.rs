@@ -65,7 +65,13 @@ fn network(seed: u64) -> Net {
         if pool {
             shape = Shape::new(h, w, shape.channels);
             layers.push(OwnedLayer {
-                op: Op::MaxPool2d(window), output: shape, zx, zy: zx, weights: vec![], bias: vec![], scales: vec![],
+                op: Op::MaxPool2d(window),
+                output: shape,
+                zx,
+                zy: zx,
+                weights: vec![],
+                bias: vec![],
+                scales: vec![],
             });
             continue;
         }
@@ -113,8 +119,14 @@ fn file(net: &Net) -> Result<Vec<u8>, Error> {
         .collect();
     let classes = net.layers.last().map_or(0, |l| l.output.channels) as usize;
     let names = &["a", "b", "c", "d", "e", "f", "g", "h"][..classes];
-    let spec =
-        ModelSpec { input: net.input, layers: &layers, class_names: names, metadata: "{}", temperature: 1.5, abstain_below: 0.25 };
+    let spec = ModelSpec {
+        input: net.input,
+        layers: &layers,
+        class_names: names,
+        metadata: "{}",
+        temperature: 1.5,
+        abstain_below: 0.25,
+    };
     let mut out = vec![0; encoded_len(&spec)];
     encode(&spec, &mut out)?;
     Ok(out)

@@ -15,12 +15,9 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     for (class, file) in FILES.iter().enumerate() {
         let side = synthetic::SIDE as u32;
-        let picture =
-            GrayImage::from_raw(side, side, synthetic::image(class, 0)).context("a generated picture is square")?;
+        let picture = GrayImage::from_raw(side, side, synthetic::image(class, 0)).context("a generated picture is square")?;
         let path = folder.join(file);
-        picture
-            .save(&path)
-            .with_context(|| format!("{}: cannot be written", path.display()))?;
+        picture.save(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
         println!("{}", path.display());
     }
     Ok(())

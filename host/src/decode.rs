@@ -121,10 +121,7 @@ impl<'n> Image<'n> {
             320 => self.resize::<320>(height),
             384 => self.resize::<384>(height),
             512 => self.resize::<512>(height),
-            _ => bail!(
-                "{}: no resizer for width {width}: use 32, 64, 96, 128, 160, 192, 224, 256, 320, 384 or 512",
-                self.name
-            ),
+            _ => bail!("{}: no resizer for width {width}: use 32, 64, 96, 128, 160, 192, 224, 256, 320, 384 or 512", self.name),
         }
     }
 
@@ -137,10 +134,7 @@ impl<'n> Image<'n> {
             DynamicImage::ImageLuma16(p) => self.push::<W, _>(p, width, height, Window::FULL_16, Row::Gray16),
             DynamicImage::ImageRgb16(p) => self.push::<W, _>(p, width * 3, height, Window::FULL_16, Row::Rgb16),
             DynamicImage::ImageRgba16(p) => self.push::<W, _>(p, width * 4, height, Window::FULL_16, Row::Rgba16),
-            _ => bail!(
-                "{}: this pixel format is not supported: convert it to an 8 or 16-bit PNG",
-                self.name
-            ),
+            _ => bail!("{}: this pixel format is not supported: convert it to an 8 or 16-bit PNG", self.name),
         }
     }
 
@@ -157,9 +151,7 @@ impl<'n> Image<'n> {
         let mut resizer = Resizer::<W>::new(in_width as usize, in_height as usize, height, window).map_err(refused)?;
         let mut out = Vec::with_capacity(W * height);
         for line in pixels.chunks_exact(stride) {
-            resizer
-                .push_row(row(line), |gray| out.extend_from_slice(gray))
-                .map_err(refused)?;
+            resizer.push_row(row(line), |gray| out.extend_from_slice(gray)).map_err(refused)?;
         }
         Ok(out)
     }
@@ -177,9 +169,7 @@ fn open<'a>(bytes: &'a [u8], name: &str) -> Result<(impl ImageDecoder + 'a, Orie
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_ALLOC);
     reader.limits(limits);
-    let mut decoder = reader
-        .into_decoder()
-        .with_context(|| format!("{name}: not an image that can be read: {REMEDY}"))?;
+    let mut decoder = reader.into_decoder().with_context(|| format!("{name}: not an image that can be read: {REMEDY}"))?;
     let (width, height) = decoder.dimensions();
     // Before any pixel is decoded: a few bytes of header can claim gigabytes.
     if width.max(height) as usize > MAX_EXTENT || decoder.total_bytes() > MAX_ALLOC {
@@ -216,44 +206,22 @@ mod tests {
         let wide = |x, y| u16::from(level(x, y)) * 257;
         let images: [(&str, DynamicImage); 7] = [
             ("gray16", ImageBuffer::from_fn(40, 50, |x, y| Luma([wide(x, y)])).into()),
-            (
-                "gray alpha",
-                ImageBuffer::from_fn(40, 50, |x, y| LumaA([level(x, y), 9])).into(),
-            ),
-            (
-                "gray alpha 16",
-                ImageBuffer::from_fn(40, 50, |x, y| LumaA([wide(x, y), 9])).into(),
-            ),
+            ("gray alpha", ImageBuffer::from_fn(40, 50, |x, y| LumaA([level(x, y), 9])).into()),
+            ("gray alpha 16", ImageBuffer::from_fn(40, 50, |x, y| LumaA([wide(x, y), 9])).into()),
             ("rgb", ImageBuffer::from_fn(40, 50, |x, y| Rgb([level(x, y); 3])).into()),
-            (
-                "rgb16",
-                ImageBuffer::from_fn(40, 50, |x, y| Rgb([wide(x, y); 3])).into(),
-            ),
-            (
-                "rgba",
-                ImageBuffer::from_fn(40, 50, |x, y| Rgba([level(x, y), level(x, y), level(x, y), 3])).into(),
-            ),
-            (
-                "rgba16",
-                ImageBuffer::from_fn(40, 50, |x, y| Rgba([wide(x, y), wide(x, y), wide(x, y), 3])).into(),
-            ),
+            ("rgb16", ImageBuffer::from_fn(40, 50, |x, y| Rgb([wide(x, y); 3])).into()),
+            ("rgba", ImageBuffer::from_fn(40, 50, |x, y| Rgba([level(x, y), level(x, y), level(x, y), 3])).into()),
+            ("rgba16", ImageBuffer::from_fn(40, 50, |x, y| Rgba([wide(x, y), wide(x, y), wide(x, y), 3])).into()),
         ];
         for (name, image) in images {
             for format in [ImageFormat::Png, ImageFormat::Tiff] {
                 if format == ImageFormat::Tiff && name.starts_with("gray alpha") {
                     continue; // the encoder has no such format
                 }
-                assert_eq!(
-                    gray(&encoded(image.clone(), format), name, 32, 32).unwrap(),
-                    expected,
-                    "{name} {format:?}"
-                );
+                assert_eq!(gray(&encoded(image.clone(), format), name, 32, 32).unwrap(), expected, "{name} {format:?}");
             }
         }
-        assert_eq!(
-            gray(&encoded(ramp(), ImageFormat::Bmp), "bmp", 32, 32).unwrap(),
-            expected
-        );
+        assert_eq!(gray(&encoded(ramp(), ImageFormat::Bmp), "bmp", 32, 32).unwrap(), expected);
     }
 
     #[test]
@@ -269,8 +237,7 @@ mod tests {
         let plain = encoded(ramp(), ImageFormat::Jpeg);
         assert_eq!(dimensions(&plain, "plain").unwrap(), (40, 50));
         // Exif APP1 after SOI: little-endian TIFF, one entry, orientation (0x0112) 6 = rotate by 90 degrees.
-        let mut exif =
-            b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
+        let mut exif = b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
         exif[3] = (exif.len() - 2) as u8;
         let turned = [&plain[..2], &exif, &plain[2..]].concat();
         assert_eq!(dimensions(&turned, "turned").unwrap(), (50, 40));
@@ -308,9 +275,7 @@ mod tests {
     /// CRC-32 of PNG chunks, bit by bit.
     fn crc32(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(u32::MAX, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-                (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-            })
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
         })
     }
 }

@@ -228,7 +228,14 @@ pub fn compare(prefix: &Path, sources: &[Source]) -> Result<Report> {
     })
 }
 
-fn compare_one(engine: Engine<'_>, int8: &Runner, float: &Runner, layers: &[LayerCount], source: &Source, image: &[u8]) -> Result<Compared> {
+fn compare_one(
+    engine: Engine<'_>,
+    int8: &Runner,
+    float: &Runner,
+    layers: &[LayerCount],
+    source: &Source,
+    image: &[u8],
+) -> Result<Compared> {
     let (core, tract) = (engine.observe(image)?, int8.run_int8(image)?);
     let mut differing = vec![0; layers.len()];
     let mut first = None;
@@ -237,7 +244,9 @@ fn compare_one(engine: Engine<'_>, int8: &Runner, float: &Runner, layers: &[Laye
         ensure!(
             core.len() == tract.len() && core.len() == layer.shape.iter().product::<usize>(),
             "layer {}: core has {} values, tract {}; the files are of different networks",
-            layer.name, core.len(), tract.len()
+            layer.name,
+            core.len(),
+            tract.len()
         );
         let [_, width, channels] = layer.shape;
         for at in (0..core.len()).filter(|&at| differs(at)) {
@@ -308,7 +317,13 @@ fn print(report: &Report) {
         let shape = layer.shape.map(|extent| extent.to_string()).join("x");
         println!("{:<18} {shape:>14} {:>14} {:>10}", layer.name, layer.compared, layer.differing);
     }
-    println!("{:<18} {:>14} {:>14} {:>10}\n", "total", "", report.layers.iter().map(|l| l.compared).sum::<u64>(), report.differing);
+    println!(
+        "{:<18} {:>14} {:>14} {:>10}\n",
+        "total",
+        "",
+        report.layers.iter().map(|l| l.compared).sum::<u64>(),
+        report.differing
+    );
     println!(
         "float ONNX against int8: logit error mean {:.4}, max {:.4}; argmax agreement {:.2} %",
         report.float.mean_abs_error,

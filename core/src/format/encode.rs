@@ -52,11 +52,8 @@ fn names_len(spec: &ModelSpec<'_>) -> usize {
 
 /// Length of the encoded file, in bytes.
 pub fn encoded_len(spec: &ModelSpec<'_>) -> usize {
-    let blobs: usize = spec
-        .layers
-        .iter()
-        .map(|l| align(l.weights.len()) + align(4 * l.bias.len()) + align(4 * l.scales.len()))
-        .sum();
+    let blobs: usize =
+        spec.layers.iter().map(|l| align(l.weights.len()) + align(4 * l.bias.len()) + align(4 * l.scales.len())).sum();
     align(header::SIZE + spec.layers.len() * record::SIZE) + blobs + align(names_len(spec)) + align(spec.metadata.len())
 }
 

@@ -65,11 +65,7 @@ pub(crate) fn check(args: &DataArgs) -> Result<Report> {
         external: args.external.as_ref().map(|folder| folder.display().to_string()),
         listed: samples.len(),
         left_out: dataset.unused.clone(),
-        empty_classes: dataset
-            .empty_classes()
-            .iter()
-            .map(|(class, split)| format!("{class} in {}", split.name()))
-            .collect(),
+        empty_classes: dataset.empty_classes().iter().map(|(class, split)| format!("{class} in {}", split.name())).collect(),
         splits: source_splits(samples),
         patients_across_splits: patients_across_splits(samples),
         ..Report::default()
@@ -116,19 +112,14 @@ fn inspect(sample: &Sample) -> Inspected {
     let read = || -> Result<Inspected> {
         let bytes = decode::read(&sample.path)?;
         let image = decode::Image::decode(&bytes, &name)?;
-        Ok(Inspected::Read {
-            size: image.dimensions(),
-            print: Fingerprint::new(&bytes, &image.gray(256, 256)?),
-        })
+        Ok(Inspected::Read { size: image.dimensions(), print: Fingerprint::new(&bytes, &image.gray(256, 256)?) })
     };
     read().unwrap_or_else(|error| Inspected::Undecodable(format!("{error:#}")))
 }
 
 fn progress(what: &'static str, total: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} {per_sec}, {eta} left");
-    ProgressBar::new(total as u64)
-        .with_message(what)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(total as u64).with_message(what).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn source_splits(samples: &[Sample]) -> Vec<SourceSplit> {
@@ -141,11 +132,7 @@ fn source_splits(samples: &[Sample]) -> Vec<SourceSplit> {
         split: split.name(),
         classes: std::array::from_fn(|class| members.iter().filter(|sample| sample.class == class).count()),
         out_of_distribution: members.iter().filter(|sample| sample.class == usize::MAX).count(),
-        patients: members
-            .iter()
-            .map(|sample| &sample.patient)
-            .collect::<BTreeSet<_>>()
-            .len(),
+        patients: members.iter().map(|sample| &sample.patient).collect::<BTreeSet<_>>().len(),
     };
     groups.into_iter().map(row).collect()
 }
@@ -158,11 +145,7 @@ fn patients_across_splits(samples: &[Sample]) -> Vec<Patient> {
     let several = splits.into_iter().filter(|(_, splits)| splits.len() > 1);
     let entry = |(patient, splits): (&str, BTreeSet<Split>)| Patient {
         patient: patient.to_owned(),
-        leak: splits
-            .iter()
-            .filter(|split| **split != Split::OutOfDistribution)
-            .count()
-            > 1,
+        leak: splits.iter().filter(|split| **split != Split::OutOfDistribution).count() > 1,
         splits: splits.into_iter().map(Split::name).collect(),
     };
     several.map(entry).collect()
@@ -174,16 +157,8 @@ fn histogram(sizes: &BTreeMap<(u32, u32), usize>) -> Sizes {
     let mut counts = Vec::new();
     for high in bins {
         let within = |(w, h): (u32, u32)| (low..=high).contains(&w.max(h));
-        let count: usize = sizes
-            .iter()
-            .filter(|(size, _)| within(**size))
-            .map(|(_, count)| count)
-            .sum();
-        let name = if high == u32::MAX {
-            format!("over {}", low - 1)
-        } else {
-            format!("{low} to {high}")
-        };
+        let count: usize = sizes.iter().filter(|(size, _)| within(**size)).map(|(_, count)| count).sum();
+        let name = if high == u32::MAX { format!("over {}", low - 1) } else { format!("{low} to {high}") };
         counts.push((name, count));
         low = high.saturating_add(1);
     }
@@ -198,9 +173,7 @@ fn histogram(sizes: &BTreeMap<(u32, u32), usize>) -> Sizes {
 }
 
 fn label(sample: &Sample) -> String {
-    CLASSES
-        .get(sample.class)
-        .map_or_else(|| "to be refused".to_owned(), |name| (*name).to_owned())
+    CLASSES.get(sample.class).map_or_else(|| "to be refused".to_owned(), |name| (*name).to_owned())
 }
 
 fn sort_pairs(samples: &[Sample], pairs: &[Pair]) -> Duplicates {
@@ -214,11 +187,7 @@ fn sort_pairs(samples: &[Sample], pairs: &[Pair]) -> Duplicates {
         let both = [&samples[pair.first], &samples[pair.second]];
         found.label_conflicts += usize::from(both[0].class != both[1].class);
         if both[0].split == both[1].split {
-            let within = if pair.exact {
-                &mut found.exact_within
-            } else {
-                &mut found.near_within
-            };
+            let within = if pair.exact { &mut found.exact_within } else { &mut found.near_within };
             *within.entry(label(both[0])).or_default() += 1;
             continue;
         }
@@ -233,9 +202,7 @@ fn sort_pairs(samples: &[Sample], pairs: &[Pair]) -> Duplicates {
             leak: leaks(both[0].split, both[1].split, pair.exact),
         });
     }
-    found
-        .across
-        .sort_by(|a, b| b.leak.cmp(&a.leak).then(b.detail.total_cmp(&a.detail)));
+    found.across.sort_by(|a, b| b.leak.cmp(&a.leak).then(b.detail.total_cmp(&a.detail)));
     found
 }
 
@@ -258,22 +225,12 @@ fn failures(report: &Report, dataset: &Dataset) -> Vec<String> {
     };
     fail(report.missing.len(), "images are missing: unpack the download again");
     fail(report.undecodable.len(), "images cannot be decoded: replace them");
-    let patients = report
-        .patients_across_splits
-        .iter()
-        .filter(|patient| patient.leak)
-        .count();
+    let patients = report.patients_across_splits.iter().filter(|patient| patient.leak).count();
     fail(patients, "patients are in two splits: correct the metadata");
     let leaks = report.duplicates.across.iter().filter(|pair| pair.leak).count();
-    fail(
-        leaks,
-        "pairs of the same picture leak across splits: leave one of each pair out",
-    );
+    fail(leaks, "pairs of the same picture leak across splits: leave one of each pair out");
     for (class, split) in dataset.empty_classes() {
-        failures.push(format!(
-            "{class} has no image in the {} split: use the metadata as Kaggle ships it",
-            split.name()
-        ));
+        failures.push(format!("{class} has no image in the {} split: use the metadata as Kaggle ships it", split.name()));
     }
     failures
 }
@@ -286,13 +243,7 @@ mod tests {
     use std::path::Path;
 
     fn args(coronahack: &Path) -> Args {
-        Args {
-            data: DataArgs {
-                coronahack: coronahack.to_owned(),
-                external: None,
-            },
-            json: false,
-        }
+        Args { data: DataArgs { coronahack: coronahack.to_owned(), external: None }, json: false }
     }
 
     /// The report on a good folder after `harm`, and what `run` says of it.
@@ -321,10 +272,7 @@ mod tests {
     fn a_good_folder_passes() {
         let (report, failed) = after(ROWS, |_| ());
         assert_eq!(failed, None);
-        assert_eq!(
-            (report.listed, report.found, report.left_out["Pneumonia/ARDS"]),
-            (10, 10, 1)
-        );
+        assert_eq!((report.listed, report.found, report.left_out["Pneumonia/ARDS"]), (10, 10, 1));
         assert_eq!((report.sizes.smallest, report.sizes.distinct), ([40, 40], 1));
         let text = report.to_string();
         assert!(text.starts_with(DISCLAIMER) && text.contains("| found "), "{text}");
@@ -339,27 +287,15 @@ mod tests {
             fs::write(train(folder, "gr1_lrg-a.jpg"), "not an image").unwrap();
         });
         let failed = failed.unwrap();
-        assert!(
-            failed.contains("1 images are missing") && failed.contains("1 images cannot be decoded"),
-            "{failed}"
-        );
+        assert!(failed.contains("1 images are missing") && failed.contains("1 images cannot be decoded"), "{failed}");
         assert!(report.missing[0].ends_with("IM-0128-0001.jpeg"));
         assert!(report.undecodable[0].error.contains("gr1_lrg-a.jpg: not an image"));
     }
 
     #[test]
     fn an_empty_class_fails() {
-        let rows: String = ROWS
-            .lines()
-            .filter(|row| !row.contains("kjr-21"))
-            .map(|row| format!("{row}\n"))
-            .collect();
-        assert!(
-            after(&rows, |_| ())
-                .1
-                .unwrap()
-                .contains("Pneumonia/COVID-19 has no image in the test split")
-        );
+        let rows: String = ROWS.lines().filter(|row| !row.contains("kjr-21")).map(|row| format!("{row}\n")).collect();
+        assert!(after(&rows, |_| ()).1.unwrap().contains("Pneumonia/COVID-19 has no image in the test split"));
     }
 
     #[test]
@@ -367,12 +303,7 @@ mod tests {
         let rows = format!("{ROWS}11,person1_virus_7.jpeg,Pnemonia,TRAIN,,Virus\n");
         let (report, failed) = after(&rows, |_| ());
         assert!(failed.unwrap().contains("1 patients are in two splits"));
-        assert!(
-            report
-                .to_string()
-                .contains("LEAK: patient virus_person1 is in train and test"),
-            "{report}"
-        );
+        assert!(report.to_string().contains("LEAK: patient virus_person1 is in train and test"), "{report}");
     }
 
     #[test]
@@ -388,20 +319,12 @@ mod tests {
     #[test]
     fn the_same_picture_in_another_format_and_size_fails_in_test_and_is_told_in_val() {
         let resave = |from: &Path, to: &Path| {
-            let picture = image::ImageReader::open(from)
-                .unwrap()
-                .with_guessed_format()
-                .unwrap()
-                .decode()
-                .unwrap();
+            let picture = image::ImageReader::open(from).unwrap().with_guessed_format().unwrap().decode().unwrap();
             let larger = picture.resize_exact(90, 100, image::imageops::FilterType::Triangle);
             larger.save_with_format(to, image::ImageFormat::Png).unwrap();
         };
         let (report, failed) = after(ROWS, |folder| {
-            resave(
-                &train(folder, "IM-0128-0001.jpeg"),
-                &test(folder, "NORMAL2-IM-0010-0001.jpeg"),
-            );
+            resave(&train(folder, "IM-0128-0001.jpeg"), &test(folder, "NORMAL2-IM-0010-0001.jpeg"));
         });
         assert!(failed.unwrap().contains("1 pairs of the same picture leak"), "{report}");
         assert!(!report.duplicates.across[0].exact);
@@ -418,10 +341,7 @@ mod tests {
         if !shared.is_dir() {
             return;
         }
-        let data = DataArgs {
-            coronahack: shared.join("coronahack"),
-            external: Some(shared.join("external")),
-        };
+        let data = DataArgs { coronahack: shared.join("coronahack"), external: Some(shared.join("external")) };
         let report = check(&data).unwrap();
         assert!(report.passed, "{report}");
         assert_eq!(report.found, report.listed);

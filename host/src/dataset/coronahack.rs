@@ -20,13 +20,7 @@ const IEEE8023: &str = include_str!("../../../data/ieee8023_patients.csv");
 /// # Errors
 /// See [`super::read`].
 pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
-    let required = [
-        "X_ray_image_name",
-        "Label",
-        "Dataset_type",
-        "Label_2_Virus_category",
-        "Label_1_Virus_category",
-    ];
+    let required = ["X_ray_image_name", "Label", "Dataset_type", "Label_2_Virus_category", "Label_1_Virus_category"];
     let table = Table::open(folder, METADATA, &required, HELP)?;
     table.check_file_names("X_ray_image_name")?;
     let images = folder.join(IMAGES);
@@ -39,10 +33,7 @@ pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
         let (subfolder, kaggle_test) = match row.get("Dataset_type") {
             "TRAIN" => ("train", false),
             "TEST" => ("test", true),
-            other => bail!(
-                "{}: Dataset_type `{other}` is neither TRAIN nor TEST: {HELP}",
-                row.place()
-            ),
+            other => bail!("{}: Dataset_type `{other}` is neither TRAIN nor TEST: {HELP}", row.place()),
         };
         let class_name = class_name(row.get("Label"), row.get("Label_2_Virus_category"));
         let Some(class) = classes::index(&class_name) else {
@@ -50,15 +41,9 @@ pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
             continue;
         };
         let person = known.0.get(name);
-        let patient = person
-            .map(|person| person.patient.clone())
-            .or_else(|| patient(name))
-            .with_context(|| {
-                format!(
-                    "{}: the patient of `{name}` cannot be told from its name, so no split is safe: {HELP}",
-                    row.place()
-                )
-            })?;
+        let patient = person.map(|person| person.patient.clone()).or_else(|| patient(name)).with_context(|| {
+            format!("{}: the patient of `{name}` cannot be told from its name, so no split is safe: {HELP}", row.place())
+        })?;
         dataset.samples.push(Sample {
             path: images.join(subfolder).join(name),
             name: name.to_owned(),
@@ -122,12 +107,7 @@ impl Ieee8023 {
             age: table::age(row.get("age")),
             sex: table::sex(row.get("sex")),
         };
-        Ok(Ieee8023(
-            table
-                .rows()
-                .map(|row| (row.get("image").to_owned(), person(row)))
-                .collect(),
-        ))
+        Ok(Ieee8023(table.rows().map(|row| (row.get("image").to_owned(), person(row))).collect()))
     }
 }
 
@@ -139,25 +119,12 @@ mod tests {
     fn patients_by_name() {
         let told = |name: &str| patient(name);
         assert_eq!(told("person1_virus_6.jpeg").as_deref(), Some("virus_person1"));
-        assert_eq!(
-            told("person1000_bacteria_2931.jpeg").as_deref(),
-            Some("bacteria_person1000")
-        );
+        assert_eq!(told("person1000_bacteria_2931.jpeg").as_deref(), Some("bacteria_person1000"));
         assert_eq!(told("person441_virus_917_1.jpeg").as_deref(), Some("virus_person441"));
         assert_eq!(told("IM-0128-0001.jpeg").as_deref(), Some("normal_IM-0128"));
         assert_eq!(told("IM-0543-0001-0002.jpeg").as_deref(), Some("normal_IM-0543"));
-        assert_eq!(
-            told("NORMAL2-IM-1427-0001.jpeg").as_deref(),
-            Some("normal_NORMAL2-IM-1427")
-        );
-        for name in [
-            "person_virus_6.jpeg",
-            "person1_fungus_6.jpeg",
-            "IM-0128.jpeg",
-            "scan.png",
-            "",
-            "personé_virus_1.jpeg",
-        ] {
+        assert_eq!(told("NORMAL2-IM-1427-0001.jpeg").as_deref(), Some("normal_NORMAL2-IM-1427"));
+        for name in ["person_virus_6.jpeg", "person1_fungus_6.jpeg", "IM-0128.jpeg", "scan.png", "", "personé_virus_1.jpeg"] {
             assert_eq!(told(name), None, "{name}");
         }
     }

@@ -41,25 +41,12 @@ pub(crate) struct Fingerprint {
 impl Fingerprint {
     /// Of a file's bytes and its 256x256 gray pixels.
     pub(crate) fn new(bytes: &[u8], gray: &[u8]) -> Self {
-        let fine = block_means(
-            &gray.iter().map(|level| f32::from(*level)).collect::<Vec<_>>(),
-            FULL,
-            FULL / FINE,
-        );
+        let fine = block_means(&gray.iter().map(|level| f32::from(*level)).collect::<Vec<_>>(), FULL, FULL / FINE);
         let thumbnail = unit(block_means(&fine, FINE, FINE / THUMB));
         let block = THUMB / COARSE;
-        let coarse: Vec<f32> = block_means(&thumbnail, THUMB, block)
-            .iter()
-            .map(|mean| mean * block as f32)
-            .collect();
+        let coarse: Vec<f32> = block_means(&thumbnail, THUMB, block).iter().map(|mean| mean * block as f32).collect();
         let rest = (dot(&thumbnail, &thumbnail) - dot(&coarse, &coarse)).max(0.0).sqrt();
-        Self {
-            sha256: Sha256::digest(bytes).into(),
-            thumbnail,
-            coarse,
-            rest,
-            detail: detail(&fine),
-        }
+        Self { sha256: Sha256::digest(bytes).into(), thumbnail, coarse, rest, detail: detail(&fine) }
     }
 
     /// Thumbnail correlation, or `None` if it is below `least`.
@@ -119,25 +106,13 @@ pub(crate) fn pairs(prints: &[Option<Fingerprint>], splits: &[Split], tick: impl
                 later.clone().filter_map(move |second| {
                     let other = prints[second].as_ref()?;
                     if own.sha256 == other.sha256 {
-                        return Some(Pair {
-                            first,
-                            second,
-                            exact: true,
-                            thumbnail: 1.0,
-                            detail: 1.0,
-                        });
+                        return Some(Pair { first, second, exact: true, thumbnail: 1.0, detail: 1.0 });
                     }
                     let across = splits[first] != splits[second];
                     let least = if across { THUMBNAIL_ACROSS } else { THUMBNAIL_WITHIN };
                     let thumbnail = own.thumbnail_correlation(other, least)?;
                     let detail = own.detail_correlation(other);
-                    (detail >= DETAIL).then_some(Pair {
-                        first,
-                        second,
-                        exact: false,
-                        thumbnail,
-                        detail,
-                    })
+                    (detail >= DETAIL).then_some(Pair { first, second, exact: false, thumbnail, detail })
                 })
             })
         })
@@ -177,11 +152,7 @@ fn detail(fine: &[f32]) -> Vec<f32> {
         0.5 - 0.5 * phase.cos()
     };
     let faded = high.iter().zip(&strength).enumerate();
-    unit(
-        faded
-            .map(|(at, (value, s))| value / (s + 0.5) * fade(at % FINE) * fade(at / FINE))
-            .collect(),
-    )
+    unit(faded.map(|(at, (value, s))| value / (s + 0.5) * fade(at % FINE) * fade(at / FINE)).collect())
 }
 
 /// Mean over the square of `radius` around each pixel of a 64x64 picture, cut at the border.
@@ -243,34 +214,14 @@ mod tests {
     fn copies_brightened_shifted_and_noisy_are_found_and_others_are_not() {
         let original = picture(1);
         let brighter: Vec<u8> = original.iter().map(|level| level / 2 + 60).collect();
-        let shifted: Vec<u8> = (0..FULL * FULL)
-            .map(|at| original[(at + 4 * FULL + 4) % (FULL * FULL)])
-            .collect();
-        let noisy: Vec<u8> = original
-            .iter()
-            .enumerate()
-            .map(|(at, level)| level ^ (at % 3) as u8)
-            .collect();
+        let shifted: Vec<u8> = (0..FULL * FULL).map(|at| original[(at + 4 * FULL + 4) % (FULL * FULL)]).collect();
+        let noisy: Vec<u8> = original.iter().enumerate().map(|(at, level)| level ^ (at % 3) as u8).collect();
         let prints = [&original, &brighter, &shifted, &noisy, &picture(2), &original].map(|gray| print(gray));
-        let splits = [
-            Split::Train,
-            Split::Test,
-            Split::Test,
-            Split::Test,
-            Split::Test,
-            Split::Val,
-        ];
+        let splits = [Split::Train, Split::Test, Split::Test, Split::Test, Split::Test, Split::Val];
         let found = pairs(&prints, &splits, || ());
-        let with_original: Vec<_> = found
-            .iter()
-            .filter(|p| p.first == 0)
-            .map(|p| (p.second, p.exact))
-            .collect();
+        let with_original: Vec<_> = found.iter().filter(|p| p.first == 0).map(|p| (p.second, p.exact)).collect();
         assert_eq!(with_original, [(1, false), (2, false), (3, false), (5, true)]);
-        assert!(
-            found.iter().all(|pair| pair.first != 4 && pair.second != 4),
-            "{found:?}"
-        );
+        assert!(found.iter().all(|pair| pair.first != 4 && pair.second != 4), "{found:?}");
     }
 
     #[test]

@@ -28,35 +28,20 @@ pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
     if !images.is_dir() {
         bail!("{}: no such folder: {HELP}", images.display());
     }
-    let aliases = Table::parse(
-        PathBuf::from("data/same_patients.csv"),
-        SAME_PATIENTS.as_bytes(),
-        &["patient", "same_as"],
-        HELP,
-    )?;
-    let same: HashMap<&str, &str> = aliases
-        .rows()
-        .map(|row| (row.get("patient"), row.get("same_as")))
-        .collect();
+    let aliases = Table::parse(PathBuf::from("data/same_patients.csv"), SAME_PATIENTS.as_bytes(), &["patient", "same_as"], HELP)?;
+    let same: HashMap<&str, &str> = aliases.rows().map(|row| (row.get("patient"), row.get("same_as"))).collect();
     let person = |row: Row<'_>| {
         let patient = row.get("patient");
         same.get(patient).copied().unwrap_or(patient).to_owned()
     };
-    let mut bound: HashMap<String, Split> = dataset
-        .samples
-        .iter()
-        .map(|sample| (sample.patient.clone(), sample.split))
-        .collect();
+    let mut bound: HashMap<String, Split> = dataset.samples.iter().map(|sample| (sample.patient.clone(), sample.split)).collect();
     for row in table.rows().filter(|row| row.get("role") == "external_test") {
         bound.insert(person(row), Split::ExternalTest);
     }
     for row in table.rows() {
         let patient = person(row);
         if patient.is_empty() {
-            bail!(
-                "{}: no patient, so no split is safe: fill in column `patient`",
-                row.place()
-            );
+            bail!("{}: no patient, so no split is safe: fill in column `patient`", row.place());
         }
         let split = match row.get("role") {
             "external_test" => Split::ExternalTest,
@@ -80,11 +65,7 @@ pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
             usize::MAX
         } else {
             classes::index(label).with_context(|| {
-                format!(
-                    "{}: label `{label}` is none of {}: correct column `label`",
-                    row.place(),
-                    CLASSES.join(", ")
-                )
+                format!("{}: label `{label}` is none of {}: correct column `label`", row.place(), CLASSES.join(", "))
             })?
         };
         let name = row.get("image");

@@ -44,10 +44,7 @@ pub(crate) fn external(rows: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(external::INDEX), format!("{INDEX_HEADER}{rows}")).unwrap();
     for (seed, row) in rows.lines().enumerate() {
-        write_image(
-            &folder.path().join("images").join(row.split(',').next().unwrap()),
-            100 + seed as u32,
-        );
+        write_image(&folder.path().join("images").join(row.split(',').next().unwrap()), 100 + seed as u32);
     }
     folder
 }
@@ -65,7 +62,5 @@ pub(crate) fn write_image(path: &Path, seed: u32) {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         Luma([(state >> 24) as u8])
     });
-    DynamicImage::from(image)
-        .save_with_format(path, ImageFormat::Jpeg)
-        .unwrap();
+    DynamicImage::from(image).save_with_format(path, ImageFormat::Jpeg).unwrap();
 }

@@ -36,13 +36,7 @@ pub enum Split {
 
 impl Split {
     /// All splits, in the order of tables and reports.
-    pub const ALL: [Split; 5] = [
-        Split::Train,
-        Split::Val,
-        Split::Test,
-        Split::ExternalTest,
-        Split::OutOfDistribution,
-    ];
+    pub const ALL: [Split; 5] = [Split::Train, Split::Val, Split::Test, Split::ExternalTest, Split::OutOfDistribution];
 
     /// Name in tables, reports and files.
     pub const fn name(self) -> &'static str {

@@ -111,12 +111,7 @@ impl Display for Report {
             sizes.add_row([bin.clone(), count.to_string()]);
         }
         writeln!(f, "{sizes}")?;
-        let Sizes {
-            smallest: [w, h],
-            largest: [wide, high],
-            distinct,
-            ..
-        } = &self.sizes;
+        let Sizes { smallest: [w, h], largest: [wide, high], distinct, .. } = &self.sizes;
         writeln!(f, "{distinct} sizes, {w} x {h} to {wide} x {high}\n")?;
         writeln!(f, "{}\n", self.duplicate_table())?;
         self.list(f)?;
@@ -134,12 +129,7 @@ impl Report {
             let rows: Vec<&SourceSplit> = self.splits.iter().filter(|row| row.split == split.name()).collect();
             for row in &rows {
                 let mut cells = vec![row.split.to_owned(), row.source.clone()];
-                cells.extend(
-                    row.classes
-                        .iter()
-                        .chain([&row.out_of_distribution, &row.patients])
-                        .map(usize::to_string),
-                );
+                cells.extend(row.classes.iter().chain([&row.out_of_distribution, &row.patients]).map(usize::to_string));
                 table.add_row(cells);
             }
             if rows.len() > 1 {
@@ -160,31 +150,17 @@ impl Report {
         let mut table = table(["pairs of the same picture", "exact", "near"]);
         for class in CLASSES {
             let of = |map: &BTreeMap<String, usize>| map.get(class).copied().unwrap_or(0).to_string();
-            table.add_row([
-                format!("within a split: {class}"),
-                of(&d.exact_within),
-                of(&d.near_within),
-            ]);
+            table.add_row([format!("within a split: {class}"), of(&d.exact_within), of(&d.near_within)]);
         }
         table.add_row(["across splits".to_owned(), count(true), count(false)]);
-        let leaks = |exact| {
-            d.across
-                .iter()
-                .filter(|pair| pair.exact == exact && pair.leak)
-                .count()
-                .to_string()
-        };
+        let leaks = |exact| d.across.iter().filter(|pair| pair.exact == exact && pair.leak).count().to_string();
         table.add_row(["  of these a leak".to_owned(), leaks(true), leaks(false)]);
         table
     }
 
     fn list(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.duplicates.label_conflicts > 0 {
-            writeln!(
-                f,
-                "{} pairs carry two different labels",
-                self.duplicates.label_conflicts
-            )?;
+            writeln!(f, "{} pairs carry two different labels", self.duplicates.label_conflicts)?;
         }
         for file in &self.missing {
             writeln!(f, "missing: {file}")?;
@@ -193,23 +169,11 @@ impl Report {
             writeln!(f, "undecodable: {error}")?;
         }
         for pair in &self.duplicates.across {
-            let kind = if pair.exact {
-                "exact duplicate"
-            } else {
-                "near duplicate"
-            };
+            let kind = if pair.exact { "exact duplicate" } else { "near duplicate" };
             let severity = if pair.leak { "LEAK" } else { "note" };
-            let [a, b] = [0, 1].map(|k| {
-                format!(
-                    "{} ({}, {}, {})",
-                    pair.images[k], pair.splits[k], pair.patients[k], pair.labels[k]
-                )
-            });
-            writeln!(
-                f,
-                "{severity}: {kind}, detail {:.2}, thumbnail {:.3}: {a} = {b}",
-                pair.detail, pair.thumbnail
-            )?;
+            let [a, b] =
+                [0, 1].map(|k| format!("{} ({}, {}, {})", pair.images[k], pair.splits[k], pair.patients[k], pair.labels[k]));
+            writeln!(f, "{severity}: {kind}, detail {:.2}, thumbnail {:.3}: {a} = {b}", pair.detail, pair.thumbnail)?;
         }
         let leaked = self.patients_across_splits.iter().filter(|patient| patient.leak);
         for Patient { patient, splits, .. } in leaked.clone() {
@@ -217,10 +181,7 @@ impl Report {
         }
         let harmless = self.patients_across_splits.len() - leaked.count();
         if harmless > 0 {
-            writeln!(
-                f,
-                "note: {harmless} patients with out_of_distribution images are also in another split"
-            )?;
+            writeln!(f, "note: {harmless} patients with out_of_distribution images are also in another split")?;
         }
         Ok(())
     }

@@ -6,9 +6,7 @@ use sha2::{Digest, Sha256};
 
 /// sha256(text), read as one big-endian integer, modulo 10.
 pub fn digit(text: &str) -> u8 {
-    let residue = Sha256::digest(text.as_bytes())
-        .iter()
-        .fold(0u32, |rest, byte| (rest * 256 + u32::from(*byte)) % 10);
+    let residue = Sha256::digest(text.as_bytes()).iter().fold(0u32, |rest, byte| (rest * 256 + u32::from(*byte)) % 10);
     residue as u8
 }
 

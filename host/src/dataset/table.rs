@@ -32,14 +32,9 @@ impl Table {
     /// Parses CSV bytes; `path` is for the errors.
     pub(crate) fn parse(path: PathBuf, bytes: &[u8], required: &[&str], help: &str) -> Result<Table> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-        let headers = reader
-            .headers()
-            .with_context(|| format!("{}: not a CSV file: {help}", path.display()))?;
+        let headers = reader.headers().with_context(|| format!("{}: not a CSV file: {help}", path.display()))?;
         let columns: Vec<String> = headers.iter().map(str::to_owned).collect();
-        if let Some(absent) = required
-            .iter()
-            .find(|name| !columns.iter().any(|column| column == *name))
-        {
+        if let Some(absent) = required.iter().find(|name| !columns.iter().any(|column| column == *name)) {
             bail!("{}: no column `{absent}`: {help}", path.display());
         }
         let rows = reader
@@ -63,10 +58,7 @@ impl Table {
         for row in self.rows() {
             let name = row.get(column);
             if Path::new(name).file_name().is_none_or(|file| file != name) || name.contains('\\') {
-                bail!(
-                    "{}: `{name}` is not a file name: correct column `{column}`",
-                    row.place()
-                );
+                bail!("{}: `{name}` is not a file name: correct column `{column}`", row.place());
             }
             if !seen.insert(name) {
                 bail!("{}: `{name}` is listed twice: remove one row", row.place());
@@ -80,30 +72,20 @@ impl<'a> Row<'a> {
     /// A cell; empty for the empty cell, for pandas' `NaN`, and for a column that is not there.
     pub(crate) fn get(self, column: &str) -> &'a str {
         let table = self.table;
-        let cell = table
-            .columns
-            .iter()
-            .position(|name| name == column)
-            .and_then(|at| table.rows[self.index].get(at));
-        cell.filter(|text| !text.eq_ignore_ascii_case("nan"))
-            .unwrap_or_default()
+        let cell = table.columns.iter().position(|name| name == column).and_then(|at| table.rows[self.index].get(at));
+        cell.filter(|text| !text.eq_ignore_ascii_case("nan")).unwrap_or_default()
     }
 
     /// `FILE:LINE`, for errors.
     pub(crate) fn place(self) -> String {
-        let line = self.table.rows[self.index]
-            .position()
-            .map_or(self.index as u64 + 2, csv::Position::line);
+        let line = self.table.rows[self.index].position().map_or(self.index as u64 + 2, csv::Position::line);
         format!("{}:{line}", self.table.path.display())
     }
 }
 
 /// Age in years from `54`, `54.5` or `67+`; `None` for anything else.
 pub(crate) fn age(text: &str) -> Option<f32> {
-    text.trim_end_matches('+')
-        .parse()
-        .ok()
-        .filter(|years: &f32| (0.0..=130.0).contains(years))
+    text.trim_end_matches('+').parse().ok().filter(|years: &f32| (0.0..=130.0).contains(years))
 }
 
 /// `M`, `F` or empty from what sources write.

@@ -6,9 +6,7 @@ use std::fs;
 
 /// The shared copy of the data, where there is one.
 fn shared(name: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data")
-        .join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
     folder.is_dir().then_some(folder)
 }
 
@@ -34,16 +32,9 @@ fn assert_no_patient_in_two_splits(samples: &[Sample]) {
 fn the_rule_gives_the_published_splits_and_classes() {
     let Some(folder) = shared("coronahack") else { return };
     let dataset = read(&folder, None).unwrap();
-    let by_name: HashMap<&str, &Sample> = dataset
-        .samples
-        .iter()
-        .map(|sample| (sample.name.as_str(), sample))
-        .collect();
+    let by_name: HashMap<&str, &Sample> = dataset.samples.iter().map(|sample| (sample.name.as_str(), sample)).collect();
     let mut rows = 0;
-    for row in csv::Reader::from_path(folder.join("patients.csv"))
-        .unwrap()
-        .deserialize()
-    {
+    for row in csv::Reader::from_path(folder.join("patients.csv")).unwrap().deserialize() {
         let row: HashMap<String, String> = row.unwrap();
         let name = row["X_ray_image_name"].as_str();
         rows += 1;
@@ -95,13 +86,7 @@ fn a_generated_folder_loads() {
     assert_no_patient_in_two_splits(&dataset.samples);
     let covid = &dataset.samples[7];
     assert_eq!(
-        (
-            covid.patient.as_str(),
-            covid.view.as_str(),
-            covid.age,
-            covid.sex.as_str(),
-            covid.finding.as_str()
-        ),
+        (covid.patient.as_str(), covid.view.as_str(), covid.age, covid.sex.as_str(), covid.finding.as_str()),
         ("ieee_72", "AP Supine", Some(60.0), "M", "Virus")
     );
 }
@@ -109,31 +94,15 @@ fn a_generated_folder_loads() {
 #[test]
 fn cells_that_pandas_wrote_read_the_same() {
     let plain = fixture::coronahack(&tiny());
-    let pandas = fixture::coronahack(
-        &tiny()
-            .replace(",,\n", ",NaN,nan\n")
-            .replace(",,bacteria", ",NaN,bacteria"),
-    );
-    let strip = |dataset: Dataset| {
-        dataset
-            .samples
-            .into_iter()
-            .map(|s| (s.name, s.class, s.split))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        strip(load(plain.path(), None).unwrap()),
-        strip(load(pandas.path(), None).unwrap())
-    );
+    let pandas = fixture::coronahack(&tiny().replace(",,\n", ",NaN,nan\n").replace(",,bacteria", ",NaN,bacteria"));
+    let strip = |dataset: Dataset| dataset.samples.into_iter().map(|s| (s.name, s.class, s.split)).collect::<Vec<_>>();
+    assert_eq!(strip(load(plain.path(), None).unwrap()), strip(load(pandas.path(), None).unwrap()));
 }
 
 #[test]
 fn missing_folders_and_files_are_named() {
     let error = refused(Path::new("/nowhere"), None);
-    assert!(
-        error.contains("/nowhere: no such folder") && error.contains("Kaggle"),
-        "{error}"
-    );
+    assert!(error.contains("/nowhere: no such folder") && error.contains("Kaggle"), "{error}");
     let empty = tempfile::tempdir().unwrap();
     assert!(refused(empty.path(), None).contains(coronahack::METADATA));
     fs::write(empty.path().join(coronahack::METADATA), tiny()).unwrap();
@@ -144,42 +113,21 @@ fn missing_folders_and_files_are_named() {
         fs::remove_file(fixture::image_path(folder.path(), "train", name)).unwrap();
     }
     let error = refused(folder.path(), None);
-    assert!(
-        error.contains("IM-0128-0001.jpeg") && error.contains("1 others"),
-        "{error}"
-    );
+    assert!(error.contains("IM-0128-0001.jpeg") && error.contains("1 others"), "{error}");
     let error = refused(fixture::coronahack(&tiny()).path(), Some(Path::new("/nowhere")));
-    assert!(
-        error.contains("/nowhere: no such folder") && error.contains("index.csv"),
-        "{error}"
-    );
+    assert!(error.contains("/nowhere: no such folder") && error.contains("index.csv"), "{error}");
 }
 
 #[test]
 fn wrong_metadata_is_named() {
     let good = fixture::coronahack(&tiny());
     for (metadata, told) in [
-        (
-            tiny().replace("Label_2_Virus_category", "Label_2"),
-            "no column `Label_2_Virus_category`",
-        ),
+        (tiny().replace("Label_2_Virus_category", "Label_2"), "no column `Label_2_Virus_category`"),
         (HEADER.to_owned(), "no rows"),
-        (
-            tiny().replace("Normal,TRAIN", "Normal,VALID"),
-            ":2: Dataset_type `VALID`",
-        ),
-        (
-            tiny().replace("IM-0129-0001.jpeg", "IM-0128-0001.jpeg"),
-            ":3: `IM-0128-0001.jpeg` is listed twice",
-        ),
-        (
-            tiny().replace("IM-0129-0001.jpeg", "../../IM-0129.jpeg"),
-            "is not a file name",
-        ),
-        (
-            tiny().replace("IM-0129-0001.jpeg", "scan.jpeg"),
-            "the patient of `scan.jpeg` cannot be told",
-        ),
+        (tiny().replace("Normal,TRAIN", "Normal,VALID"), ":2: Dataset_type `VALID`"),
+        (tiny().replace("IM-0129-0001.jpeg", "IM-0128-0001.jpeg"), ":3: `IM-0128-0001.jpeg` is listed twice"),
+        (tiny().replace("IM-0129-0001.jpeg", "../../IM-0129.jpeg"), "is not a file name"),
+        (tiny().replace("IM-0129-0001.jpeg", "scan.jpeg"), "the patient of `scan.jpeg` cannot be told"),
         (format!("{}1,2\n", tiny()), "damaged CSV"),
     ] {
         fs::write(good.path().join(coronahack::METADATA), metadata).unwrap();
@@ -190,16 +138,9 @@ fn wrong_metadata_is_named() {
 
 #[test]
 fn an_empty_class_is_named() {
-    let rows: String = ROWS
-        .lines()
-        .filter(|row| !row.contains("kjr-21"))
-        .map(|row| format!("{row}\n"))
-        .collect();
+    let rows: String = ROWS.lines().filter(|row| !row.contains("kjr-21")).map(|row| format!("{row}\n")).collect();
     let error = refused(fixture::coronahack(&format!("{HEADER}{rows}")).path(), None);
-    assert!(
-        error.contains("Pneumonia/COVID-19 has no image in the test split"),
-        "{error}"
-    );
+    assert!(error.contains("Pneumonia/COVID-19 has no image in the test split"), "{error}");
 }
 
 #[test]
@@ -220,10 +161,7 @@ j.jpg,figure1,Pneumonia/COVID-19,external_test,f1_COVID-00017,,,,,x
 ",
     );
     let dataset = load(folder.path(), Some(other.path())).unwrap();
-    let told: Vec<_> = dataset.samples[10..]
-        .iter()
-        .map(|s| (s.name.as_str(), s.split, s.class, s.age, s.sex.as_str()))
-        .collect();
+    let told: Vec<_> = dataset.samples[10..].iter().map(|s| (s.name.as_str(), s.split, s.class, s.age, s.sex.as_str())).collect();
     assert_eq!(
         told,
         [
@@ -263,9 +201,6 @@ fn the_shipped_samples_are_the_generated_pictures() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/samples");
     for (class, file) in ["normal.png", "pneumonia.png", "covid-19.png"].iter().enumerate() {
         let gray = crate::decode::gray_256(&folder.join(file)).unwrap();
-        assert!(
-            gray == crate::synthetic::image(class, 0),
-            "{file}: run `cargo run --release -p cxr-host --example samples`"
-        );
+        assert!(gray == crate::synthetic::image(class, 0), "{file}: run `cargo run --release -p cxr-host --example samples`");
     }
 }

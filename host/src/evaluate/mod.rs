@@ -235,8 +235,10 @@ mod tests {
             sample("figure1", Split::ExternalTest, 2, None),
         ];
         let samples: Vec<&Sample> = all.iter().collect();
-        let outcomes: Vec<Outcome> =
-            all.iter().map(|s| Outcome { truth: s.class, predicted: 2, probabilities: [0.1, 0.2, 0.7], abstained: false }).collect();
+        let outcomes: Vec<Outcome> = all
+            .iter()
+            .map(|s| Outcome { truth: s.class, predicted: 2, probabilities: [0.1, 0.2, 0.7], abstained: false })
+            .collect();
         let report = Report {
             notice: DISCLAIMER,
             engine: EngineName::TractInt8,

@@ -161,7 +161,8 @@ fn plan(args: &Args) -> Result<(Recipe, Option<Checkpoint>)> {
             let same = given.clone().with_epochs(recipe.epochs())? == recipe;
             ensure!(same, "{}: the run has another recipe; leave --recipe out to resume it", out.display());
         }
-        let checkpoint = Checkpoint::load(&out.join(record::LAST)).context("nothing to resume yet: start the run anew without --resume")?;
+        let checkpoint =
+            Checkpoint::load(&out.join(record::LAST)).context("nothing to resume yet: start the run anew without --resume")?;
         return Ok((recipe, Some(checkpoint)));
     }
     if let Some(out) = out {

@@ -88,7 +88,8 @@ impl<'a> Trainer<'a> {
         );
         self.network = load_network(self.network, checkpoint.network)?;
         if !checkpoint.optimizer.is_empty() {
-            self.optimizer = self.optimizer.from_bytes(Bytes::from_bytes_vec(checkpoint.optimizer)).context("optimiser record")?;
+            self.optimizer =
+                self.optimizer.from_bytes(Bytes::from_bytes_vec(checkpoint.optimizer)).context("optimiser record")?;
         }
         if !checkpoint.ema.is_empty() {
             // A network of its own: running statistics are shared between clones.
