@@ -40,10 +40,12 @@
 //! | operators, a row at a time | [`ops`] |
 //! | inner loops | [`kernels`] |
 //! | push rows, get a verdict | [`session`] |
+//! | where a logit came from | [`explain`] |
 #![no_std]
 #![warn(missing_docs)]
 
 pub mod error;
+pub mod explain;
 pub mod format;
 pub mod image;
 pub mod kernels;

@@ -1,6 +1,7 @@
 //! Push rows, get a verdict.
 
 use crate::error::Error;
+use crate::explain;
 use crate::format::{Layer, MAX_CLASSES, MAX_LAYERS, Model, Op};
 use crate::ops::{Rows, conv_2d, dense, max_pool_2d, softmax};
 use crate::plan::{Ring, ring};
@@ -90,6 +91,8 @@ pub struct Session<'m, 'b> {
     progress: [Progress; MAX_LAYERS],
     accumulators: [i32; MAX_CLASSES],
     rows: u16,
+    /// Where the explanation goes, `[class][y][x]`; empty if none is wanted.
+    map: &'b mut [i32],
 }
 
 /// Receives `(layer, output row, values)` for each row that a layer computes.
@@ -105,10 +108,35 @@ impl<'m, 'b> Session<'m, 'b> {
         let Some(arena) = arena.get_mut(..needed) else {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
-        let mut session =
-            Self { model: *model, arena, progress: [Progress::default(); MAX_LAYERS], accumulators: [0; MAX_CLASSES], rows: 0 };
+        let mut session = Self {
+            model: *model,
+            arena,
+            progress: [Progress::default(); MAX_LAYERS],
+            accumulators: [0; MAX_CLASSES],
+            rows: 0,
+            map: &mut [],
+        };
         session.reset();
         Ok(session)
+    }
+
+    /// Also writes, for each class and cell of the final feature map, what it adds to the class's accumulator
+    /// (see [`explain`]).
+    ///
+    /// # Errors
+    /// [`Error::BufferTooSmall`] under [`explain::map_len`] elements.
+    pub fn with_map(mut self, map: &'b mut [i32]) -> Result<Self, Error> {
+        let (needed, given) = (explain::map_len(&self.model), map.len());
+        self.map = match map.get_mut(..needed) {
+            Some(map) => map,
+            None => return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 }),
+        };
+        Ok(self)
+    }
+
+    /// The explanation of the rows pushed so far, empty without [`with_map`](Self::with_map).
+    pub fn map(&self) -> &[i32] {
+        self.map
     }
 
     /// Forgets the rows pushed so far.
@@ -258,6 +286,7 @@ impl<'m, 'b> Session<'m, 'b> {
         if progress.next < progress.filled {
             if let Some(row) = self.arena.get(progress.offset..progress.offset + from.row_len) {
                 dense::accumulate(layer, progress.next as usize, row, &mut self.accumulators);
+                dense::explain(layer, progress.next as usize, row, self.map);
             }
             progress.next += 1;
         }

@@ -1,6 +1,7 @@
 //! Random small networks: the streaming session against a direct reference that shares no code with it.
 
 use cxr_core::error::Error;
+use cxr_core::explain;
 use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, encode, encoded_len};
 use cxr_core::session::Session;
 use cxr_core::shape::{Padding, Shape, Window2d};
@@ -210,7 +211,8 @@ proptest! {
 
         // Bytes past the arena must stay as they were: a canary.
         let mut arena = vec![0x5A; model.arena_bytes() + 64];
-        let mut session = Session::new(&model, &mut arena).unwrap();
+        let mut map = vec![0; explain::map_len(&model)];
+        let mut session = Session::new(&model, &mut arena).unwrap().with_map(&mut map).unwrap();
         for _ in 0..2 {
             let mut seen: Vec<Vec<i8>> = vec![Vec::new(); net.layers.len() - 1];
             session.reset();
@@ -223,6 +225,11 @@ proptest! {
             prop_assert_eq!(&seen, &maps);
             let verdict = session.finish().unwrap();
             prop_assert_eq!(verdict.logits(), &logits[..]);
+            for (k, sum) in verdict.accumulators().iter().enumerate() {
+                let cells = explain::class_map(&model, session.map(), k);
+                prop_assert_eq!(cells.iter().sum::<i32>() + explain::bias(&model, k), *sum);
+                prop_assert_eq!(*sum as f32 * explain::scale(&model, k), verdict.logits()[k]);
+            }
             prop_assert!((verdict.probabilities().iter().sum::<f32>() - 1.0).abs() < 1e-5);
         }
         prop_assert!(arena[model.arena_bytes()..].iter().all(|b| *b == 0x5A));
