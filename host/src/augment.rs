@@ -101,9 +101,8 @@ fn noise(pixels: &mut [u8], rng: &mut ChaCha8Rng) {
 
 /// Black bars of up to 12 % on a random choice of sides.
 fn border(pixels: &mut [u8], size: usize, rng: &mut ChaCha8Rng) {
-    let [top, bottom, left, right] = std::array::from_fn(|_| {
-        if rng.random::<bool>() { (rng.random::<f32>() * 0.12 * size as f32) as usize } else { 0 }
-    });
+    let [top, bottom, left, right] =
+        std::array::from_fn(|_| if rng.random::<bool>() { (rng.random::<f32>() * 0.12 * size as f32) as usize } else { 0 });
     for (y, row) in pixels.chunks_mut(size).enumerate() {
         if y < top || y >= size - bottom {
             row.fill(0);

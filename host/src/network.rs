@@ -52,7 +52,10 @@ impl Network {
             if let LayerSpec::Conv { filters, kernel, stride } = *layer {
                 let fan_in = shape[2] * kernel * kernel;
                 blocks.push(ConvBlock {
-                    weight: Param::from_data(normal(&mut rng, [filters, shape[2], kernel, kernel], (2.0 / fan_in as f32).sqrt()), device),
+                    weight: Param::from_data(
+                        normal(&mut rng, [filters, shape[2], kernel, kernel], (2.0 / fan_in as f32).sqrt()),
+                        device,
+                    ),
                     norm: BatchNormConfig::new(filters).with_momentum(norm.momentum).with_epsilon(norm.epsilon).init(device),
                     stride,
                     pad: (kernel - 1) / 2,
@@ -188,10 +191,12 @@ mod tests {
                                 let mut sum = bias[o];
                                 for ky in 0..*kernel {
                                     for kx in 0..*kernel {
-                                        let (iy, ix) = ((oy * stride + ky).wrapping_sub(*pad), (ox * stride + kx).wrapping_sub(*pad));
+                                        let (iy, ix) =
+                                            ((oy * stride + ky).wrapping_sub(*pad), (ox * stride + kx).wrapping_sub(*pad));
                                         if iy < *h && ix < *w {
                                             for i in 0..*c {
-                                                sum += x[(iy * w + ix) * c + i] * weight[((o * kernel + ky) * kernel + kx) * c + i];
+                                                sum +=
+                                                    x[(iy * w + ix) * c + i] * weight[((o * kernel + ky) * kernel + kx) * c + i];
                                             }
                                         }
                                     }
@@ -207,7 +212,8 @@ mod tests {
                     for oy in 0..*oh {
                         for ox in 0..*ow {
                             for i in 0..*c {
-                                let cells = (0..size * size).map(|k| x[((oy * stride + k / size) * w + ox * stride + k % size) * c + i]);
+                                let cells =
+                                    (0..size * size).map(|k| x[((oy * stride + k / size) * w + ox * stride + k % size) * c + i]);
                                 y.push(cells.fold(f32::NEG_INFINITY, f32::max));
                             }
                         }

@@ -20,8 +20,11 @@ pub fn svg(rows: &[EpochRow]) -> Result<String> {
         ("validation accuracy".to_owned(), column(&|row| row.val.confusion.accuracy())),
         ("validation macro-F1".to_owned(), column(&|row| row.val.confusion.macro_f1())),
     ];
-    let recall: Vec<Line> =
-        CLASSES.iter().enumerate().map(|(c, name)| (format!("validation recall, {name}"), column(&|row| row.val.confusion.recall()[c]))).collect();
+    let recall: Vec<Line> = CLASSES
+        .iter()
+        .enumerate()
+        .map(|(c, name)| (format!("validation recall, {name}"), column(&|row| row.val.confusion.recall()[c])))
+        .collect();
     let mut text = String::new();
     draw(&mut text, &[loss, accuracy, recall]).map_err(|error| anyhow!("drawing the learning curves: {error}"))?;
     Ok(text)
@@ -45,7 +48,10 @@ fn draw(text: &mut String, panels: &[Vec<Line>]) -> Result<(), Box<dyn std::erro
         for (index, (name, values)) in lines.iter().enumerate() {
             let color = Palette99::pick(index).to_rgba();
             chart
-                .draw_series(LineSeries::new(values.iter().enumerate().map(|(i, &v)| ((i + 1) as f64, v)), color.stroke_width(2)))?
+                .draw_series(LineSeries::new(
+                    values.iter().enumerate().map(|(i, &v)| ((i + 1) as f64, v)),
+                    color.stroke_width(2),
+                ))?
                 .label(name)
                 .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 16, y)], color.stroke_width(2)));
         }

@@ -112,12 +112,7 @@ fn collect(mut loaded: Vec<Loaded>) -> Result<Data> {
     let hash = digests.iter().fold(Sha256::new(), |sum, digest| sum.chain_update(digest)).finalize();
     let (mut train, mut val) = (ImageSet::default(), ImageSet::default());
     for image in loaded {
-        ensure!(
-            image.pixels.len() == IMAGE_BYTES,
-            "{}: decoded to {} bytes, not {IMAGE_BYTES}",
-            image.name,
-            image.pixels.len()
-        );
+        ensure!(image.pixels.len() == IMAGE_BYTES, "{}: decoded to {} bytes, not {IMAGE_BYTES}", image.name, image.pixels.len());
         let set = if image.split == Split::Train { &mut train } else { &mut val };
         set.pixels.extend_from_slice(&image.pixels);
         set.classes.push(image.class);

@@ -65,7 +65,12 @@ impl Epoch<'_> {
 }
 
 /// Starts preparing batches `from..` on `pool`; it stops when the receiver is dropped.
-pub fn start<'scope>(scope: &'scope Scope<'scope, '_>, pool: &'scope ThreadPool, epoch: Epoch<'scope>, from: usize) -> Receiver<Batch> {
+pub fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    pool: &'scope ThreadPool,
+    epoch: Epoch<'scope>,
+    from: usize,
+) -> Receiver<Batch> {
     let (sender, receiver) = sync_channel(AHEAD);
     scope.spawn(move || {
         for number in from..epoch.batches() {

@@ -128,7 +128,11 @@ mod tests {
 
     #[test]
     fn csv_has_one_line_a_row_and_equal_columns() {
-        let val = Validation { loss: 0.5, confusion: Confusion([[1, 0, 0]; 3]), by_source: BTreeMap::from([("nih".into(), Confusion::default())]) };
+        let val = Validation {
+            loss: 0.5,
+            confusion: Confusion([[1, 0, 0]; 3]),
+            by_source: BTreeMap::from([("nih".into(), Confusion::default())]),
+        };
         let row = EpochRow {
             epoch: 1,
             size: 128,

@@ -7,14 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
 /// Draws as many image indices as there are images; `classes[i]` and `sources[i]` describe image `i`, `names` the sources.
-pub fn order(
-    classes: &[usize],
-    sources: &[usize],
-    names: &[String],
-    sampling: &Sampling,
-    seed: u64,
-    epoch: usize,
-) -> Vec<usize> {
+pub fn order(classes: &[usize], sources: &[usize], names: &[String], sampling: &Sampling, seed: u64, epoch: usize) -> Vec<usize> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5a4d_504c_4552);
     rng.set_stream(epoch as u64);
     let mut order = match sampling {
@@ -32,12 +25,7 @@ pub fn order(
 }
 
 /// Each group (class, source) is cycled through in random order until it has its share.
-fn balanced(
-    classes: &[usize],
-    sources: &[usize],
-    share: impl Fn(usize, usize) -> f64,
-    rng: &mut ChaCha8Rng,
-) -> Vec<usize> {
+fn balanced(classes: &[usize], sources: &[usize], share: impl Fn(usize, usize) -> f64, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut groups: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
     for (index, key) in classes.iter().copied().zip(sources.iter().copied()).enumerate() {
         groups.entry(key).or_default().push(index);

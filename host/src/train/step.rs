@@ -83,7 +83,10 @@ fn plain(set: &ImageSet, chunk: &[usize]) -> TensorData {
 /// Smoothed one-hot rows.
 fn targets(classes: &[usize], smoothing: f32) -> Vec<f32> {
     let rest = smoothing / CLASSES.len() as f32;
-    classes.iter().flat_map(|&class| (0..CLASSES.len()).map(move |k| if k == class { 1.0 - smoothing + rest } else { rest })).collect()
+    classes
+        .iter()
+        .flat_map(|&class| (0..CLASSES.len()).map(move |k| if k == class { 1.0 - smoothing + rest } else { rest }))
+        .collect()
 }
 
 /// Mean over the batch.

@@ -101,7 +101,9 @@ fn a_diverged_loss_is_an_error() {
     let data = data::generated().unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let device = Device::flex();
-    let network = crate::network::Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 1, &device.clone().autodiff()).unwrap();
+    let network =
+        crate::network::Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 1, &device.clone().autodiff())
+            .unwrap();
     let order = [0, 1];
     let plan = loader::Epoch { set: &data.train, order: &order, batch: 2, size: 64, augment: &recipe.augment, seed: 1, epoch: 0 };
     let mut batch = pool.install(|| plan.prepare(0));
