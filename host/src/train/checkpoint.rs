@@ -3,8 +3,8 @@
 //! Little-endian: magic, header length (u32), header (JSON: progress and section lengths), then the sections,
 //! Burn's own records of the network, the optimiser and the averaged network (the latter two may be empty).
 
-use super::files;
 use super::metrics::EpochRow;
+use crate::files;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -85,7 +85,7 @@ impl Checkpoint {
         for part in [&header, &self.network, &self.optimizer, &self.ema] {
             bytes.extend(part);
         }
-        files::write(path, &bytes)
+        files::write_all(&[(path.to_owned(), bytes)])
     }
 
     /// Reads a file.

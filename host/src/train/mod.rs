@@ -4,8 +4,8 @@ mod bench;
 mod checkpoint;
 mod curves;
 mod data;
+mod display;
 mod ema;
-mod files;
 mod interrupt;
 mod loader;
 mod metrics;
@@ -18,11 +18,11 @@ mod trainer;
 pub use record::load_float_model;
 
 use crate::classes::DISCLAIMER;
+use crate::files;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::Device;
 use checkpoint::Checkpoint;
-use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
 use trainer::{Ending, Trainer};
 
@@ -133,7 +133,7 @@ pub fn run(args: &Args) -> Result<()> {
         println!("resuming at epoch {}, step {}", trainer.progress().epoch + 1, trainer.progress().step + 1);
     } else {
         std::fs::create_dir_all(out).with_context(|| format!("{}: cannot create the run folder", out.display()))?;
-        files::write(&out.join(record::RECIPE), recipe.to_toml()?.as_bytes())?;
+        files::write_all(&[(out.join(record::RECIPE), recipe.to_toml()?.into_bytes())])?;
     }
     interrupt::install();
     match trainer.run()? {
@@ -200,7 +200,7 @@ fn images(args: &Args, recipe: &Recipe) -> Result<data::Data> {
             None
         }
     };
-    let bar = ProgressBar::new(0).with_message("decoding");
+    let bar = display::decoding_bar();
     let data = data::load(folder, external, &bar)?;
     bar.finish_and_clear();
     Ok(data)

@@ -2,8 +2,9 @@
 
 use super::checkpoint::Checkpoint;
 use super::trainer::{Trainer, load_network};
-use super::{curves, files, metrics};
+use super::{curves, metrics};
 use crate::classes::{CLASSES, DISCLAIMER};
+use crate::files;
 use crate::float_model::FloatModel;
 use crate::network::Network;
 use crate::recipe::Recipe;
@@ -27,13 +28,13 @@ const BURN: &str = "0.22.1";
 /// Writes metrics.csv, curves.svg and run.json; `state` is `running`, `interrupted` or `finished`.
 pub fn write(trainer: &Trainer, state: &str) -> Result<()> {
     let rows = &trainer.progress().rows;
-    files::write(&trainer.out.join("metrics.csv"), metrics::csv(rows).as_bytes())?;
-    if !rows.is_empty() {
-        files::write(&trainer.out.join("curves.svg"), curves::svg(rows)?.as_bytes())?;
-    }
     let mut text = serde_json::to_vec_pretty(&summary(trainer, state))?;
     text.push(b'\n');
-    files::write(&trainer.out.join(RUN), &text)
+    let mut outputs = vec![(trainer.out.join("metrics.csv"), metrics::csv(rows).into_bytes()), (trainer.out.join(RUN), text)];
+    if !rows.is_empty() {
+        outputs.push((trainer.out.join("curves.svg"), curves::svg(rows)?.into_bytes()));
+    }
+    files::write_all(&outputs)
 }
 
 fn summary(trainer: &Trainer, state: &str) -> Value {

@@ -4,7 +4,7 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::data::Data;
 use super::ema::Ema;
 use super::metrics::{EpochRow, Validation};
-use super::{interrupt, loader, optim, record, sampler, step};
+use super::{display, interrupt, loader, optim, record, sampler, step};
 use crate::network::Network;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, anyhow};
@@ -12,7 +12,6 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device};
-use indicatif::{ProgressBar, ProgressStyle};
 use rayon::ThreadPool;
 use std::path::Path;
 use std::time::Instant;
@@ -125,13 +124,8 @@ impl<'a> Trainer<'a> {
         let size = recipe.size_at(epoch);
         let plan = loader::Epoch { set, order: &order, batch: recipe.train.batch, size, augment: &recipe.augment, seed, epoch };
         let batches = plan.batches();
-        let bar = ProgressBar::new(order.len() as u64).with_style(style(&format!(
-            "epoch {:>3}/{} {size:>3} px {{bar:32}} {{pos}}/{{len}} {{msg}} this epoch {{eta}}",
-            epoch + 1,
-            recipe.epochs()
-        )));
-        bar.set_position((self.progress.batch * recipe.train.batch).min(order.len()) as u64);
-        bar.reset_eta();
+        let done = (self.progress.batch * recipe.train.batch).min(order.len());
+        let bar = display::epoch_bar(recipe, epoch, order.len(), done);
         let training = self.device.clone().autodiff();
         let pool = self.pool;
         let interrupted = std::thread::scope(|scope| -> Result<bool> {
@@ -166,12 +160,7 @@ impl<'a> Trainer<'a> {
                     ema.update(p.step, &self.network);
                 }
                 bar.inc(count as u64);
-                bar.set_message(format!(
-                    "loss {:.3} accuracy {:.1} % {:.1} images/s",
-                    p.loss_sum / p.seen as f64,
-                    100.0 * p.correct as f64 / p.seen as f64,
-                    p.seen as f64 / p.train_seconds
-                ));
+                bar.set_message(display::message(recipe, p, order.len()));
             }
             Ok(false)
         })?;
@@ -208,7 +197,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn validate(&self, network: &Network) -> Result<Validation> {
-        let bar = ProgressBar::new(self.data.val.len() as u64).with_style(style("validation {bar:32} {pos}/{len} {eta}"));
+        let bar = display::validation_bar(self.data.val.len());
         let result = step::validate(network, self.data, &self.device, |done| bar.inc(done as u64))?;
         bar.finish_and_clear();
         Ok(result)
@@ -230,7 +219,7 @@ impl<'a> Trainer<'a> {
             seconds,
         };
         let best = p.best.is_none_or(|(_, top)| score > top);
-        print_row(&row, self.recipe.epochs(), best);
+        display::print_row(&row, self.recipe.epochs(), best);
         *p = Progress {
             epoch: p.epoch + 1,
             step: p.step,
@@ -274,28 +263,4 @@ pub fn load_network(network: Network, bytes: Vec<u8>) -> Result<Network> {
 
 fn record_bytes(network: Network) -> Result<Vec<u8>> {
     Ok(network.into_record().into_bytes().context("network record")?.to_vec())
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn print_row(row: &EpochRow, epochs: usize, best: bool) {
-    let all = &row.val.confusion;
-    let [normal, pneumonia, covid] = all.recall().map(|r| 100.0 * r);
-    println!(
-        "epoch {:>3}/{epochs} {:>3} px  train loss {:.4} accuracy {:.1} %  val loss {:.4} accuracy {:.1} % macro-F1 {:.4} \
-         recall {normal:.0}/{pneumonia:.0}/{covid:.0} %  {:.1} images/s, loader {:.1} %, {:.0} s{}",
-        row.epoch,
-        row.size,
-        row.train_loss,
-        100.0 * row.train_accuracy,
-        row.val.loss,
-        100.0 * all.accuracy(),
-        all.macro_f1(),
-        row.images_per_second,
-        100.0 * row.loader_wait,
-        row.seconds,
-        if best { "  best" } else { "" }
-    );
 }
