@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+#[cfg(feature = "lab")]
 use std::path::PathBuf;
 
 /// Chest X-ray classifier: Normal/NA, Pneumonia/NA or Pneumonia/COVID-19.
@@ -19,21 +20,27 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Inspect datasets.
+    #[cfg(feature = "lab")]
     #[command(subcommand)]
     Data(DataCommand),
     /// Train a network on a dataset.
+    #[cfg(feature = "lab")]
     Train(crate::train::Args),
     /// Quantise a training run and write NAME.cxr, NAME.onnx, NAME.int8.onnx and NAME.json.
+    #[cfg(feature = "lab")]
     Export(crate::export::Args),
     /// Compare core with tract, byte by byte, layer by layer.
+    #[cfg(feature = "lab")]
     Verify(crate::verify::Args),
     /// Measure a model on the test splits and write a report.
+    #[cfg(feature = "lab")]
     Evaluate(crate::evaluate::Args),
     /// Classify X-ray images.
     Predict(crate::predict::Args),
 }
 
 /// Dataset commands.
+#[cfg(feature = "lab")]
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Report what was found, missing, duplicated or leaked; exit 1 on a leak.
@@ -41,6 +48,7 @@ pub enum DataCommand {
 }
 
 /// The CoronaHack folder and, if given, the external one.
+#[cfg(feature = "lab")]
 #[derive(Debug, Clone, clap::Args)]
 pub struct DataArgs {
     /// Folder with Chest_xray_Corona_Metadata.csv, as Kaggle ships it.
@@ -54,10 +62,15 @@ pub struct DataArgs {
 /// Runs a parsed command line.
 pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        #[cfg(feature = "lab")]
         Command::Data(DataCommand::Check(args)) => crate::dataset::check::run(&args),
+        #[cfg(feature = "lab")]
         Command::Train(args) => crate::train::run(&args),
+        #[cfg(feature = "lab")]
         Command::Export(args) => crate::export::run(&args),
+        #[cfg(feature = "lab")]
         Command::Verify(args) => crate::verify::run(&args),
+        #[cfg(feature = "lab")]
         Command::Evaluate(args) => crate::evaluate::run(&args),
         Command::Predict(args) => crate::predict::run(&args),
     }

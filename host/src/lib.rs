@@ -3,22 +3,34 @@
 //!
 //! Research software, **not a medical device**.
 
+#[cfg(feature = "lab")]
 pub mod augment;
 pub mod classes;
 pub mod cli;
+#[cfg(feature = "lab")]
 pub mod dataset;
 pub mod decode;
+#[cfg(feature = "lab")]
 pub mod evaluate;
+#[cfg(feature = "lab")]
 pub mod export;
 pub mod fail;
 pub mod files;
+#[cfg(feature = "lab")]
 pub mod float_model;
 pub mod model_file;
+#[cfg(feature = "lab")]
 pub mod network;
+#[cfg(feature = "lab")]
 pub mod onnx;
 pub mod predict;
+#[cfg(feature = "lab")]
 pub mod quantize;
+#[cfg(feature = "lab")]
 pub mod recipe;
+#[cfg(feature = "lab")]
 pub mod synthetic;
+#[cfg(feature = "lab")]
 pub mod train;
+#[cfg(feature = "lab")]
 pub mod verify;

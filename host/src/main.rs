@@ -4,6 +4,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 // Training allocates and frees large tensors every step; glibc returns their pages to the system each time.
+#[cfg(feature = "lab")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -55,13 +55,13 @@ pub fn train_step(
     Ok((network, outcome))
 }
 
-/// Loss and confusion of `network`, which must not train, on all validation images at full size.
-pub fn validate(network: &Network, data: &Data, device: &Device, mut done: impl FnMut(usize)) -> Result<Validation> {
+/// Loss and confusion of `network`, which must not train, on all validation images at `size` x `size`.
+pub fn validate(network: &Network, data: &Data, size: usize, device: &Device, mut done: impl FnMut(usize)) -> Result<Validation> {
     let set = &data.val;
     let mut result = Validation::default();
     let indices: Vec<usize> = (0..set.len()).collect();
     for chunk in indices.chunks(VALIDATION_BATCH) {
-        let images = Tensor::<4>::from_data(plain(set, chunk), device);
+        let images = Tensor::<4>::from_data(plain(set, chunk, size), device);
         for (logits, &index) in rows(network.forward(images))?.iter().zip(chunk) {
             let (class, answer) = (set.classes[index], top(logits));
             result.loss -= log_probabilities(logits)[class];
@@ -74,10 +74,10 @@ pub fn validate(network: &Network, data: &Data, device: &Device, mut done: impl 
     Ok(result)
 }
 
-/// Undistorted images, `[chunk, 1, SIDE, SIDE]`.
-fn plain(set: &ImageSet, chunk: &[usize]) -> TensorData {
-    let values: Vec<f32> = chunk.iter().flat_map(|&index| set.pixels(index)).map(|&p| pixel_value(p)).collect();
-    TensorData::new(values, [chunk.len(), 1, augment::SIDE, augment::SIDE])
+/// Undistorted images, `[chunk, 1, size, size]`.
+fn plain(set: &ImageSet, chunk: &[usize], size: usize) -> TensorData {
+    let values: Vec<f32> = chunk.iter().flat_map(|&index| augment::plain(set.pixels(index), size)).map(pixel_value).collect();
+    TensorData::new(values, [chunk.len(), 1, size, size])
 }
 
 /// Smoothed one-hot rows.

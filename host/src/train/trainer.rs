@@ -173,7 +173,7 @@ impl<'a> Trainer<'a> {
         }
         bar.finish_and_clear();
         let kept = self.kept();
-        let val = self.validate(&kept)?;
+        let val = self.validate(&kept, size)?;
         let rate = optim::learning_rate(recipe, epoch, self.progress.step.saturating_sub(1), batches);
         self.close_epoch(val, kept, size, rate, began)?;
         Ok(Ending::Finished)
@@ -196,9 +196,9 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    fn validate(&self, network: &Network) -> Result<Validation> {
+    fn validate(&self, network: &Network, size: usize) -> Result<Validation> {
         let bar = display::validation_bar(self.data.val.len());
-        let result = step::validate(network, self.data, &self.device, |done| bar.inc(done as u64))?;
+        let result = step::validate(network, self.data, size, &self.device, |done| bar.inc(done as u64))?;
         bar.finish_and_clear();
         Ok(result)
     }
@@ -218,7 +218,8 @@ impl<'a> Trainer<'a> {
             loader_wait: p.wait_seconds / p.train_seconds,
             seconds,
         };
-        let best = p.best.is_none_or(|(_, top)| score > top);
+        // Scores at different sizes do not compare; the first epoch at a new size starts over.
+        let best = p.best.is_none_or(|(best, top)| score > top || p.rows.get(best - 1).is_none_or(|row| row.size != size));
         display::print_row(&row, self.recipe.epochs(), best);
         *p = Progress {
             epoch: p.epoch + 1,
