@@ -66,7 +66,7 @@ pub struct EpochRow {
     pub train_loss: f64,
     /// Share of right answers on the distorted training images, while training.
     pub train_accuracy: f64,
-    /// On the validation images at full size, with the weights that would be kept.
+    /// On the validation images at `size`, with the weights that would be kept.
     pub val: Validation,
     /// Training images a second, validation and saving left out.
     pub images_per_second: f64,
