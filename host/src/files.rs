@@ -72,7 +72,8 @@ pub fn images(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {
-        let entries = std::fs::read_dir(&current).with_context(|| format!("{}: cannot be listed; check the path", current.display()))?;
+        let entries =
+            std::fs::read_dir(&current).with_context(|| format!("{}: cannot be listed; check the path", current.display()))?;
         for entry in entries {
             let path = entry?.path();
             if path.is_dir() {

@@ -3,6 +3,7 @@
 //!
 //! Research software, **not a medical device**.
 
+pub mod agreement;
 pub mod augment;
 pub mod classes;
 pub mod cli;

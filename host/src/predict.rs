@@ -64,7 +64,9 @@ pub fn default_model() -> Result<PathBuf> {
         .chain(source)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
-        .with_context(|| format!("{}: no model found here, beside the program or in its source tree; give --model FILE", name.display()))
+        .with_context(|| {
+            format!("{}: no model found here, beside the program or in its source tree; give --model FILE", name.display())
+        })
 }
 
 /// A classified image.
@@ -153,7 +155,18 @@ mod tests {
         fields.sort_unstable();
         assert_eq!(
             fields,
-            ["abstained", "image", "label", "logits", "milliseconds", "model", "model_sha256", "probabilities", "reason", "sha256"]
+            [
+                "abstained",
+                "image",
+                "label",
+                "logits",
+                "milliseconds",
+                "model",
+                "model_sha256",
+                "probabilities",
+                "reason",
+                "sha256"
+            ]
         );
         let sum: f64 = value["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");

@@ -25,7 +25,12 @@ fn image(seed: u32, length: usize) -> Vec<u8> {
 fn check(path: &Path) -> anyhow::Result<()> {
     let fixture: Value = serde_json::from_slice(&std::fs::read(path)?)?;
     let file = std::fs::read(root().join(fixture["model"].as_str().unwrap_or_default()))?;
-    assert_eq!(format!("{:x}", Sha256::digest(&file)), fixture["model_sha256"], "{}: made for another model file", path.display());
+    assert_eq!(
+        format!("{:x}", Sha256::digest(&file)),
+        fixture["model_sha256"],
+        "{}: made for another model file",
+        path.display()
+    );
     let model = Model::parse(&file)?;
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::new(&model, &mut arena)?;

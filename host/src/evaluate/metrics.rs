@@ -109,7 +109,8 @@ impl Figures {
             };
             (name, figures)
         });
-        let recalls: Vec<f64> = (0..N).filter(|&k| of_truth(k) > 0).map(|k| confusion[k][k] as f64 / of_truth(k) as f64).collect();
+        let recalls: Vec<f64> =
+            (0..N).filter(|&k| of_truth(k) > 0).map(|k| confusion[k][k] as f64 / of_truth(k) as f64).collect();
         let f1: Vec<f64> = (0..N)
             .filter(|&k| of_truth(k) + of_answer(k) > 0)
             .map(|k| 2.0 * confusion[k][k] as f64 / (of_truth(k) + of_answer(k)) as f64)

@@ -3,13 +3,14 @@
 pub mod metrics;
 mod render;
 
+use crate::agreement::argmax;
 use crate::classes::{CLASSES, DISCLAIMER};
 use crate::cli::DataArgs;
 use crate::dataset::{self, Sample, Split};
 use crate::export::search::softmax;
 use crate::model_file::{Engine, ModelFile, replicate};
 use crate::onnx::run::{Mode, Runner};
-use crate::verify::{argmax, progress};
+use crate::verify::progress;
 use crate::{decode, files};
 use anyhow::{Context, Result, ensure};
 use indicatif::ParallelProgressIterator;
@@ -235,8 +236,10 @@ mod tests {
             sample("figure1", Split::ExternalTest, 2, None),
         ];
         let samples: Vec<&Sample> = all.iter().collect();
-        let outcomes: Vec<Outcome> =
-            all.iter().map(|s| Outcome { truth: s.class, predicted: 2, probabilities: [0.1, 0.2, 0.7], abstained: false }).collect();
+        let outcomes: Vec<Outcome> = all
+            .iter()
+            .map(|s| Outcome { truth: s.class, predicted: 2, probabilities: [0.1, 0.2, 0.7], abstained: false })
+            .collect();
         let report = Report {
             notice: DISCLAIMER,
             engine: EngineName::TractInt8,

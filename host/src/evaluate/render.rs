@@ -49,7 +49,10 @@ fn engine(report: &Report) -> &'static str {
 pub(super) fn markdown(report: &Report) -> String {
     let mut out = format!(
         "# Evaluation of {}\n\n**{}**\n\nEngine: {}. Model SHA-256: `{}`. Intervals are Wilson's, 95 %.\n\n",
-        report.model, report.notice, engine(report), report.model_sha256
+        report.model,
+        report.notice,
+        engine(report),
+        report.model_sha256
     );
     let heads = report.splits.values().next().map(|f| summary(f).map(|(head, _)| head));
     if let Some(heads) = heads {
@@ -58,9 +61,18 @@ pub(super) fn markdown(report: &Report) -> String {
     for (name, figures) in &report.splits {
         let _ = writeln!(out, "| {name} | {} |", summary(figures).map(|(_, figure)| figure).join(" | "));
     }
-    let _ = writeln!(out, "\nHealthy adults of other sources called COVID-19: {}.\n\n{CAVEAT}", rate(&report.healthy_adults_called_covid));
+    let _ = writeln!(
+        out,
+        "\nHealthy adults of other sources called COVID-19: {}.\n\n{CAVEAT}",
+        rate(&report.healthy_adults_called_covid)
+    );
     for (name, figures) in report.splits.iter().filter(|(name, _)| !name.contains('/')) {
-        let _ = writeln!(out, "\n## {name}\n\n| truth \\ prediction | {} |\n|---|{}", CLASSES.join(" | "), "---|".repeat(CLASSES.len()));
+        let _ = writeln!(
+            out,
+            "\n## {name}\n\n| truth \\ prediction | {} |\n|---|{}",
+            CLASSES.join(" | "),
+            "---|".repeat(CLASSES.len())
+        );
         for (class, row) in CLASSES.iter().zip(figures.confusion) {
             let _ = writeln!(out, "| {class} | {} |", row.map(|n| n.to_string()).join(" | "));
         }
@@ -87,7 +99,10 @@ pub(super) fn html(report: &Report) -> String {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>Evaluation of {model}</title><style>{STYLE}</style></head><body><h1>Evaluation of {model}</h1>\
          <p class=\"notice\"><strong>{}</strong></p><p>Engine: {}. Model SHA-256: <code>{}</code>. Intervals are Wilson's, 95&nbsp;%.</p>",
-        escape(report.notice), engine(report), escape(&report.model_sha256), model = escape(&report.model)
+        escape(report.notice),
+        engine(report),
+        escape(&report.model_sha256),
+        model = escape(&report.model)
     );
     out.push_str("<table><caption>All splits</caption><tr><th scope=\"col\">split</th>");
     if let Some(figures) = report.splits.values().next() {
@@ -117,7 +132,9 @@ pub(super) fn html(report: &Report) -> String {
             let _ = write!(
                 out,
                 "<tr><th scope=\"row\">{class}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
-                rate(&f.sensitivity), rate(&f.specificity), rate(&f.ppv)
+                rate(&f.sensitivity),
+                rate(&f.specificity),
+                rate(&f.ppv)
             );
         }
         out.push_str("</table>");
@@ -138,7 +155,8 @@ fn confusion(out: &mut String, figures: &Figures) {
         for (prediction, count) in row.iter().enumerate() {
             let share = *count as f64 / total.max(1) as f64;
             let color = if truth == prediction { "31,119,80" } else { "192,57,43" };
-            let _ = write!(out, "<td style=\"background:rgba({color},{:.2})\">{count} ({:.0} %)</td>", 0.5 * share, 100.0 * share);
+            let _ =
+                write!(out, "<td style=\"background:rgba({color},{:.2})\">{count} ({:.0} %)</td>", 0.5 * share, 100.0 * share);
         }
         out.push_str("</tr>");
     }

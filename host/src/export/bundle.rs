@@ -61,7 +61,13 @@ pub struct LayerReport {
 impl Bundle {
     /// Writes the files of a quantised model. `images` (interleaved) measure the error of each layer; `details` joins
     /// the report (data, calibration, training, metrics).
-    pub fn new(model: &FloatModel, quantized: &QuantizedModel, header: &Header, images: &[Vec<u8>], details: Value) -> Result<Self> {
+    pub fn new(
+        model: &FloatModel,
+        quantized: &QuantizedModel,
+        header: &Header,
+        images: &[Vec<u8>],
+        details: Value,
+    ) -> Result<Self> {
         let cxr = cxr::write(quantized, header)?;
         let (onnx, int8_onnx) = (float::write(model), int8::write(quantized));
         let file = ModelFile::new(cxr.clone(), "exported model")?;
@@ -133,7 +139,12 @@ fn weights_bytes(model: &QuantizedModel) -> usize {
 /// Signal power, noise power and largest error of each layer.
 type Errors = Vec<(f64, f64, f64)>;
 
-fn layer_reports(model: &FloatModel, quantized: &QuantizedModel, file: &ModelFile, images: &[Vec<u8>]) -> Result<Vec<LayerReport>> {
+fn layer_reports(
+    model: &FloatModel,
+    quantized: &QuantizedModel,
+    file: &ModelFile,
+    images: &[Vec<u8>],
+) -> Result<Vec<LayerReport>> {
     let errors = layer_errors(model, quantized, file, images)?;
     let engine = file.engine()?;
     quantized
@@ -189,10 +200,13 @@ fn layer_errors(model: &FloatModel, quantized: &QuantizedModel, file: &ModelFile
             Ok(errors)
         })
         .collect::<Result<Vec<Errors>>>()?;
-    Ok(per_image.into_iter().reduce(|mut sum, image| {
-        sum.iter_mut().zip(image).for_each(|(a, b)| *a = (a.0 + b.0, a.1 + b.1, a.2.max(b.2)));
-        sum
-    }).unwrap_or_default())
+    Ok(per_image
+        .into_iter()
+        .reduce(|mut sum, image| {
+            sum.iter_mut().zip(image).for_each(|(a, b)| *a = (a.0 + b.0, a.1 + b.1, a.2.max(b.2)));
+            sum
+        })
+        .unwrap_or_default())
 }
 
 fn error(float: &[f32], int8: impl Iterator<Item = f32>) -> (f64, f64, f64) {

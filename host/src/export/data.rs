@@ -27,7 +27,10 @@ pub(super) struct Images {
 pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Images> {
     let remembered = |key: &str| training.pointer(&format!("/folders/{key}")).and_then(Value::as_str).map(PathBuf::from);
     let Some(coronahack) = args.coronahack.clone().or_else(|| remembered("coronahack")) else {
-        ensure!(training.pointer("/splits/train/sources/generated").is_some(), "the training run names no dataset; give --coronahack DIR");
+        ensure!(
+            training.pointer("/splits/train/sources/generated").is_some(),
+            "the training run names no dataset; give --coronahack DIR"
+        );
         return Ok(generated(args.calibration_images));
     };
     // What the network was not trained on does not calibrate it.

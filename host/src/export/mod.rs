@@ -6,13 +6,14 @@ mod data;
 pub mod random;
 pub mod search;
 
+use crate::agreement::{argmax, float_comparison};
 use crate::classes::DISCLAIMER;
 use crate::files;
 use crate::model_file::{ModelFile, replicate};
 use crate::onnx::float;
 use crate::onnx::run::{Mode, Runner};
 use crate::quantize::calibrate::observe;
-use crate::verify::{argmax, float_comparison, progress};
+use crate::verify::progress;
 use anyhow::{Context, Result};
 use bundle::Bundle;
 use cxr::Header;
@@ -55,7 +56,9 @@ const ERROR_IMAGES: usize = 24;
 pub fn run(args: &Args) -> Result<()> {
     let prefix = files::prefix(&args.out);
     let bundle = match (&args.run, args.random) {
-        (_, Some(seed)) => Bundle::random(random::network(seed, [args.random_size, args.random_size, 3], &random::FIXTURE), seed)?,
+        (_, Some(seed)) => {
+            Bundle::random(random::network(seed, [args.random_size, args.random_size, 3], &random::FIXTURE), seed)?
+        }
         (Some(run), None) => trained(run, args)?,
         (None, None) => anyhow::bail!("no training run given; name the folder that `host train --out` wrote"),
     };
@@ -79,7 +82,8 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     bar.finish_and_clear();
     drop(calibration);
 
-    let (validation, classes): (Vec<&[u8]>, Vec<usize>) = images.validation.iter().map(|(image, class)| (image.as_slice(), *class)).unzip();
+    let (validation, classes): (Vec<&[u8]>, Vec<usize>) =
+        images.validation.iter().map(|(image, class)| (image.as_slice(), *class)).unzip();
     let runner = Runner::new(&float::write(&model), "float network", &[], Mode::Optimized)?;
     let bar = progress(validation.len(), "float on validation");
     let float_logits: Vec<Vec<f32>> = validation
@@ -145,20 +149,35 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
 }
 
 fn print(bundle: &Bundle, prefix: &Path) {
-    println!("{:<18} {:<11} {:>12} {:>12} {:>12} {:>10} {:>10} {:>9} {:>10}", "layer", "operator", "input", "output", "MACs", "parameters", "arena [B]", "SQNR [dB]", "max error");
+    println!(
+        "{:<18} {:<11} {:>12} {:>12} {:>12} {:>10} {:>10} {:>9} {:>10}",
+        "layer", "operator", "input", "output", "MACs", "parameters", "arena [B]", "SQNR [dB]", "max error"
+    );
     let shape = |s: [usize; 3]| s.map(|extent| extent.to_string()).join("x");
     let figure = |value: Option<f64>, digits: usize| value.map_or("-".to_owned(), |v| format!("{v:.digits$}"));
     for l in &bundle.layers {
         println!(
             "{:<18} {:<11} {:>12} {:>12} {:>12} {:>10} {:>10} {:>9} {:>10}",
-            l.name, l.op, shape(l.input), shape(l.output), l.macs, l.parameters, l.arena_bytes, figure(l.sqnr_db, 1), figure(l.max_abs_error, 4)
+            l.name,
+            l.op,
+            shape(l.input),
+            shape(l.output),
+            l.macs,
+            l.parameters,
+            l.arena_bytes,
+            figure(l.sqnr_db, 1),
+            figure(l.max_abs_error, 4)
         );
     }
     let r = &bundle.report;
     println!(
         "\n{} MACs, {} parameters, {} weight bytes, arena {} bytes, temperature {:.3}, abstains below {:.3}",
-        r["macs"], r["parameters"], r["weights_bytes"], r["arena_bytes"],
-        r["temperature"].as_f64().unwrap_or(1.0), r["abstain_below"].as_f64().unwrap_or(0.0)
+        r["macs"],
+        r["parameters"],
+        r["weights_bytes"],
+        r["arena_bytes"],
+        r["temperature"].as_f64().unwrap_or(1.0),
+        r["abstain_below"].as_f64().unwrap_or(0.0)
     );
     if let Some(v) = r.pointer("/metrics/validation") {
         println!(

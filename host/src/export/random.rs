@@ -14,8 +14,14 @@ pub enum Step {
 }
 
 /// Layers of the fixture network: every operator, both strides, a 5x5 and a 1x1 kernel.
-pub const FIXTURE: [Step; 6] =
-    [Step::Conv(8, 5, 2), Step::MaxPool(2, 2), Step::Conv(16, 3, 2), Step::Conv(24, 1, 1), Step::Conv(16, 3, 2), Step::MaxPool(3, 2)];
+pub const FIXTURE: [Step; 6] = [
+    Step::Conv(8, 5, 2),
+    Step::MaxPool(2, 2),
+    Step::Conv(16, 3, 2),
+    Step::Conv(24, 1, 1),
+    Step::Conv(16, 3, 2),
+    Step::MaxPool(3, 2),
+];
 
 /// A network with weights of the usual magnitude (He) and a dense layer of three classes.
 pub fn network(seed: u64, input: [usize; 3], steps: &[Step]) -> FloatModel {
@@ -69,7 +75,14 @@ pub fn lcg_bytes(seed: u32, count: usize) -> Vec<u8> {
 pub fn smooth(seed: u64, height: usize, width: usize) -> Vec<u8> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let blobs: Vec<[f32; 4]> = (0..6)
-        .map(|_| [random.random_range(0.0..1.0), random.random_range(0.0..1.0), random.random_range(0.05..0.4), random.random_range(-120.0..120.0)])
+        .map(|_| {
+            [
+                random.random_range(0.0..1.0),
+                random.random_range(0.0..1.0),
+                random.random_range(0.05..0.4),
+                random.random_range(-120.0..120.0),
+            ]
+        })
         .collect();
     let tilt: f32 = random.random_range(-60.0..60.0);
     let pixel = |y: usize, x: usize| {
@@ -86,7 +99,10 @@ mod tests {
 
     #[test]
     fn the_generator_is_the_documented_one() {
-        assert_eq!(lcg_bytes(0, 2), [(1_013_904_223u32 >> 24) as u8, (1_013_904_223u32.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) >> 24) as u8]);
+        assert_eq!(
+            lcg_bytes(0, 2),
+            [(1_013_904_223u32 >> 24) as u8, (1_013_904_223u32.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) >> 24) as u8]
+        );
         assert_eq!(network(1, [16, 16, 3], &FIXTURE[..1]), network(1, [16, 16, 3], &FIXTURE[..1]));
     }
 }

@@ -24,11 +24,8 @@ pub fn write(model: &FloatModel) -> Vec<u8> {
                 let (w, b, linear) = (format!("{name}_weight"), format!("{name}_bias"), format!("{name}_linear"));
                 graph.f32s(&w, &[output[2], input[2], *kernel, *kernel], &to_oihw(weight, *kernel, input[2]));
                 graph.f32s(&b, &[output[2]], bias);
-                let attributes = vec![
-                    ints("kernel_shape", &[*kernel; 2]),
-                    ints("pads", &[*pad; 4]),
-                    ints("strides", &[*stride; 2]),
-                ];
+                let attributes =
+                    vec![ints("kernel_shape", &[*kernel; 2]), ints("pads", &[*pad; 4]), ints("strides", &[*stride; 2])];
                 graph.node("Conv", &linear, &[&previous, &w, &b], attributes);
                 graph.node("Relu", &name, &[&linear], vec![]);
                 graph.value(&name, Float, &[1, output[2], output[0], output[1]]);

@@ -115,10 +115,8 @@ pub(super) fn int(name: &str, value: i64) -> pb::AttributeProto {
 
 fn value_info(name: &str, kind: DataType, dims: &[usize]) -> pb::ValueInfoProto {
     use pb::tensor_shape_proto::{Dimension, dimension};
-    let dim = dims
-        .iter()
-        .map(|&d| Dimension { value: Some(dimension::Value::DimValue(d as i64)), ..Default::default() })
-        .collect();
+    let dim =
+        dims.iter().map(|&d| Dimension { value: Some(dimension::Value::DimValue(d as i64)), ..Default::default() }).collect();
     let tensor = pb::type_proto::Tensor { elem_type: kind as i32, shape: Some(pb::TensorShapeProto { dim }) };
     pb::ValueInfoProto {
         name: name.to_owned(),

@@ -31,8 +31,14 @@ pub fn write(model: &QuantizedModel) -> Vec<u8> {
                 let inputs: Vec<String> = std::iter::once(previous)
                     .chain(
                         [
-                            "x_scale", "x_zero_point", "weight", "weight_scale", "weight_zero_point", "y_scale",
-                            "y_zero_point", "bias",
+                            "x_scale",
+                            "x_zero_point",
+                            "weight",
+                            "weight_scale",
+                            "weight_zero_point",
+                            "y_scale",
+                            "y_zero_point",
+                            "bias",
                         ]
                         .map(part),
                     )

@@ -161,11 +161,7 @@ pub fn observe(model: &FloatModel, images: &[Vec<u8>], progress: &(dyn Fn() + Sy
     let mean = |(sums, shape): (&Vec<f64>, &[usize; 3])| Channels {
         channel_mean: sums.iter().map(|s| (s / (images.len().max(1) * shape[0] * shape[1]) as f64) as f32).collect(),
     };
-    Ok(Statistics {
-        inputs: total.sums.iter().zip(&shapes).map(mean).collect(),
-        outputs: total.histograms,
-        images: images.len(),
-    })
+    Ok(Statistics { inputs: total.sums.iter().zip(&shapes).map(mean).collect(), outputs: total.histograms, images: images.len() })
 }
 
 fn output(layer: &FloatLayer) -> Option<[usize; 3]> {

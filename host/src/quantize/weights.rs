@@ -67,9 +67,8 @@ fn round(w: f32, scale: f32) -> i8 {
 
 fn filter_scale(filter: &[f32], choice: WeightScale) -> f32 {
     let full = filter.iter().fold(0f32, |m, w| m.max(w.abs())) / 127.0;
-    let squared_error = |scale: f32| -> f64 {
-        filter.iter().map(|&w| f64::from(w - f32::from(round(w, scale)) * scale).powi(2)).sum()
-    };
+    let squared_error =
+        |scale: f32| -> f64 { filter.iter().map(|&w| f64::from(w - f32::from(round(w, scale)) * scale).powi(2)).sum() };
     match choice {
         WeightScale::LeastSquares if full > f32::MIN_POSITIVE => (35..=50)
             .map(|step| full * (step as f32 / 50.0))
