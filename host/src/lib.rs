@@ -4,6 +4,8 @@
 //! Research software, **not a medical device**.
 
 #[cfg(feature = "lab")]
+pub mod agreement;
+#[cfg(feature = "lab")]
 pub mod augment;
 pub mod classes;
 pub mod cli;

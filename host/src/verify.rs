@@ -1,5 +1,6 @@
 //! `host verify`: core against tract on the exported int8 file, every byte of every layer.
 
+use crate::agreement::{FloatComparison, float_comparison};
 use crate::classes::DISCLAIMER;
 use crate::export::random::{lcg_bytes, smooth};
 use crate::fail::CheckFailed;
@@ -71,17 +72,6 @@ pub struct LayerCount {
     pub compared: u64,
     /// Values that differ.
     pub differing: u64,
-}
-
-/// Float against int8 logits.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct FloatComparison {
-    /// Mean absolute logit error.
-    pub mean_abs_error: f64,
-    /// Largest absolute logit error.
-    pub max_abs_error: f64,
-    /// Share of images with the same top class, 0..1.
-    pub argmax_agreement: f64,
 }
 
 /// Result of a verification.
@@ -241,13 +231,8 @@ fn compare_one(
     let mut first = None;
     let mut check = |index: usize, core: &[f64], tract: &[f64], differs: &dyn Fn(usize) -> bool| -> Result<()> {
         let layer = &layers[index];
-        ensure!(
-            core.len() == tract.len() && core.len() == layer.shape.iter().product::<usize>(),
-            "layer {}: core has {} values, tract {}; the files are of different networks",
-            layer.name,
-            core.len(),
-            tract.len()
-        );
+        let fits = core.len() == tract.len() && core.len() == layer.shape.iter().product::<usize>();
+        ensure!(fits, "layer {}: core has {} values, tract {}; export all files again", layer.name, core.len(), tract.len());
         let [_, width, channels] = layer.shape;
         for at in (0..core.len()).filter(|&at| differs(at)) {
             differing[index] += 1;
@@ -264,43 +249,21 @@ fn compare_one(
         Ok(())
     };
     ensure!(core.layers.len() == tract.layers.len(), "core has {} layers, tract {}", core.layers.len(), tract.layers.len());
-    let wide8 = |values: &[i8]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
     for (index, (a, b)) in core.layers.iter().zip(&tract.layers).enumerate() {
-        if a.len() != b.len() || a != b {
-            check(index, &wide8(a), &wide8(b), &|at| a[at] != b[at])?;
+        if a != b {
+            check(index, &wide(a), &wide(b), &|at| a[at] != b[at])?;
         }
     }
     let dense = core.layers.len();
-    let wide32 = |values: &[i32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
-    let (a, b) = (wide32(&core.accumulators), wide32(&tract.accumulators));
+    let (a, b) = (wide(&core.accumulators), wide(&tract.accumulators));
     check(dense, &a, &b, &|at| a[at] != b[at])?;
-    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
     check(dense + 1, &wide(&core.logits), &wide(&tract.logits), &|at| core.logits[at].to_bits() != tract.logits[at].to_bits())?;
     let float_logits = float.run_float(image)?.pop().context("the float network returned no logits")?;
     Ok(Compared { differing, first, core_logits: core.logits, float_logits })
 }
 
-/// Logit errors over (int8, float) pairs.
-pub fn float_comparison<'a>(pairs: impl Iterator<Item = (&'a [f32], &'a [f32])>) -> FloatComparison {
-    let (mut sum, mut count, mut max, mut agree, mut images) = (0.0, 0usize, 0f64, 0usize, 0usize);
-    for (int8, float) in pairs {
-        for (a, b) in int8.iter().zip(float) {
-            let error = f64::from((a - b).abs());
-            (sum, count, max) = (sum + error, count + 1, max.max(error));
-        }
-        agree += usize::from(argmax(int8) == argmax(float));
-        images += 1;
-    }
-    FloatComparison {
-        mean_abs_error: sum / count.max(1) as f64,
-        max_abs_error: max,
-        argmax_agreement: agree as f64 / images.max(1) as f64,
-    }
-}
-
-/// Index of the largest value, the first of equals.
-pub fn argmax(values: &[f32]) -> usize {
-    values.iter().enumerate().fold(0, |best, (i, v)| if *v > values[best] { i } else { best })
+fn wide<T: Copy + Into<f64>>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|&v| v.into()).collect()
 }
 
 /// A progress bar on stderr with rate and time left; hidden where stderr is no terminal.

@@ -3,13 +3,14 @@
 pub mod metrics;
 mod render;
 
+use crate::agreement::argmax;
 use crate::classes::{CLASSES, DISCLAIMER};
 use crate::cli::DataArgs;
 use crate::dataset::{self, Sample, Split};
 use crate::export::search::softmax;
 use crate::model_file::{Engine, ModelFile, replicate};
 use crate::onnx::run::{Mode, Runner};
-use crate::verify::{argmax, progress};
+use crate::verify::progress;
 use crate::{decode, files};
 use anyhow::{Context, Result, ensure};
 use indicatif::ParallelProgressIterator;

@@ -6,13 +6,14 @@ mod data;
 pub mod random;
 pub mod search;
 
+use crate::agreement::{argmax, float_comparison};
 use crate::classes::DISCLAIMER;
 use crate::files;
 use crate::model_file::{ModelFile, replicate};
 use crate::onnx::float;
 use crate::onnx::run::{Mode, Runner};
 use crate::quantize::calibrate::observe;
-use crate::verify::{argmax, float_comparison, progress};
+use crate::verify::progress;
 use anyhow::{Context, Result};
 use bundle::Bundle;
 use cxr::Header;

@@ -1,11 +1,11 @@
 //! Chooses the calibration on validation images, and fits what the model file says about its probabilities.
 
 use super::cxr;
+use crate::agreement::{FloatComparison, float_comparison};
 use crate::float_model::FloatModel;
 use crate::model_file::{Engine, ModelFile};
 use crate::quantize::calibrate::{Range, Statistics};
 use crate::quantize::{Options, QuantizedModel, WeightScale, quantize};
-use crate::verify::{FloatComparison, float_comparison};
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 use serde::Serialize;
