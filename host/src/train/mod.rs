@@ -18,6 +18,7 @@ mod trainer;
 pub use record::load_float_model;
 
 use crate::classes::DISCLAIMER;
+use crate::fail::CheckFailed;
 use crate::files;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail, ensure};
@@ -141,7 +142,10 @@ pub fn run(args: &Args) -> Result<()> {
             let (epoch, score) = trainer.progress().best.context("a finished run has a best epoch")?;
             println!("done: best epoch {epoch}, validation macro-F1 {score:.4}; next: host export {}", out.display());
         }
-        Ending::Interrupted => println!("interrupted; the step is saved. Continue with the same command and --resume"),
+        // Not success: a script must not go on to the export.
+        Ending::Interrupted => {
+            bail!(CheckFailed("interrupted; the last step is saved. Continue with the same command and --resume".into()))
+        }
     }
     Ok(())
 }
