@@ -20,6 +20,7 @@ pub mod fail;
 pub mod files;
 #[cfg(feature = "lab")]
 pub mod float_model;
+pub mod heatmap;
 pub mod model_file;
 #[cfg(feature = "lab")]
 pub mod network;

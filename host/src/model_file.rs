@@ -1,7 +1,9 @@
 //! A .cxr file in memory, and `core` run on whole images.
 
 use crate::files;
+use crate::heatmap::Map;
 use anyhow::{Context, Result, ensure};
+use cxr_core::explain;
 use cxr_core::format::{Model, Op};
 use cxr_core::session::{AbstainReason, Decision, Session};
 use std::path::Path;
@@ -82,17 +84,37 @@ impl Engine<'_> {
 
     /// Classifies an image: gray (`width * height` bytes) or interleaved (`* channels`).
     pub fn classify(&self, image: &[u8]) -> Result<Answer> {
+        let mut arena = vec![0; self.model.arena_bytes()];
+        let mut session = Session::new(&self.model, &mut arena)?;
+        self.answer(&mut session, image)
+    }
+
+    /// [`classify`](Self::classify), and what each logit consists of, one map a class.
+    pub fn explain(&self, image: &[u8]) -> Result<(Answer, Vec<Map>)> {
         let model = self.model;
         let mut arena = vec![0; model.arena_bytes()];
-        let mut session = Session::new(&model, &mut arena)?;
-        let (width, rows) = (usize::from(model.input().width), usize::from(model.input().height));
+        let mut maps = vec![0; explain::map_len(&model)];
+        let answer = self.answer(&mut Session::new(&model, &mut arena)?.with_map(&mut maps)?, image)?;
+        let shape = explain::map_shape(&model);
+        let size = [shape.height, shape.width].map(usize::from);
+        let map = |class: usize| {
+            let scale = explain::scale(&model, class);
+            let cells = explain::class_map(&model, &maps, class).iter().map(|cell| *cell as f32 * scale).collect();
+            Map { size, cells, bias: explain::bias(&model, class) as f32 * scale }
+        };
+        Ok((answer, (0..model.class_count()).map(map).collect()))
+    }
+
+    fn answer(&self, session: &mut Session<'_, '_>, image: &[u8]) -> Result<Answer> {
+        let input = self.model.input();
+        let (width, rows) = (usize::from(input.width), usize::from(input.height));
         if image.len() == width * rows {
             for row in image.chunks_exact(width) {
                 session.push_gray_row(row)?;
             }
         } else {
-            ensure!(image.len() == model.input().len(), "image of {} bytes for an input of {}", image.len(), model.input().len());
-            for row in image.chunks_exact(model.input().row_len()) {
+            ensure!(image.len() == input.len(), "image of {} bytes for an input of {}", image.len(), input.len());
+            for row in image.chunks_exact(input.row_len()) {
                 session.push_row(row)?;
             }
         }

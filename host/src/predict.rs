@@ -1,9 +1,8 @@
 //! `host predict`: a verdict for each image.
 
 use crate::classes::DISCLAIMER;
-use crate::decode;
-use crate::files;
 use crate::model_file::{Answer, Engine, ModelFile};
+use crate::{decode, files, heatmap};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -21,6 +20,9 @@ pub struct Args {
     /// One JSON object per image and line.
     #[arg(long)]
     pub json: bool,
+    /// Writes DIR/IMAGE.heatmap.png for each image: what speaks for its likeliest class (red) and against it (blue).
+    #[arg(long, value_name = "DIR")]
+    pub heatmap: Option<PathBuf>,
 }
 
 const CAUTION: &str = "Caution: in the training data disease goes with age and origin (Normal and Pneumonia: mostly children of one hospital; \
@@ -33,7 +35,7 @@ pub fn run(args: &Args) -> Result<()> {
     let engine = file.engine()?;
     let mut failed = 0;
     for image in &args.images {
-        match predict(engine, image) {
+        match predict(engine, image, args.heatmap.as_deref()) {
             Ok(prediction) if args.json => println!("{}", prediction.to_json(&file, engine)),
             Ok(prediction) => prediction.print(engine),
             Err(error) => {
@@ -75,15 +77,26 @@ struct Prediction {
     sha256: String,
     answer: Answer,
     milliseconds: f64,
+    heatmap: Option<PathBuf>,
 }
 
-fn predict(engine: Engine<'_>, path: &Path) -> Result<Prediction> {
+fn predict(engine: Engine<'_>, path: &Path, heatmaps: Option<&Path>) -> Result<Prediction> {
     let started = Instant::now();
     let image = path.display().to_string();
     let bytes = decode::read(path)?;
     let [height, width, _] = engine.input();
-    let answer = engine.classify(&decode::gray(&bytes, &image, width, height)?).with_context(|| image.clone())?;
-    Ok(Prediction { image, answer, milliseconds: 1e3 * started.elapsed().as_secs_f64(), sha256: files::sha256(&bytes) })
+    let gray = decode::gray(&bytes, &image, width, height)?;
+    let (answer, maps) = engine.explain(&gray).with_context(|| image.clone())?;
+    let milliseconds = 1e3 * started.elapsed().as_secs_f64();
+    let heatmap = match heatmaps {
+        Some(folder) => {
+            let likeliest =
+                (0..maps.len()).max_by(|a, b| answer.probabilities[*a].total_cmp(&answer.probabilities[*b])).unwrap_or(0);
+            Some(heatmap::write(folder, path, &heatmap::overlay(&gray, width, height, &maps[likeliest]))?)
+        }
+        None => None,
+    };
+    Ok(Prediction { image, answer, milliseconds, heatmap, sha256: files::sha256(&bytes) })
 }
 
 impl Prediction {
@@ -91,7 +104,7 @@ impl Prediction {
         let class = |k: usize| engine.model.class_name(k);
         let probabilities: Map<String, Value> =
             self.answer.probabilities.iter().enumerate().map(|(k, p)| (class(k).to_owned(), json!(p))).collect();
-        json!({
+        let mut object = json!({
             "image": self.image,
             "sha256": self.sha256,
             "model": file.name,
@@ -102,7 +115,11 @@ impl Prediction {
             "abstained": self.answer.class.is_none(),
             "reason": self.answer.reason,
             "milliseconds": self.milliseconds,
-        })
+        });
+        if let Some(path) = &self.heatmap {
+            object["heatmap"] = json!(path);
+        }
+        object
     }
 
     fn print(&self, engine: Engine<'_>) {
@@ -117,6 +134,9 @@ impl Prediction {
                 reason.as_deref().unwrap_or("withheld").replace('_', " "),
                 100.0 * engine.model.abstain_below()
             ),
+        }
+        if let Some(path) = &self.heatmap {
+            println!("  heatmap: {}", path.display());
         }
         println!("  {:.1} ms\n", self.milliseconds);
     }
@@ -150,7 +170,17 @@ mod tests {
         let path = folder.path().join("image");
         let pixels = image::GrayImage::from_raw(300, 200, smooth(1, 200, 300)).unwrap();
         pixels.save_with_format(&path, image::ImageFormat::Png).unwrap();
-        let value = predict(engine, &path).unwrap().to_json(&file, engine);
+        let drawn = predict(engine, &path, Some(folder.path())).unwrap();
+        let overlay = image::open(drawn.heatmap.clone().unwrap()).unwrap();
+        assert_eq!((overlay.width(), overlay.height()), (256, 256));
+        assert!(drawn.to_json(&file, engine)["heatmap"].is_string());
+        let gray = decode::gray(&decode::read(&path).unwrap(), "image", 256, 256).unwrap();
+        let (answer, maps) = engine.explain(&gray).unwrap();
+        for (logit, map) in answer.logits.iter().zip(&maps) {
+            let sum = map.cells.iter().map(|cell| f64::from(*cell)).sum::<f64>() + f64::from(map.bias);
+            assert!((f64::from(*logit) - sum).abs() < 1e-3, "{logit} against {sum}");
+        }
+        let value = predict(engine, &path, None).unwrap().to_json(&file, engine);
         let mut fields: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
         fields.sort_unstable();
         assert_eq!(
@@ -171,6 +201,6 @@ mod tests {
         let sum: f64 = value["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
         std::fs::write(&path, b"no image").unwrap();
-        assert!(predict(engine, &path).is_err());
+        assert!(predict(engine, &path, None).is_err());
     }
 }
