@@ -114,6 +114,33 @@ fn a_diverged_loss_is_an_error() {
 }
 
 #[test]
+fn ndarray_is_a_second_opinion_on_training_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = Recipe::load(&tiny(folder.path())).unwrap();
+    let data = data::generated().unwrap();
+    let order = [0, 1, 50, 90];
+    let plan = loader::Epoch { set: &data.train, order: &order, batch: 4, size: 64, augment: &recipe.augment, seed: 1, epoch: 0 };
+    let losses = |backend: Backend| -> Vec<f64> {
+        let device = backend.device().unwrap().autodiff();
+        let mut network =
+            crate::network::Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 1, &device).unwrap();
+        let mut optimizer = optim::optimizer(recipe.train.optimizer).unwrap();
+        let mut loss = || {
+            let (trained, outcome) =
+                step::train_step(network.clone(), &mut optimizer, plan.prepare(0), 0.05, 1e-3, &device).unwrap();
+            network = trained;
+            outcome.loss_sum
+        };
+        (0..4).map(|_| loss()).collect()
+    };
+    let (ours, theirs) = (losses(Backend::Flex), losses(Backend::Ndarray));
+    assert!(ours[3] < ours[0], "{ours:?}");
+    for (a, b) in ours.iter().zip(&theirs) {
+        assert!((a - b).abs() < 1e-3 * a, "{ours:?} against {theirs:?}");
+    }
+}
+
+#[test]
 fn missing_folders_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = tiny(folder.path());
