@@ -243,9 +243,11 @@ impl<'a> Model<'a> {
 
 /// Embeds a model file as a constant, checked while compiling. The path is as for [`include_bytes!`].
 ///
-/// ```ignore
-/// const MODEL: Model<'static> = cxr_core::include_model!("../../models/default.cxr");
-/// static mut ARENA: [i8; MODEL.arena_bytes()] = [0; MODEL.arena_bytes()];
+/// ```
+/// use cxr_core::format::Model;
+/// const MODEL: Model<'static> = cxr_core::include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr"));
+/// let arena = [0i8; MODEL.arena_bytes()];
+/// assert!(arena.len() < 40_960);
 /// ```
 #[macro_export]
 macro_rules! include_model {
