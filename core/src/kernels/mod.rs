@@ -1,27 +1,153 @@
 //! Inner loops. One contract, one implementation an instruction set; [`scalar`] is the definition.
 //!
-//! A kernel computes one output row of a convolution from the input rows under its window, padding
-//! already in place. Every implementation gives the bytes of the scalar one.
+//! A kernel computes one output row from the input rows under its window, padding already in place. Every
+//! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had.
 
 pub mod scalar;
+
+/// Weights, biases and scales of the output channels of one layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Filters<'a> {
+    /// Weights in the layout of the operator.
+    pub weights: &'a [u8],
+    /// i32 biases, little-endian.
+    pub bias: &'a [u8],
+    /// f32 scales, little-endian.
+    pub scales: &'a [u8],
+    /// Zero point of the output.
+    pub zero_point: i8,
+}
 
 /// Arguments of a convolution over one output row.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvRow<'a> {
     /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
     pub rows: &'a [&'a [i8]],
-    /// Weights `[out][ky][kx][in]`, int8 bits.
-    pub weights: &'a [u8],
-    /// i32 biases, little-endian.
-    pub bias: &'a [u8],
-    /// f32 scales, little-endian.
-    pub scales: &'a [u8],
+    /// Weights `[out][ky][kx][in]`, int8, each filter followed by zeros up to [`filter_stride`](Self::filter_stride).
+    pub filters: Filters<'a>,
     /// Elements of a row under the window: kernel width * input channels.
     pub span: usize,
     /// Elements between windows: horizontal stride * input channels.
     pub step: usize,
     /// Output channels.
     pub channels: usize,
-    /// Zero point of the output.
-    pub zero_point: i8,
+}
+
+impl ConvRow<'_> {
+    /// Weights of a filter: kernel height * kernel width * input channels.
+    #[inline(always)]
+    pub const fn taps(&self) -> usize {
+        self.rows.len() * self.span
+    }
+
+    /// Bytes from one filter to the next: [`taps`](Self::taps) rounded up to a multiple of 4, so that words can be loaded.
+    #[inline(always)]
+    pub const fn filter_stride(&self) -> usize {
+        self.taps().next_multiple_of(4)
+    }
+}
+
+/// Arguments of the first convolution over one output row of a gray image: all input channels are equal, so that
+/// their weights are summed once, at export.
+#[derive(Clone, Copy, Debug)]
+pub struct GrayRow<'a> {
+    /// Input rows under the window, top to bottom, one int8 value a pixel.
+    pub rows: &'a [&'a [i8]],
+    /// Weights `[out][ky][kx]`, i16, little-endian, each filter padded with a zero to an even count.
+    pub filters: Filters<'a>,
+    /// Kernel width.
+    pub span: usize,
+    /// Horizontal stride.
+    pub step: usize,
+    /// Output channels.
+    pub channels: usize,
+}
+
+impl GrayRow<'_> {
+    /// Weights of a filter: kernel height * kernel width.
+    #[inline(always)]
+    pub const fn taps(&self) -> usize {
+        self.rows.len() * self.span
+    }
+
+    /// Bytes from one filter to the next: [`taps`](Self::taps) i16, rounded up to a multiple of 4 bytes.
+    #[inline(always)]
+    pub const fn filter_stride(&self) -> usize {
+        (2 * self.taps()).next_multiple_of(4)
+    }
+}
+
+/// Arguments of a depthwise convolution (one filter a channel) over one output row.
+#[derive(Clone, Copy, Debug)]
+pub struct DepthwiseRow<'a> {
+    /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
+    pub rows: &'a [&'a [i8]],
+    /// Weights `[ky][kx][channel]`, int8.
+    pub filters: Filters<'a>,
+    /// Kernel width.
+    pub kernel_width: usize,
+    /// Elements between windows: horizontal stride * channels.
+    pub step: usize,
+    /// Channels, of input and output.
+    pub channels: usize,
+}
+
+/// The inner loops of one instruction set.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    pub(crate) name: &'static str,
+    pub(crate) conv_row: fn(&ConvRow<'_>, &mut [i8]),
+    pub(crate) gray_row: fn(&GrayRow<'_>, &mut [i8]),
+    pub(crate) depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
+    pub(crate) dot: fn(&[i8], &[u8]) -> i32,
+}
+
+impl Kernel {
+    /// Portable loops: the definition.
+    pub const SCALAR: Self = Self {
+        name: "scalar",
+        conv_row: scalar::conv_row,
+        gray_row: scalar::gray_row,
+        depthwise_row: scalar::depthwise_row,
+        dot: scalar::dot,
+    };
+
+    /// The fastest kernel that this processor has.
+    pub fn best() -> Self {
+        Self::SCALAR
+    }
+
+    /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
+    pub fn available() -> impl Iterator<Item = Self> {
+        core::iter::once(Self::SCALAR)
+    }
+
+    /// Name of the instruction set.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// One output row of a convolution; `out` is `width * channels` long.
+    #[inline]
+    pub fn conv_row(&self, args: &ConvRow<'_>, out: &mut [i8]) {
+        (self.conv_row)(args, out);
+    }
+
+    /// One output row of the first convolution of a gray image; `out` is `width * channels` long.
+    #[inline]
+    pub fn gray_row(&self, args: &GrayRow<'_>, out: &mut [i8]) {
+        (self.gray_row)(args, out);
+    }
+
+    /// One output row of a depthwise convolution; `out` is `width * channels` long.
+    #[inline]
+    pub fn depthwise_row(&self, args: &DepthwiseRow<'_>, out: &mut [i8]) {
+        (self.depthwise_row)(args, out);
+    }
+
+    /// Sum of products of int8 values (`weights` as int8 bits), over the shorter of the two.
+    #[inline]
+    pub fn dot(&self, values: &[i8], weights: &[u8]) -> i32 {
+        (self.dot)(values, weights)
+    }
 }
