@@ -161,6 +161,13 @@ impl<'m, 'b, const W: usize, const ROW: usize> Device<'m, 'b, W, ROW> {
         Ok(())
     }
 
+    /// Runs the platform's self-test; ends an image in progress.
+    pub fn self_test<P: Platform>(&mut self, platform: &mut P) -> Option<SelfTest> {
+        self.incoming = None;
+        self.mapped = 0;
+        platform.self_test(&mut self.session, &mut |_| ())
+    }
+
     /// True while an image is in progress.
     pub const fn is_receiving(&self) -> bool {
         self.incoming.is_some()

@@ -239,6 +239,8 @@ pub enum Reply<'a> {
     },
     /// The firmware panicked and restarts.
     Panicked {
+        /// What for.
+        message: &'a str,
         /// Source file.
         file: &'a str,
         /// Line.
