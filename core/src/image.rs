@@ -282,7 +282,9 @@ fn horizontal<const W: usize>(in_width: u32, pixels: impl Iterator<Item = u32> +
     }
 }
 
-fn luma<T: Copy + Into<u32>>(pixel: &[T]) -> u32 {
+/// Luma of a pixel that starts with red, green and blue: `(77 R + 150 G + 29 B + 128) / 256`, rounded down; 0 for fewer
+/// than three values. [`Resizer`] gives an image in colour and its luma, pushed as gray, the same result.
+pub fn luma<T: Copy + Into<u32>>(pixel: &[T]) -> u32 {
     match pixel {
         [r, g, b, ..] => (77 * (*r).into() + 150 * (*g).into() + 29 * (*b).into() + 128) >> 8,
         _ => 0,

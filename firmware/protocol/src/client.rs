@@ -129,6 +129,26 @@ impl<T: Transport> Client<T> {
         })
     }
 
+    /// Makes the board panic and waits until it has started again; `take` receives the panic's message, file and line.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn drill(&mut self, take: impl FnOnce(&str, &str, u32)) -> Result<(), Error<T::Error>> {
+        self.send(&Request::Drill)?;
+        let mut take = Some(take);
+        self.wait(|reply| match reply {
+            Reply::Panicked { message, file, line } => {
+                if let Some(take) = take.take() {
+                    take(message, file, line);
+                }
+                None
+            }
+            Reply::Hello(_) if take.is_none() => Some(Ok(())),
+            Reply::Error { fault: fault @ Fault::Unsupported, .. } => Some(Err(Error::Board(fault))),
+            _ => None,
+        })
+    }
+
     /// Sends an image in pieces of `chunk` bytes and returns the board's verdict; `progress` hears how many bytes were
     /// taken. The number of the image must differ from those before it.
     ///
