@@ -73,7 +73,7 @@ impl Platform for Board {
         self.now
     }
 
-    fn between_rows(&mut self) {
+    fn yield_now(&mut self) {
         self.rows += 1;
     }
 

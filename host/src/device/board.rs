@@ -6,7 +6,7 @@ use crate::heatmap::Map;
 use crate::model_file::Answer;
 use crate::predict::Source;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use cxr_protocol::client::{Client, Error};
+use cxr_protocol::client::{Client, Error, Panicked};
 use cxr_protocol::message::{Begin, Decision, Fault, FrameFault, Hello, Score, SelfTest, Verdict};
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -59,6 +59,9 @@ impl Board {
                 other => break other.map_err(|error| anyhow!("{name}: {}", text(&error)))?,
             }
         };
+        if let Some(Panicked { message, file, line }) = client.panicked() {
+            eprintln!("warning: {name}: the board's firmware failed earlier, at {file}:{line} ({message}): please report it");
+        }
         ensure!(about.chunk > 0, "{name}: the board takes no pixels: flash another firmware");
         // A number that no late frame of an earlier run has.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
