@@ -34,10 +34,9 @@ pub trait Platform {
     /// Milliseconds of a clock that may wrap.
     fn millis(&mut self) -> u32;
 
-    /// Called after each row of the network, the longest that the board computes without a break, and whenever the line was
-    /// looked at: feed the watchdog,
+    /// Called after each row of the network, the longest that the board computes without a break: feed the watchdog,
     /// poll USB.
-    fn yield_now(&mut self) {}
+    fn between_rows(&mut self) {}
 
     /// Runs the golden fixture; `working` must be called every now and then.
     fn self_test(&mut self, session: &mut Session<'_, '_>, working: &mut dyn FnMut(&mut Self)) -> Option<SelfTest>;
@@ -385,7 +384,7 @@ impl<const W: usize> Incoming<W> {
             if session.push_gray_row(gray).is_err() {
                 failure = Some(Failure::Fault(Fault::Internal));
             }
-            platform.yield_now();
+            platform.between_rows();
             rows += 1;
             // A picture lower than the network's input has rows that keep the board busy for long.
             if rows % WORKING_ROWS == 0 {

@@ -73,7 +73,7 @@ impl Platform for Board {
         self.now
     }
 
-    fn yield_now(&mut self) {
+    fn between_rows(&mut self) {
         self.rows += 1;
     }
 
