@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The board in question.
-const BOARD: &str = "rv32-virt";
+const BOARD: &str = "mps2-an386";
 /// Milliseconds that the host waits for a reply. Where the machine is busy and that is too short, the reply is a late one.
 const TIMEOUT: u32 = 120;
 /// Nothing may take longer.
