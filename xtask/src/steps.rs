@@ -56,8 +56,9 @@ impl Step {
             Self::Doc => run(workspace.cargo("test --release --doc")),
             Self::Integration => {
                 run(workspace.cargo("build --release"))?;
+                let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
                 let mut tests = workspace.cargo("test --release --test *");
-                tests.env("CXR_HOST", workspace.target.join("release/host"));
+                tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
                 run(tests)
             }
         }
