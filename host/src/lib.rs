@@ -32,6 +32,8 @@ pub mod quantize;
 #[cfg(feature = "lab")]
 pub mod recipe;
 #[cfg(feature = "lab")]
+pub mod refusal;
+#[cfg(feature = "lab")]
 pub mod synthetic;
 #[cfg(feature = "lab")]
 pub mod train;

@@ -114,6 +114,8 @@ impl Prediction {
             "logits": self.answer.logits,
             "abstained": self.answer.class.is_none(),
             "reason": self.answer.reason,
+            "refusal_score": self.answer.refusal_score,
+            "refuse_above": engine.model.refusal().map(|head| head.refuse_above()),
             "milliseconds": self.milliseconds,
         });
         if let Some(path) = &self.heatmap {
@@ -129,6 +131,11 @@ impl Prediction {
         }
         match (self.answer.class, &self.answer.reason) {
             (Some(class), _) => println!("  verdict: {}", engine.model.class_name(class)),
+            (None, Some(reason)) if reason == "out_of_distribution" => println!(
+                "  no verdict: this does not look like a frontal chest X-ray (score {:.1}, refused above {:.1})",
+                self.answer.refusal_score.unwrap_or(f32::NAN),
+                engine.model.refusal().map_or(f32::NAN, |head| head.refuse_above())
+            ),
             (None, reason) => println!(
                 "  no verdict: {} (the top probability must reach {:.1} %)",
                 reason.as_deref().unwrap_or("withheld").replace('_', " "),
@@ -195,6 +202,8 @@ mod tests {
                 "model_sha256",
                 "probabilities",
                 "reason",
+                "refusal_score",
+                "refuse_above",
                 "sha256"
             ]
         );
