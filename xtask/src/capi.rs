@@ -38,7 +38,10 @@ fn generate(root: &Path) -> Result<String> {
          #define CXR_MODEL_BYTES CXR_MODEL_BYTES_32\n#define CXR_SESSION_BYTES CXR_SESSION_BYTES_32\n\
          #else\n\
          #define CXR_MODEL_BYTES CXR_MODEL_BYTES_64\n#define CXR_SESSION_BYTES CXR_SESSION_BYTES_64\n\
-         #endif"
+         #endif\n\
+         #define CXR_MODEL_WORDS (CXR_MODEL_BYTES / 8)\n\
+         #define CXR_SESSION_WORDS (CXR_SESSION_BYTES / 8)\n\
+         #define CXR_RESIZER_WORDS (CXR_RESIZER_BYTES / 8)"
     );
     let mut builder = cbindgen::Builder::new().with_config(config).with_after_include(sizes);
     for file in ["lib", "status", "model", "session", "resize"] {
@@ -100,7 +103,7 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     let board = "core/capi/examples/mps2-an386";
     let mut gcc = compile(workspace, "arm-none-eabi-gcc", &CORTEX_M4F_C, &program);
     gcc.arg(format!("{board}/startup.c")).arg(&library);
-    gcc.args(["--specs=rdimon.specs", "-nostartfiles", "-Wl,--gc-sections", "-T"]).arg(format!("{board}/link.ld"));
+    gcc.args(["--specs=rdimon.specs", "-nostartfiles", "-Wl,--gc-sections,-z,noexecstack", "-T"]).arg(format!("{board}/link.ld"));
     run(gcc)?;
     let mut qemu = workspace.command("timeout");
     qemu.args(["300", "qemu-system-arm", "-M", "mps2-an386", "-nographic"]);

@@ -43,6 +43,9 @@
 #define CXR_MODEL_BYTES CXR_MODEL_BYTES_64
 #define CXR_SESSION_BYTES CXR_SESSION_BYTES_64
 #endif
+#define CXR_MODEL_WORDS (CXR_MODEL_BYTES / 8)
+#define CXR_SESSION_WORDS (CXR_SESSION_BYTES / 8)
+#define CXR_RESIZER_WORDS (CXR_RESIZER_BYTES / 8)
 
 /**
  * Bytes of a `cxr_model` where pointers have 32 bits.
@@ -178,17 +181,12 @@ typedef enum cxr_refusal {
 /**
  * A checked model file. Zero it or declare it `static`; the file's bytes must outlive it.
  */
-typedef struct cxr_model cxr_model;
-
-/**
- * Resizes an image while its rows arrive. Zero it or declare it `static`.
- */
-typedef struct cxr_resizer cxr_resizer;
-
-/**
- * One inference in progress. Zero it or declare it `static`; the arena is the caller's too.
- */
-typedef struct cxr_session cxr_session;
+typedef struct cxr_model {
+  /**
+   * Not for the caller.
+   */
+  uint64_t opaque[CXR_MODEL_WORDS];
+} cxr_model;
 
 /**
  * Where a model file is wrong.
@@ -257,6 +255,26 @@ typedef struct cxr_info {
    */
   uint32_t map_width;
 } cxr_info;
+
+/**
+ * Resizes an image while its rows arrive. Zero it or declare it `static`.
+ */
+typedef struct cxr_resizer {
+  /**
+   * Not for the caller.
+   */
+  uint64_t opaque[CXR_RESIZER_WORDS];
+} cxr_resizer;
+
+/**
+ * One inference in progress. Zero it or declare it `static`; the arena is the caller's too.
+ */
+typedef struct cxr_session {
+  /**
+   * Not for the caller.
+   */
+  uint64_t opaque[CXR_SESSION_WORDS];
+} cxr_session;
 
 /**
  * Maps stored values to gray: `low` and below is black, `high` and above is white, linear between.

@@ -23,14 +23,16 @@ mod session;
 mod status;
 
 pub use model::{
-    CXR_MODEL_BYTES, CXR_MODEL_BYTES_32, CXR_MODEL_BYTES_64, CxrInfo, CxrModel, cxr_class_name, cxr_model_info, cxr_model_parse,
+    CXR_MODEL_BYTES, CXR_MODEL_BYTES_32, CXR_MODEL_BYTES_64, CXR_MODEL_WORDS, CxrInfo, CxrModel, cxr_class_name, cxr_model_info,
+    cxr_model_parse,
 };
 pub use resize::{
-    CXR_RESIZER_BYTES, CXR_RESIZER_WIDTH, CxrResizer, CxrWindow, cxr_resize_row_8, cxr_resize_row_16, cxr_resizer_init,
+    CXR_RESIZER_BYTES, CXR_RESIZER_WIDTH, CXR_RESIZER_WORDS, CxrResizer, CxrWindow, cxr_resize_row_8, cxr_resize_row_16,
+    cxr_resizer_init,
 };
 pub use session::{
-    CXR_MAX_CLASSES, CXR_SESSION_BYTES, CXR_SESSION_BYTES_32, CXR_SESSION_BYTES_64, CxrRefusal, CxrSession, CxrVerdict,
-    cxr_explain, cxr_finish, cxr_push_gray_row, cxr_push_row, cxr_reset, cxr_session_init,
+    CXR_MAX_CLASSES, CXR_SESSION_BYTES, CXR_SESSION_BYTES_32, CXR_SESSION_BYTES_64, CXR_SESSION_WORDS, CxrRefusal, CxrSession,
+    CxrVerdict, cxr_explain, cxr_finish, cxr_push_gray_row, cxr_push_row, cxr_reset, cxr_session_init,
 };
 pub use status::{CxrError, CxrStatus, cxr_status_text};
 

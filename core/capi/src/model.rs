@@ -16,13 +16,17 @@ pub const CXR_MODEL_BYTES_64: usize = 48;
 ///
 /// cbindgen:ignore
 pub const CXR_MODEL_BYTES: usize = if cfg!(target_pointer_width = "32") { CXR_MODEL_BYTES_32 } else { CXR_MODEL_BYTES_64 };
+/// Its 64-bit words, which align it.
+///
+/// cbindgen:ignore
+pub const CXR_MODEL_WORDS: usize = CXR_MODEL_BYTES / 8;
 
 /// A checked model file. Zero it or declare it `static`; the file's bytes must outlive it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct CxrModel {
     /// Not for the caller.
-    pub opaque: [u64; CXR_MODEL_BYTES / 8],
+    pub opaque: [u64; CXR_MODEL_WORDS],
 }
 
 #[derive(Clone, Copy)]

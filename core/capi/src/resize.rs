@@ -11,13 +11,17 @@ use cxr_core::image::{Resizer, Row, Window};
 pub const CXR_RESIZER_WIDTH: usize = 256;
 /// Bytes of a `cxr_resizer`.
 pub const CXR_RESIZER_BYTES: usize = 2344;
+/// Its 64-bit words, which align it.
+///
+/// cbindgen:ignore
+pub const CXR_RESIZER_WORDS: usize = CXR_RESIZER_BYTES / 8;
 
 /// Resizes an image while its rows arrive. Zero it or declare it `static`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct CxrResizer {
     /// Not for the caller.
-    pub opaque: [u64; CXR_RESIZER_BYTES / 8],
+    pub opaque: [u64; CXR_RESIZER_WORDS],
 }
 
 struct State {

@@ -18,13 +18,17 @@ pub const CXR_SESSION_BYTES_64: usize = 640;
 ///
 /// cbindgen:ignore
 pub const CXR_SESSION_BYTES: usize = if cfg!(target_pointer_width = "32") { CXR_SESSION_BYTES_32 } else { CXR_SESSION_BYTES_64 };
+/// Its 64-bit words, which align it.
+///
+/// cbindgen:ignore
+pub const CXR_SESSION_WORDS: usize = CXR_SESSION_BYTES / 8;
 
 /// One inference in progress. Zero it or declare it `static`; the arena is the caller's too.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct CxrSession {
     /// Not for the caller.
-    pub opaque: [u64; CXR_SESSION_BYTES / 8],
+    pub opaque: [u64; CXR_SESSION_WORDS],
 }
 
 pub(crate) struct State {
