@@ -34,7 +34,7 @@
 /**
  * Bytes of arena that models/default.cxr needs, exactly; `arena_bytes` of `cxr_info` says it of any model.
  */
-#define CXR_DEFAULT_ARENA_BYTES 30082
+#define CXR_DEFAULT_ARENA_BYTES 21804
 
 #if UINTPTR_MAX <= 0xFFFFFFFFu
 #define CXR_MODEL_BYTES CXR_MODEL_BYTES_32
@@ -75,12 +75,12 @@
 /**
  * Bytes of a `cxr_session` where pointers have 32 bits.
  */
-#define CXR_SESSION_BYTES_32 472
+#define CXR_SESSION_BYTES_32 544
 
 /**
  * Bytes of a `cxr_session` where pointers have 64 bits.
  */
-#define CXR_SESSION_BYTES_64 640
+#define CXR_SESSION_BYTES_64 768
 
 /**
  * What a call returns: `CXR_OK`, `CXR_REFUSED` (from `cxr_finish` alone), or an error, which is negative.
@@ -165,7 +165,7 @@ typedef enum cxr_refusal {
    */
   CXR_REFUSAL_LOW_CONFIDENCE = 1,
   /**
-   * The image is unlike those that the model was trained on.
+   * The picture is unlike the frontal chest X-rays that the model was trained on.
    */
   CXR_REFUSAL_OUT_OF_DISTRIBUTION = 2,
   /**
@@ -310,6 +310,10 @@ typedef struct cxr_verdict {
    * Elements of the arrays below that are in use.
    */
   uint32_t class_count;
+  /**
+   * How unlike the training images the picture is; 0 if the model cannot tell.
+   */
+  float refusal_score;
   /**
    * Logits, one a class: `(float)accumulator * scale`.
    */

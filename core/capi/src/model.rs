@@ -36,7 +36,7 @@ struct State {
 }
 
 const _: () = assert!(size_of::<State>() <= size_of::<CxrModel>(), "CXR_MODEL_BYTES is too small");
-const _: () = assert!(size_of::<State>() + 64 > size_of::<CxrModel>(), "CXR_MODEL_BYTES is too large");
+const _: () = assert!(size_of::<State>() + 128 > size_of::<CxrModel>(), "CXR_MODEL_BYTES is too large");
 const _: () = assert!(align_of::<State>() <= align_of::<CxrModel>());
 
 /// Numbers of a model.

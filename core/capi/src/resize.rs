@@ -30,7 +30,7 @@ struct State {
 }
 
 const _: () = assert!(size_of::<State>() <= size_of::<CxrResizer>(), "CXR_RESIZER_BYTES is too small");
-const _: () = assert!(size_of::<State>() + 64 > size_of::<CxrResizer>(), "CXR_RESIZER_BYTES is too large");
+const _: () = assert!(size_of::<State>() + 128 > size_of::<CxrResizer>(), "CXR_RESIZER_BYTES is too large");
 const _: () = assert!(align_of::<State>() <= align_of::<CxrResizer>());
 
 /// Maps stored values to gray: `low` and below is black, `high` and above is white, linear between.

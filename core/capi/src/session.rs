@@ -11,9 +11,9 @@ use cxr_core::session::{AbstainReason, Decision, Session, Verdict};
 /// Most classes of a model.
 pub const CXR_MAX_CLASSES: usize = 8;
 /// Bytes of a `cxr_session` where pointers have 32 bits.
-pub const CXR_SESSION_BYTES_32: usize = 472;
+pub const CXR_SESSION_BYTES_32: usize = 544;
 /// Bytes of a `cxr_session` where pointers have 64 bits.
-pub const CXR_SESSION_BYTES_64: usize = 640;
+pub const CXR_SESSION_BYTES_64: usize = 768;
 /// Bytes of a `cxr_session`. The header has it as a macro of the two above.
 ///
 /// cbindgen:ignore
@@ -44,7 +44,7 @@ pub(crate) struct State {
 
 const _: () = assert!(CXR_MAX_CLASSES == cxr_core::format::MAX_CLASSES);
 const _: () = assert!(size_of::<State>() <= size_of::<CxrSession>(), "CXR_SESSION_BYTES is too small");
-const _: () = assert!(size_of::<State>() + 64 > size_of::<CxrSession>(), "CXR_SESSION_BYTES is too large");
+const _: () = assert!(size_of::<State>() + 128 > size_of::<CxrSession>(), "CXR_SESSION_BYTES is too large");
 const _: () = assert!(align_of::<State>() <= align_of::<CxrSession>());
 
 /// Why a verdict is withheld.
@@ -55,7 +55,7 @@ pub enum CxrRefusal {
     None = 0,
     /// The largest calibrated probability is below the model's threshold.
     LowConfidence = 1,
-    /// The image is unlike those that the model was trained on.
+    /// The picture is unlike the frontal chest X-rays that the model was trained on.
     OutOfDistribution = 2,
     /// A reason that this interface has no name for.
     Other = 3,
@@ -73,6 +73,8 @@ pub struct CxrVerdict {
     pub refusal: CxrRefusal,
     /// Elements of the arrays below that are in use.
     pub class_count: u32,
+    /// How unlike the training images the picture is; 0 if the model cannot tell.
+    pub refusal_score: f32,
     /// Logits, one a class: `(float)accumulator * scale`.
     pub logits: [f32; CXR_MAX_CLASSES],
     /// Calibrated probabilities, one a class, summing to 1.
@@ -86,6 +88,7 @@ impl CxrVerdict {
         class_index: -1,
         refusal: CxrRefusal::NoVerdict,
         class_count: 0,
+        refusal_score: 0.0,
         logits: [0.0; CXR_MAX_CLASSES],
         probabilities: [0.0; CXR_MAX_CLASSES],
         accumulators: [0; CXR_MAX_CLASSES],
@@ -95,9 +98,11 @@ impl CxrVerdict {
         let (class_index, refusal) = match verdict.decision() {
             Decision::Class(class) => (class as i32, CxrRefusal::None),
             Decision::Abstain(AbstainReason::LowConfidence) => (-1, CxrRefusal::LowConfidence),
+            Decision::Abstain(AbstainReason::OutOfDistribution) => (-1, CxrRefusal::OutOfDistribution),
             Decision::Abstain(_) => (-1, CxrRefusal::Other),
         };
-        let mut out = Self { class_index, refusal, class_count: verdict.logits().len() as u32, ..Self::NONE };
+        let (class_count, refusal_score) = (verdict.logits().len() as u32, verdict.refusal_score().unwrap_or(0.0));
+        let mut out = Self { class_index, refusal, class_count, refusal_score, ..Self::NONE };
         out.logits.iter_mut().zip(verdict.logits()).for_each(|(to, from)| *to = *from);
         out.probabilities.iter_mut().zip(verdict.probabilities()).for_each(|(to, from)| *to = *from);
         out.accumulators.iter_mut().zip(verdict.accumulators()).for_each(|(to, from)| *to = *from);

@@ -5,20 +5,18 @@
 use cxr::*;
 use cxr_core::format::Model;
 use cxr_core::image::{Resizer, Row, Window};
-use cxr_core::session::{Decision, Session, Verdict};
+use cxr_core::session::{AbstainReason, Decision, Session, Verdict};
+use std::collections::HashSet;
 use std::ffi::CStr;
-use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+#[path = "../../tests/tiny/mod.rs"]
+mod tiny;
 
-fn file(path: &str) -> Vec<u8> {
-    std::fs::read(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+/// A model of the resizer's width.
+fn file() -> Vec<u8> {
+    tiny::model(16, 256, 3)
 }
-
-const FIXTURE: &str = "tests/golden/fixture.cxr";
 
 fn zeroed() -> (CxrModel, CxrSession, CxrResizer) {
     (
@@ -33,6 +31,7 @@ fn verdict() -> CxrVerdict {
         class_index: 7,
         refusal: CxrRefusal::None,
         class_count: 7,
+        refusal_score: 7.0,
         logits: [7.0; CXR_MAX_CLASSES],
         probabilities: [7.0; CXR_MAX_CLASSES],
         accumulators: [7; CXR_MAX_CLASSES],
@@ -54,20 +53,24 @@ fn same(out: &CxrVerdict, status: CxrStatus, expected: &Verdict) {
     assert_eq!(out.logits[..n], *expected.logits());
     assert_eq!(out.probabilities[..n], *expected.probabilities());
     assert_eq!(out.accumulators[..n], *expected.accumulators());
+    assert_eq!(Some(out.refusal_score), expected.refusal_score());
     match expected.decision() {
         Decision::Class(class) => {
             assert_eq!((status, out.class_index, out.refusal), (CxrStatus::Ok, class as i32, CxrRefusal::None));
         }
-        Decision::Abstain(_) => {
-            assert_eq!((status, out.class_index), (CxrStatus::Refused, -1));
-            assert!(!matches!(out.refusal, CxrRefusal::None | CxrRefusal::NoVerdict));
+        Decision::Abstain(reason) => {
+            let expected = match reason {
+                AbstainReason::OutOfDistribution => CxrRefusal::OutOfDistribution,
+                _ => CxrRefusal::LowConfidence,
+            };
+            assert_eq!((status, out.class_index, out.refusal), (CxrStatus::Refused, -1, expected));
         }
     }
 }
 
 #[test]
 fn the_verdict_is_that_of_the_rust_interface() {
-    let file = file(FIXTURE);
+    let file = file();
     let parsed = Model::parse(&file).unwrap();
     let (mut model, mut session, _) = zeroed();
     let info = parse(&file, &mut model);
@@ -78,14 +81,15 @@ fn the_verdict_is_that_of_the_rust_interface() {
     let (mut rust_arena, mut arena) = (vec![0; info.arena_bytes], vec![0i8; info.arena_bytes]);
     let (mut rust_map, mut map) = (vec![0; info.map_len], vec![-1i32; info.map_len]);
     let mut rust = Session::new(&parsed, &mut rust_arena).unwrap().with_map(&mut rust_map).unwrap();
-    let mut out = verdict();
+    let (mut out, mut decisions) = (verdict(), HashSet::new());
     // SAFETY: references are valid pointers, lengths are the buffers' own, all outlive the session.
     unsafe {
         assert_eq!(cxr_session_init(&mut session, &model, arena.as_mut_ptr(), arena.len()), CxrStatus::Ok);
         assert_eq!(cxr_explain(&mut session, map.as_mut_ptr(), map.len()), CxrStatus::Ok);
-        for seed in 0..8u32 {
-            let pixel = |i: usize| (i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed * 77) as u8 ^ (seed as u8);
-            let image: Vec<u8> = (0..input.len()).map(pixel).collect();
+        for seed in 0..64 {
+            // From flat to full contrast.
+            let mut noise = tiny::Noise(seed);
+            let image: Vec<u8> = (0..input.len()).map(|_| (u32::from(noise.byte()) * seed / 64) as u8).collect();
             let expected = rust.run(&image).unwrap();
             assert_eq!(cxr_reset(&mut session), CxrStatus::Ok);
             for row in image.chunks_exact(row_len) {
@@ -93,15 +97,17 @@ fn the_verdict_is_that_of_the_rust_interface() {
             }
             let status = cxr_finish(&mut session, &mut out);
             same(&out, status, &expected);
+            decisions.insert(out.refusal as u32);
         }
     }
+    assert_eq!(decisions.len(), 3, "verdicts and both refusals: {decisions:?}");
     assert_eq!(map, rust.map());
     assert!(map.iter().any(|cell| *cell != 0));
 }
 
 #[test]
 fn images_of_another_size_are_resized_on_the_way() {
-    let file = file(FIXTURE);
+    let file = file();
     let parsed = Model::parse(&file).unwrap();
     let (mut model, mut session, mut resizer) = zeroed();
     let info = parse(&file, &mut model);
@@ -144,7 +150,7 @@ fn images_of_another_size_are_resized_on_the_way() {
 
 #[test]
 fn misuse_is_a_status() {
-    let file = file(FIXTURE);
+    let file = file();
     let (mut model, mut session, _) = zeroed();
     let (mut info, mut out) = (CxrInfo::default(), verdict());
     let row = [0u8; 8];
@@ -186,7 +192,7 @@ fn misuse_is_a_status() {
 
 #[test]
 fn a_bad_file_is_refused_with_its_place() {
-    let good = file(FIXTURE);
+    let good = file();
     let check = |file: &[u8], status| {
         let (mut model, ..) = zeroed();
         let mut error = CxrError { status: CxrStatus::Ok, offset: 0, expected: 0, found: 0, field: null(), field_len: 0 };
@@ -214,7 +220,7 @@ fn a_bad_file_is_refused_with_its_place() {
 
 #[test]
 fn names_and_texts_are_terminated() {
-    let file = file(FIXTURE);
+    let file = file();
     let (mut model, ..) = zeroed();
     parse(&file, &mut model);
     let first = Model::parse(&file).unwrap().class_name(0);
@@ -227,7 +233,7 @@ fn names_and_texts_are_terminated() {
         assert_eq!(CStr::from_ptr(name.as_ptr()).to_bytes(), b"");
         assert_eq!(cxr_class_name(&model, 0, null_mut(), 9), first.len());
         assert_eq!(cxr_class_name(null(), 0, name.as_mut_ptr(), name.len()), 0);
-        let texts: std::collections::HashSet<&CStr> = (-14..=2).map(|status| CStr::from_ptr(cxr_status_text(status))).collect();
+        let texts: HashSet<&CStr> = (-14..=2).map(|status| CStr::from_ptr(cxr_status_text(status))).collect();
         assert_eq!(texts.len(), 17, "a sentence for each status, and one for a number that is none");
     }
 }
