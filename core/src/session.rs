@@ -51,9 +51,14 @@ impl<'m, 'b> Session<'m, 'b> {
         let Some(arena) = arena.get_mut(..needed) else {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
+        Ok(Self::start(*model, arena))
+    }
+
+    /// A session in an arena of the right length.
+    pub(crate) fn start(model: Model<'m>, arena: &'b mut [i8]) -> Self {
         let mut session = Self {
-            model: *model,
-            plan: Arena::of(model),
+            model,
+            plan: Arena::of(&model),
             kernel: Kernel::best(),
             arena,
             progress: [Progress::default(); MAX_LAYERS],
@@ -63,7 +68,7 @@ impl<'m, 'b> Session<'m, 'b> {
             map: &mut [],
         };
         session.reset();
-        Ok(session)
+        session
     }
 
     /// Computes with the given kernel in place of [`Kernel::best`]; the results are the same.
