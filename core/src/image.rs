@@ -291,7 +291,7 @@ fn luma<T: Copy + Into<u32>>(pixel: &[T]) -> u32 {
 
 #[inline(always)]
 fn divide(sum: u32, total: u32) -> u8 {
-    ((sum + total * (STEPS / 2)) / (total * STEPS)) as u8
+    ((sum + total * (STEPS / 2)) / (total * STEPS).max(1)) as u8
 }
 
 /// True if sums of weights times pixels fit 32 bits with a factor of two to spare.

@@ -296,9 +296,12 @@ impl<'m, 'b> Session<'m, 'b> {
         }
         let layer = self.model.layer_count().checked_sub(1).and_then(|last| self.model.layer(last));
         let count = self.model.class_count();
-        let accumulators: Vec<i32, MAX_CLASSES> = self.accumulators.iter().copied().take(count).collect();
-        let logits: Vec<f32, MAX_CLASSES> =
-            accumulators.iter().enumerate().map(|(k, sum)| *sum as f32 * layer.map_or(0.0, |l| l.scale_at(k))).collect();
+        // Cannot be full: `parse` bounds the classes.
+        let (mut accumulators, mut logits) = (Vec::new(), Vec::new());
+        for (k, sum) in self.accumulators.iter().take(count).enumerate() {
+            let _ = accumulators.push(*sum);
+            let _ = logits.push(*sum as f32 * layer.map_or(0.0, |l| l.scale_at(k)));
+        }
         let mut probabilities = logits.clone();
         softmax::softmax(&logits, self.model.temperature(), &mut probabilities);
         let refusal_score = self.model.refusal().map(|head| {
@@ -328,7 +331,7 @@ impl<'m, 'b> Session<'m, 'b> {
             return Err(Error::RowLength { expected: input.len() as u32, given: image.len() as u32 });
         }
         self.reset();
-        for row in image.chunks_exact(input.row_len()) {
+        for row in image.chunks_exact(input.row_len().max(1)) {
             self.push_row(row)?;
         }
         self.finish()

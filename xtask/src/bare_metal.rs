@@ -54,9 +54,11 @@ pub fn no_std(workspace: &Workspace) -> Result<()> {
 }
 
 /// Builds a package's static library or image for a bare-metal target; returns the folder that holds it.
-pub fn build(workspace: &Workspace, package: &str, target: &str) -> Result<PathBuf> {
+pub fn build(workspace: &Workspace, package: &str, target: &str, features: &[&str]) -> Result<PathBuf> {
     let toolchain = Toolchain::find(workspace, target)?;
-    run(toolchain.cargo(workspace, "build", package, target))?;
+    let mut cargo = toolchain.cargo(workspace, "build", package, target);
+    cargo.args(features.iter().flat_map(|feature| ["--features", feature]));
+    run(cargo)?;
     let folder = match toolchain {
         Toolchain::Prebuilt => workspace.target.clone(),
         Toolchain::Debian => workspace.target.join("bare-metal"),

@@ -1,8 +1,8 @@
 //! The C interface: its header, and the example program on this machine and on a Cortex-M4.
 
 use crate::bare_metal::{self, CORTEX_M4F};
-use crate::install;
 use crate::shell::{Workspace, output, run};
+use crate::{install, no_panic};
 use anyhow::{Context, Result, ensure};
 use cxr_core::format::Model;
 use serde_json::Value;
@@ -43,10 +43,9 @@ fn generate(root: &Path) -> Result<String> {
          #define CXR_SESSION_WORDS (CXR_SESSION_BYTES / 8)\n\
          #define CXR_RESIZER_WORDS (CXR_RESIZER_BYTES / 8)"
     );
-    let mut builder = cbindgen::Builder::new().with_config(config).with_after_include(sizes);
-    for file in ["lib", "status", "model", "session", "resize"] {
-        builder = builder.with_src(crate_folder.join("src").join(file).with_extension("rs"));
-    }
+    // It follows the modules.
+    let builder =
+        cbindgen::Builder::new().with_config(config).with_after_include(sizes).with_src(crate_folder.join("src/lib.rs"));
     let mut text = Vec::new();
     builder.generate().context("cbindgen")?.write(&mut text);
     // cbindgen prefixes a constant with the name of its type; CXR_OK says as much.
@@ -98,7 +97,7 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     let arm = || crate::shell::have("arm-none-eabi-gcc") && Path::new("/usr/lib/arm-none-eabi/newlib").is_dir();
     install::debian(workspace, &["gcc-arm-none-eabi", "libnewlib-arm-none-eabi"], arm)?;
     install::qemu(workspace)?;
-    let library = bare_metal::build(workspace, "cxr-capi", CORTEX_M4F)?.join("libcxr.a");
+    let library = bare_metal::build(workspace, "cxr-capi", CORTEX_M4F, &[])?.join("libcxr.a");
     let program = folder.join("predict-mps2-an386.elf");
     let board = "core/capi/examples/mps2-an386";
     let mut gcc = compile(workspace, "arm-none-eabi-gcc", &CORTEX_M4F_C, &program);
@@ -108,7 +107,25 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     let mut qemu = workspace.command("timeout");
     qemu.args(["300", "qemu-system-arm", "-M", "mps2-an386", "-nographic"]);
     qemu.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(&program);
-    check_program(qemu, &expected)
+    check_program(qemu, &expected)?;
+
+    // All that the library exports, and nothing beside it: what it needs it has, no allocator among it, and no panic.
+    let freestanding = folder.join("freestanding.elf");
+    let mut gcc = workspace.command("arm-none-eabi-gcc");
+    gcc.args(CORTEX_M4F_C).args(["-nostdlib", "-Wl,--gc-sections,-e,cxr_session_init"]);
+    for name in exported(&fs::read_to_string(workspace.root.join(HEADER))?) {
+        gcc.arg(format!("-Wl,-u,{name}"));
+    }
+    gcc.arg(&library).arg("-o").arg(&freestanding);
+    run(gcc)?;
+    no_panic::check_image(&freestanding)
+}
+
+/// Names of the functions that the header declares.
+fn exported(header: &str) -> Vec<&str> {
+    let declarations = header.lines().filter(|line| !line.starts_with([' ', '*', '/', '#', '}']));
+    let names = declarations.filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next());
+    names.filter(|name| name.starts_with("cxr_")).collect()
 }
 
 /// A compiler call that makes the example, but for the library.
@@ -142,6 +159,12 @@ fn check_program(program: Command, expected: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_are_found() {
+        let header = "/* cxr_a( */\n#define X cxr_b(\nenum cxr_status cxr_c(struct cxr_model *model,\n  cxr_d(int));\nconst char *cxr_e(int x);";
+        assert_eq!(exported(header), ["cxr_c", "cxr_e"]);
+    }
 
     #[test]
     fn the_header_is_current() {

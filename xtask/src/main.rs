@@ -3,6 +3,7 @@
 mod bare_metal;
 mod capi;
 mod install;
+mod no_panic;
 mod shell;
 mod steps;
 
