@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// What went wrong. Every variant leaves the caller's buffers valid and the session reusable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// The model file ends before a structure that it should hold.
@@ -87,6 +87,13 @@ impl fmt::Display for Error {
             Self::ImageSize { width, height } => write!(f, "image size {width}x{height} is out of range"),
             Self::EmptyWindow => f.write_str("window is empty: its high level must be above its low level"),
         }
+    }
+}
+
+/// The sentence of `Display`: a derived `Debug` would link the panics of `str`'s escaping into firmware that prints it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

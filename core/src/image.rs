@@ -81,6 +81,8 @@ pub struct Resizer<const W: usize> {
     in_height: u32,
     out_height: u32,
     window: Window,
+    /// Bits cut from the weights, horizontal and vertical.
+    cut: [u8; 2],
     /// Input rows taken.
     taken: u32,
     /// Next output row.
@@ -96,12 +98,11 @@ impl<const W: usize> Resizer<W> {
     /// A resizer from `in_width` x `in_height` to `W` x `out_height`.
     ///
     /// # Errors
-    /// [`Error::ImageSize`] where an extent is zero, above [`MAX_EXTENT`], or so much larger than the output
-    /// that a sum would not fit 32 bits (8192 to 256 fits); [`Error::EmptyWindow`].
+    /// [`Error::ImageSize`] where an extent, of input or output, is zero or above [`MAX_EXTENT`]; [`Error::EmptyWindow`].
     pub fn new(in_width: usize, in_height: usize, out_height: usize, window: Window) -> Result<Self, Error> {
-        if !fits(in_width, W) || !fits(in_height, out_height) {
+        let (Some(horizontal), Some(vertical)) = (cut(in_width, W), cut(in_height, out_height)) else {
             return Err(Error::ImageSize { width: in_width as u32, height: in_height as u32 });
-        }
+        };
         if window.low >= window.high {
             return Err(Error::EmptyWindow);
         }
@@ -110,6 +111,7 @@ impl<const W: usize> Resizer<W> {
             in_height: in_height as u32,
             out_height: out_height as u32,
             window,
+            cut: [horizontal, vertical],
             taken: 0,
             next: 0,
             rows: [[0; W]; 2],
@@ -165,7 +167,7 @@ impl<const W: usize> Resizer<W> {
 
     /// Adds the row to the one or two output rows whose filter covers it.
     fn reduce(&mut self, pixels: impl Iterator<Item = u32> + Clone, emit: &mut impl FnMut(&[u8; W])) {
-        let axis = Axis { input: self.in_height, output: self.out_height };
+        let axis = Axis { input: self.in_height, output: self.out_height, cut: self.cut[1] };
         let row = self.taken;
         // Outputs that this row feeds: at most two, since the filter's radius is one output step.
         let mut weight = [0u32; 2];
@@ -174,7 +176,7 @@ impl<const W: usize> Resizer<W> {
         }
         let [w0, w1] = weight;
         let [rows0, rows1] = &mut self.rows;
-        horizontal::<W>(self.in_width, pixels, |x, value| {
+        horizontal::<W>(self.in_width, self.cut[0], pixels, |x, value| {
             if let (Some(a), Some(b)) = (rows0.get_mut(x), rows1.get_mut(x)) {
                 *a += w0 * value;
                 *b += w1 * value;
@@ -198,11 +200,11 @@ impl<const W: usize> Resizer<W> {
 
     /// Keeps the row; interpolates the output rows that lie between it and the one before.
     fn enlarge(&mut self, pixels: impl Iterator<Item = u32> + Clone, emit: &mut impl FnMut(&[u8; W])) {
-        let axis = Axis { input: self.in_height, output: self.out_height };
+        let axis = Axis { input: self.in_height, output: self.out_height, cut: self.cut[1] };
         let row = self.taken;
         let current = (row & 1) as usize;
         let target = &mut self.rows[current];
-        horizontal::<W>(self.in_width, pixels, |x, value| {
+        horizontal::<W>(self.in_width, self.cut[0], pixels, |x, value| {
             if let Some(cell) = target.get_mut(x) {
                 *cell = value;
             }
@@ -228,6 +230,8 @@ impl<const W: usize> Resizer<W> {
 struct Axis {
     input: u32,
     output: u32,
+    /// Bits cut from the weights, see [`cut`].
+    cut: u8,
 }
 
 impl Axis {
@@ -242,7 +246,13 @@ impl Axis {
 
     const fn weight(self, i: u32, j: u32) -> u32 {
         let w = self.radius() - self.distance(i, j).abs();
-        if w > 0 { w as u32 } else { 0 }
+        if w > 0 { self.shorten(w as u32) } else { 0 }
+    }
+
+    /// A weight with the last bits rounded away, so that sums fit.
+    #[inline(always)]
+    const fn shorten(self, weight: u32) -> u32 {
+        if self.cut == 0 { weight } else { (weight + (1 << (self.cut - 1))) >> self.cut }
     }
 
     /// True if no input after `j` has weight in output `i`.
@@ -253,12 +263,17 @@ impl Axis {
 
 /// Resizes one row; `put(x, value)` receives each output pixel in [`STEPS`] of a gray level.
 #[inline(always)]
-fn horizontal<const W: usize>(in_width: u32, pixels: impl Iterator<Item = u32> + Clone, mut put: impl FnMut(usize, u32)) {
+fn horizontal<const W: usize>(
+    in_width: u32,
+    cut: u8,
+    pixels: impl Iterator<Item = u32> + Clone,
+    mut put: impl FnMut(usize, u32),
+) {
     if in_width as usize == W {
         pixels.enumerate().for_each(|(x, value)| put(x, value));
         return;
     }
-    let axis = Axis { input: in_width, output: W as u32 };
+    let axis = Axis { input: in_width, output: W as u32, cut };
     let (radius, step) = (axis.radius(), 2 * W as i32);
     // `first` is the first input pixel with weight in output x; it never moves back.
     let (mut rest, mut first) = (pixels, 0u32);
@@ -274,8 +289,9 @@ fn horizontal<const W: usize>(in_width: u32, pixels: impl Iterator<Item = u32> +
             if weight <= 0 {
                 break;
             }
-            sum += weight as u32 * value;
-            total += weight as u32;
+            let share = axis.shorten(weight as u32);
+            sum += share * value;
+            total += share;
             distance += step;
         }
         put(x, (sum + total / 2) / total.max(1));
@@ -291,18 +307,21 @@ fn luma<T: Copy + Into<u32>>(pixel: &[T]) -> u32 {
 
 #[inline(always)]
 fn divide(sum: u32, total: u32) -> u8 {
-    ((sum + total * (STEPS / 2)) / (total * STEPS)) as u8
+    ((sum + total * (STEPS / 2)) / (total * STEPS).max(1)) as u8
 }
 
-/// True if sums of weights times pixels fit 32 bits with a factor of two to spare.
-fn fits(input: usize, output: usize) -> bool {
+/// Bits to cut from the weights of an axis so that sums of weights times pixels fit 32 bits with a factor of two to
+/// spare: none up to a reduction of 8192 to 256. `None` for an extent out of range.
+fn cut(input: usize, output: usize) -> Option<u8> {
     if input == 0 || output == 0 || input > MAX_EXTENT || output > MAX_EXTENT {
-        return false;
+        return None;
     }
     // A filter's weights sum to radius^2 / spacing.
     let (input, output) = (input as u64, output as u64);
-    let total = if input > output { 2 * input * input / output } else { 2 * output };
-    total * (255 * u64::from(STEPS)) <= u64::from(u32::MAX) / 2 + 1
+    let total = if input > output { (2 * input * input).checked_div(output)? } else { 2 * output };
+    let sum = total * (255 * u64::from(STEPS));
+    let bits = sum.checked_sub(1)?.checked_ilog2()?;
+    Some(bits.saturating_sub(30) as u8)
 }
 
 #[cfg(test)]
@@ -413,7 +432,7 @@ mod tests {
     fn bad_input_is_refused() {
         assert!(matches!(Resizer::<256>::new(0, 5, 256, Window::FULL_8), Err(Error::ImageSize { .. })));
         assert!(matches!(Resizer::<256>::new(8193, 5, 256, Window::FULL_8), Err(Error::ImageSize { .. })));
-        assert!(matches!(Resizer::<2>::new(8192, 8192, 2, Window::FULL_8), Err(Error::ImageSize { .. })));
+        assert!(matches!(Resizer::<2>::new(8, 8, 8193, Window::FULL_8), Err(Error::ImageSize { .. })));
         let empty = Window { low: 9, high: 9, invert: false };
         assert!(matches!(Resizer::<4>::new(4, 4, 4, empty), Err(Error::EmptyWindow)));
         let mut resizer = Resizer::<4>::new(4, 1, 1, Window::FULL_8).unwrap();

@@ -36,6 +36,7 @@
 //! | requantisation | [`quant`] |
 //! | streaming resize | [`image`] |
 //! | the model file | [`format`] |
+//! | models in the program | [`embed`] |
 //! | row buffers | [`plan`] |
 //! | operators, a row at a time | [`ops`] |
 //! | inner loops | [`kernels`] |
@@ -44,6 +45,7 @@
 #![no_std]
 #![warn(missing_docs)]
 
+pub mod embed;
 pub mod error;
 pub mod explain;
 pub mod format;

@@ -51,9 +51,14 @@ impl<'m, 'b> Session<'m, 'b> {
         let Some(arena) = arena.get_mut(..needed) else {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
+        Ok(Self::start(*model, arena))
+    }
+
+    /// A session in an arena of the right length.
+    pub(crate) fn start(model: Model<'m>, arena: &'b mut [i8]) -> Self {
         let mut session = Self {
-            model: *model,
-            plan: Arena::of(model),
+            model,
+            plan: Arena::of(&model),
             kernel: Kernel::best(),
             arena,
             progress: [Progress::default(); MAX_LAYERS],
@@ -63,7 +68,7 @@ impl<'m, 'b> Session<'m, 'b> {
             map: &mut [],
         };
         session.reset();
-        Ok(session)
+        session
     }
 
     /// Computes with the given kernel in place of [`Kernel::best`]; the results are the same.
@@ -291,9 +296,12 @@ impl<'m, 'b> Session<'m, 'b> {
         }
         let layer = self.model.layer_count().checked_sub(1).and_then(|last| self.model.layer(last));
         let count = self.model.class_count();
-        let accumulators: Vec<i32, MAX_CLASSES> = self.accumulators.iter().copied().take(count).collect();
-        let logits: Vec<f32, MAX_CLASSES> =
-            accumulators.iter().enumerate().map(|(k, sum)| *sum as f32 * layer.map_or(0.0, |l| l.scale_at(k))).collect();
+        // Cannot be full: `parse` bounds the classes.
+        let (mut accumulators, mut logits) = (Vec::new(), Vec::new());
+        for (k, sum) in self.accumulators.iter().take(count).enumerate() {
+            let _ = accumulators.push(*sum);
+            let _ = logits.push(*sum as f32 * layer.map_or(0.0, |l| l.scale_at(k)));
+        }
         let mut probabilities = logits.clone();
         softmax::softmax(&logits, self.model.temperature(), &mut probabilities);
         let refusal_score = self.model.refusal().map(|head| {
@@ -323,7 +331,7 @@ impl<'m, 'b> Session<'m, 'b> {
             return Err(Error::RowLength { expected: input.len() as u32, given: image.len() as u32 });
         }
         self.reset();
-        for row in image.chunks_exact(input.row_len()) {
+        for row in image.chunks_exact(input.row_len().max(1)) {
             self.push_row(row)?;
         }
         self.finish()

@@ -66,7 +66,7 @@ pub fn window_step(
     if rows_kept > 0
         && let Some(cells) = kept.get_mut(slot(row)..slot(row) + input.len())
     {
-        cells.copy_from_slice(input);
+        copy(input, cells);
     }
     done
 }
@@ -90,7 +90,7 @@ pub fn max_pool_step(
     if done {
         match kept.get_mut(slot(next)..slot(next) + open.row_len) {
             Some(best) if open.rows > 0 => {
-                out.copy_from_slice(best);
+                copy(best, out);
                 best.fill(i8::MIN);
             }
             _ => out.fill(i8::MIN),
@@ -108,6 +108,13 @@ pub fn max_pool_step(
     done
 }
 
+/// `copy_from_slice` without its panic: the lengths are equal, which the compiler cannot see.
+fn copy(from: &[i8], to: &mut [i8]) {
+    if from.len() == to.len() {
+        to.copy_from_slice(from);
+    }
+}
+
 /// Input row `row` of pooling over the whole map; true, with `out` written, after the last.
 pub fn global_step(layer: &Layer<'_>, row: u32, input: &[i8], kept: &mut [i8], out: &mut [i8]) -> bool {
     let kept = kept.get_mut(..ring(layer.op, layer.input, layer.output).bytes()).unwrap_or_default();
@@ -120,7 +127,7 @@ pub fn global_step(layer: &Layer<'_>, row: u32, input: &[i8], kept: &mut [i8], o
     } else {
         max_pool_2d::fold_all(input, kept);
         if done {
-            out.copy_from_slice(kept);
+            copy(kept, out);
         }
     }
     done

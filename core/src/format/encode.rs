@@ -202,7 +202,8 @@ impl Writer<'_> {
         let len = gray_len(first.op, first.output);
         let stride = len / (first.output.channels as usize).max(1);
         let filters = first.weights.chunks_exact(taps.max(1)).flat_map(|filter| {
-            let sums = filter.chunks_exact(input.channels as usize).map(|cell| cell.iter().map(|w| i16::from(*w)).sum::<i16>());
+            let sums =
+                filter.chunks_exact((input.channels as usize).max(1)).map(|cell| cell.iter().map(|w| i16::from(*w)).sum::<i16>());
             sums.flat_map(i16::to_le_bytes).chain(core::iter::repeat(0)).take(stride)
         });
         self.append(filters, len)

@@ -284,7 +284,7 @@ impl<'a> Model<'a> {
     /// Name of class `i`, empty beyond the last.
     pub fn class_name(&self, i: usize) -> &'a str {
         let (at, len) = (u32_at(self.bytes, header::NAMES) as usize, u32_at(self.bytes, header::NAMES_LEN) as usize);
-        text(slice(self.bytes, at, len)).split('\n').nth(i).unwrap_or("")
+        text(slice(self.bytes, at, len).split(|byte| *byte == b'\n').nth(i).unwrap_or_default())
     }
 
     /// Provenance: a JSON object written by the exporter.

@@ -53,7 +53,7 @@ pub fn depthwise_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kerne
 
 /// Groups other than one and one a channel are rare: plain loops.
 fn grouped_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) {
-    let (channels, outputs) = (layer.input.channels as usize, layer.output.channels as usize);
+    let (channels, outputs) = (layer.input.channels as usize, (layer.output.channels as usize).max(1));
     let groups = (layer.groups as usize).max(1);
     let (inside, outside) = ((channels / groups).max(1), (outputs / groups).max(1));
     let (columns, step) = (window.kernel[1] as usize, window.stride[1] as usize * channels);
