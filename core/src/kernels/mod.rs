@@ -3,6 +3,9 @@
 //! A kernel computes one output row from the input rows under its window, padding already in place. Every
 //! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had.
 
+#[cfg(cortex_m_dsp)]
+#[allow(unsafe_code)]
+pub mod dsp;
 pub mod scalar;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -116,12 +119,28 @@ impl Kernel {
 
     /// The fastest kernel that this processor has.
     pub fn best() -> Self {
-        Self::SCALAR
+        Self::available().next().unwrap_or(Self::SCALAR)
     }
 
     /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
     pub fn available() -> impl Iterator<Item = Self> {
-        core::iter::once(Self::SCALAR)
+        #[cfg(cortex_m_dsp)]
+        let faster = [Self::dsp()];
+        #[cfg(not(cortex_m_dsp))]
+        let faster = [None];
+        faster.into_iter().flatten().chain(core::iter::once(Self::SCALAR))
+    }
+
+    /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
+    #[cfg(cortex_m_dsp)]
+    pub fn dsp() -> Option<Self> {
+        Some(Self {
+            name: "dsp",
+            conv_row: dsp::conv_row,
+            gray_row: dsp::gray_row,
+            depthwise_row: dsp::depthwise_row,
+            dot: dsp::dot,
+        })
     }
 
     /// Name of the instruction set.
