@@ -22,9 +22,10 @@ fn run() -> Result<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let root = package.parent().context("firmware/ lies in the workspace")?;
 
-    fs::copy(package.join("memory.x"), out.join("memory.x")).context("firmware/memory.x")?;
-    println!("cargo::rerun-if-changed={}", package.join("memory.x").display());
-    println!("cargo::rustc-link-search={}", out.display());
+    // riscv-rt 0.12 leaves the memory map to the command line, cortex-m-rt includes it.
+    if env::var("CARGO_CFG_TARGET_ARCH")? == "riscv32" {
+        println!("cargo::rustc-link-arg-bins=-Tmemory.x");
+    }
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
 
     let model = named("CXR_MODEL", || root.join("models/default.cxr"))?;

@@ -7,45 +7,43 @@
 #![no_std]
 #![no_main]
 
-mod board;
 mod golden;
 
-use cortex_m as _; // its critical section, which semihosting links against
-use cortex_m_rt::entry;
-use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
-use cortex_m_semihosting::hprintln;
+use cxr_board::{self as board, entry, println as hprintln};
 use cxr_core::error::Error;
 use cxr_core::format::Model;
 use cxr_core::session::{Decision, Session, Verdict};
+use static_cell::ConstStaticCell;
 
 /// A model that does not parse does not compile.
-const MODEL: Model<'static> = cxr_core::include_model!(env!("CXR_MODEL_PATH"));
+#[allow(long_running_const_eval)]
+const MODEL: Model<'static> = Model::parse_or_panic(cxr_board::embed!(env!("CXR_MODEL_PATH")));
 
 /// Bytes of one input row.
 const ROW: usize = MODEL.input().row_len();
 
+use portable_atomic as _; // chooses how cores without atomic swaps take a static
+
 #[entry]
 fn main() -> ! {
-    static mut ARENA: [i8; MODEL.arena_bytes()] = [0; MODEL.arena_bytes()];
-    static mut PIXELS: [u8; ROW] = [0; ROW];
+    static ARENA: ConstStaticCell<[i8; MODEL.arena_bytes()]> = ConstStaticCell::new([0; MODEL.arena_bytes()]);
+    static PIXELS: ConstStaticCell<[u8; ROW]> = ConstStaticCell::new([0; ROW]);
 
-    let status = match self_test(ARENA, PIXELS) {
+    let status = match self_test(ARENA.take(), PIXELS.take()) {
         Ok(0) => {
             hprintln!("self-test: passed");
-            EXIT_SUCCESS
+            true
         }
         Ok(wrong) => {
             hprintln!("self-test: FAILED, {} differences", wrong);
-            EXIT_FAILURE
+            false
         }
         Err(error) => {
             hprintln!("self-test: FAILED, {}", error);
-            EXIT_FAILURE
+            false
         }
     };
-    loop {
-        debug::exit(status);
-    }
+    board::exit(status)
 }
 
 /// Runs the fixture twice and returns the number of differences.
@@ -62,9 +60,9 @@ fn self_test(arena: &mut [i8], pixels: &mut [u8]) -> Result<usize, Error> {
     );
 
     let mut session = Session::new(&MODEL, arena)?;
-    cortex_m_stack::repaint_stack();
+    board::paint_stack();
     let (verdict, instructions) = measure(&mut session, pixels)?;
-    let stack = cortex_m_stack::stack_size() - cortex_m_stack::stack_painted();
+    let stack = board::stack_used();
     report(&verdict);
     hprintln!("instructions: {}", instructions);
     hprintln!("stack: {} bytes", stack);
@@ -145,7 +143,5 @@ fn check_layers(session: &mut Session<'_, '_>, row: &mut [u8]) -> Result<usize, 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo) -> ! {
     hprintln!("{}", info);
-    loop {
-        debug::exit(EXIT_FAILURE);
-    }
+    board::exit(false)
 }
