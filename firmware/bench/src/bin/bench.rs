@@ -44,6 +44,12 @@ impl Layer {
     /// Instructions, multiply-accumulates (of the convolution over three channels if gray) and the FNV-1a of the output.
     fn run(&self, kernel: &Kernel, buffers: &mut Buffers) -> (u64, u64, u64) {
         let pad = self.kernel / 2;
+        let taps = self.kernel * self.kernel * self.input;
+        match self.kind {
+            Kind::Conv => buffers.weights.chunks_exact_mut(taps.next_multiple_of(4)).for_each(|filter| filter[taps..].fill(0)),
+            Kind::Gray => buffers.weights.chunks_exact_mut(20).for_each(|filter| filter[18..].fill(0)),
+            Kind::Depthwise => (),
+        }
         let row_len = (self.extent + 2 * pad) * self.input;
         let width = self.extent / self.stride;
         let filters = Filters {
