@@ -39,7 +39,7 @@
 //! | row buffers | [`plan`] |
 //! | operators, a row at a time | [`ops`] |
 //! | inner loops | [`kernels`] |
-//! | push rows, get a verdict | [`session`] |
+//! | push rows, get a verdict | [`session`], [`verdict`] |
 //! | where a logit came from | [`explain`] |
 #![no_std]
 #![warn(missing_docs)]
@@ -54,6 +54,8 @@ pub mod plan;
 pub mod quant;
 pub mod session;
 pub mod shape;
+mod step;
+pub mod verdict;
 
 #[cfg(test)]
 extern crate std;

@@ -19,12 +19,12 @@ impl Shape {
 
     /// Elements in one row: `width * channels`.
     pub const fn row_len(&self) -> usize {
-        self.width as usize * self.channels as usize
+        (self.width as usize).saturating_mul(self.channels as usize)
     }
 
-    /// Elements in the whole map.
+    /// Elements in the whole map; `usize::MAX` where that many cannot be.
     pub const fn len(&self) -> usize {
-        self.row_len() * self.height as usize
+        self.row_len().saturating_mul(self.height as usize)
     }
 
     /// True if any extent is zero.
@@ -51,6 +51,13 @@ pub struct Padding {
     pub right: u8,
 }
 
+impl Padding {
+    /// True if no side is padded.
+    pub const fn is_none(&self) -> bool {
+        self.top == 0 && self.left == 0 && self.bottom == 0 && self.right == 0
+    }
+}
+
 /// A sliding window: of a convolution or of pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window2d {
@@ -66,6 +73,11 @@ pub struct Window2d {
 pub const MAX_KERNEL: usize = 15;
 
 impl Window2d {
+    /// Cells under the window.
+    pub const fn area(&self) -> usize {
+        self.kernel[0] as usize * self.kernel[1] as usize
+    }
+
     /// Output extent of one axis: `(input + before + after - kernel) / stride + 1`
     /// (ONNX `Conv`, explicit pads); `None` where the window does not fit or a parameter is out of range.
     pub const fn output_extent(input: u16, before: u8, after: u8, kernel: u8, stride: u8) -> Option<u16> {

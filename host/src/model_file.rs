@@ -28,6 +28,8 @@ pub struct Answer {
     pub class: Option<usize>,
     /// Why the verdict is withheld.
     pub reason: Option<String>,
+    /// How unlike the training images the picture is, where the model can tell.
+    pub refusal_score: Option<f32>,
 }
 
 /// Every value of the network for an image.
@@ -122,9 +124,16 @@ impl Engine<'_> {
         let (class, reason) = match verdict.decision() {
             Decision::Class(class) => (Some(class), None),
             Decision::Abstain(AbstainReason::LowConfidence) => (None, Some("low_confidence".to_owned())),
+            Decision::Abstain(AbstainReason::OutOfDistribution) => (None, Some("out_of_distribution".to_owned())),
             Decision::Abstain(reason) => (None, Some(format!("{reason:?}"))),
         };
-        Ok(Answer { logits: verdict.logits().to_vec(), probabilities: verdict.probabilities().to_vec(), class, reason })
+        Ok(Answer {
+            logits: verdict.logits().to_vec(),
+            probabilities: verdict.probabilities().to_vec(),
+            class,
+            reason,
+            refusal_score: verdict.refusal_score(),
+        })
     }
 
     /// Runs an interleaved image and returns every layer's bytes.
@@ -134,7 +143,7 @@ impl Engine<'_> {
         let mut session = Session::new(&model, &mut arena)?;
         let mut observed = Observed::default();
         for layer in (0..model.layer_count()).filter_map(|i| model.layer(i)) {
-            if !matches!(layer.op, Op::Dense) {
+            if layer.op != Op::Dense {
                 observed.layers.push(Vec::with_capacity(layer.output.len()));
             }
         }

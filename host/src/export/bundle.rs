@@ -170,7 +170,7 @@ fn layer_reports(
                 stride,
                 macs: device.macs(),
                 parameters,
-                arena_bytes: cxr_core::plan::ring(device.op, device.input).bytes(),
+                arena_bytes: cxr_core::plan::ring(device.op, device.input, device.output).bytes(),
                 sqnr_db: error.map(|(signal, noise, _)| 10.0 * (signal / noise).log10()),
                 max_abs_error: errors.get(index).map(|e| e.2),
             })

@@ -40,6 +40,7 @@ pub fn write(model: &QuantizedModel, header: &Header) -> Result<Vec<u8>> {
         metadata: &header.metadata,
         temperature: header.temperature,
         abstain_below: header.abstain_below,
+        refusal: None,
     };
     let mut bytes = vec![0; encoded_len(&spec)];
     let length = encode(&spec, &mut bytes).context("core refuses this network; change its recipe")?;
@@ -51,6 +52,7 @@ fn layer_spec(layer: &QuantizedLayer) -> Result<LayerSpec<'_>> {
     Ok(match layer {
         QuantizedLayer::Conv(conv) => LayerSpec {
             op: Op::Conv2d(window(conv.kernel, conv.stride, conv.pad)?),
+            groups: 1,
             output: shape(conv.output)?,
             input_zero_point: conv.input_zero_point,
             output_zero_point: conv.output_zero_point,
@@ -60,6 +62,7 @@ fn layer_spec(layer: &QuantizedLayer) -> Result<LayerSpec<'_>> {
         },
         QuantizedLayer::MaxPool(pool) => LayerSpec {
             op: Op::MaxPool2d(window(pool.size, pool.stride, 0)?),
+            groups: 1,
             output: shape(pool.output)?,
             input_zero_point: pool.zero_point,
             output_zero_point: pool.zero_point,
@@ -69,6 +72,7 @@ fn layer_spec(layer: &QuantizedLayer) -> Result<LayerSpec<'_>> {
         },
         QuantizedLayer::Dense(dense) => LayerSpec {
             op: Op::Dense,
+            groups: 1,
             output: shape([1, 1, dense.classes])?,
             input_zero_point: dense.input_zero_point,
             output_zero_point: 0,

@@ -1,0 +1,80 @@
+//! The result for one image.
+
+use crate::format::MAX_CLASSES;
+use heapless::Vec;
+
+/// Why a verdict was withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AbstainReason {
+    /// The picture is unlike the frontal chest X-rays that the model was trained on: its score is above
+    /// [`Refusal::refuse_above`](crate::format::Refusal::refuse_above).
+    OutOfDistribution,
+    /// The largest calibrated probability is below the model's threshold.
+    LowConfidence,
+}
+
+/// What a verdict says. A refusal is not a class: it cannot be read as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Decision {
+    /// Index of the class, as in [`Model::class_name`](crate::format::Model::class_name).
+    Class(usize),
+    /// No class: the caller must say that there is none.
+    Abstain(AbstainReason),
+}
+
+/// The result for one image.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Verdict {
+    pub(crate) accumulators: Vec<i32, MAX_CLASSES>,
+    pub(crate) logits: Vec<f32, MAX_CLASSES>,
+    pub(crate) probabilities: Vec<f32, MAX_CLASSES>,
+    pub(crate) refusal_score: Option<f32>,
+    pub(crate) decision: Decision,
+}
+
+impl Verdict {
+    /// The class, or that there is none.
+    pub const fn decision(&self) -> Decision {
+        self.decision
+    }
+
+    /// Logits, one a class: `f32(accumulator) * scale`.
+    pub fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    /// Calibrated probabilities, one a class, summing to 1. They say nothing of a picture that is no chest X-ray.
+    pub fn probabilities(&self) -> &[f32] {
+        &self.probabilities
+    }
+
+    /// Accumulators of the last layer, bias included.
+    pub fn accumulators(&self) -> &[i32] {
+        &self.accumulators
+    }
+
+    /// How unlike the training images the picture is (see [`Refusal`](crate::format::Refusal)), if the model can tell.
+    pub const fn refusal_score(&self) -> Option<f32> {
+        self.refusal_score
+    }
+
+    /// The likeliest class and its probability, even where the decision is to abstain: for reports on the model, not
+    /// for users of it.
+    pub fn likeliest_regardless(&self) -> (usize, f32) {
+        likeliest(&self.probabilities)
+    }
+}
+
+/// The first of the largest values, and its index.
+pub(crate) fn likeliest(probabilities: &[f32]) -> (usize, f32) {
+    let mut best = (0, 0.0);
+    for (i, p) in probabilities.iter().enumerate() {
+        if *p > best.1 {
+            best = (i, *p);
+        }
+    }
+    best
+}
