@@ -12,8 +12,6 @@ use core::arch::{asm, naked_asm};
 const COLUMNS: usize = 4;
 /// Taps that a tile holds; longer filters are summed in several passes.
 const TAPS: usize = 192;
-/// Taps of a pass where they are copied together first.
-const GATHERED: usize = TAPS / 2;
 /// Output channels whose sums wait between two passes.
 const CHANNELS: usize = 32;
 
@@ -30,7 +28,7 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
     let Some(width) = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len()) else {
         return scalar::conv_row(args, out);
     };
-    let passes = stride.div_ceil(if args.span % 4 == 0 { TAPS } else { GATHERED });
+    let passes = stride.div_ceil(TAPS);
     let pass = stride.div_ceil(passes).next_multiple_of(4);
     let mut tile = Tile([0; TAPS / 2 * COLUMNS]);
     let mut sums: Sums = [[0; COLUMNS]; CHANNELS];
@@ -111,19 +109,71 @@ fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize,
         }
         return;
     }
-    // Spans that are no whole words: the windows are copied together first. What follows the last tap meets zeros.
-    let mut windows = [[0i8; GATHERED]; COLUMNS];
-    for (window, x) in windows.iter_mut().zip(columns) {
-        let (mut done, mut at) = (0, at);
-        for row in &args.rows[y..] {
-            let count = (args.span - at).min(taps - done);
-            // SAFETY: as above; `done + count <= taps <= GATHERED`.
-            unsafe { copy(row.as_ptr().add(x * args.step + at), count, window.as_mut_ptr().add(done)) };
-            (done, at) = (done + count, 0);
+    // Spans that are no whole words: value by value. What follows the last tap meets weights of zero.
+    gather(args.rows, args.span, args.step, columns, tap, taps, QUADS, to);
+}
+
+/// Bytes from a tap to the next in the tile, one after another from the lowest byte: taps 0, 1, 2, 3 of quads,
+const QUADS: u32 = u32::from_le_bytes([16, 2u8.wrapping_sub(16), 16, 14]);
+/// and pairs of neighbours.
+const PAIRS: u32 = u32::from_le_bytes([2, 14, 2, 14]);
+
+/// Taps `tap..tap + taps` of every column's window into the tile, value by value; `tap` is a multiple of 4.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn gather(
+    rows: &[&[i8]],
+    span: usize,
+    step: usize,
+    columns: [usize; COLUMNS],
+    tap: usize,
+    taps: usize,
+    places: u32,
+    to: *mut u32,
+) {
+    let (mut done, mut at, mut to) = (0, tap % span, to.cast());
+    for row in &rows[tap / span..] {
+        let count = (span - at).min(taps - done);
+        if count == 0 {
+            return;
         }
+        // SAFETY: `width` found that each row holds the window of every column, and `at + count <= span`;
+        // `done + count <= taps <= TAPS`.
+        unsafe {
+            let row = row.as_ptr().add(at);
+            let from = columns.map(|x| row.add(x * step));
+            to = gather_columns(&from, count, to, places.rotate_right(8 * (done as u32 % 4)));
+        }
+        (done, at) = (done + count, 0);
     }
-    // SAFETY: a window is `GATHERED` long; the tile has room for more.
-    unsafe { widen_columns(&windows.each_ref().map(|window| window.as_ptr()), taps, to) };
+}
+
+/// `count` values of each column, each to the next of `places`; where the next would go.
+///
+/// # Safety
+/// `count` is not 0; `from` can be read for as many bytes each, and every place of the tile written.
+#[unsafe(naked)]
+unsafe extern "C" fn gather_columns(from: &[*const i8; COLUMNS], count: usize, to: *mut i16, places: u32) -> *mut i16 {
+    naked_asm!(
+        "push {{r4-r8, lr}}",
+        "ldm r0, {{r4-r7}}",
+        "add r1, r1, r4",
+        "2:",
+        "ldrsb r0, [r4], #1",
+        "ldrsb r8, [r5], #1",
+        "ldrsb r12, [r6], #1",
+        "ldrsb lr, [r7], #1",
+        "strh r0, [r2]",
+        "strh r8, [r2, #4]",
+        "strh r12, [r2, #8]",
+        "strh lr, [r2, #12]",
+        "sxtab r2, r2, r3",
+        "ror r3, r3, #8",
+        "cmp r4, r1",
+        "bne 2b",
+        "mov r0, r2",
+        "pop {{r4-r8, pc}}",
+    )
 }
 
 /// `taps` values of each column, interleaved.
@@ -157,27 +207,10 @@ unsafe extern "C" fn widen_columns(from: &[*const i8; COLUMNS], taps: usize, to:
     )
 }
 
-/// Copies a few bytes, by words where there are four: the last word may overlap the one before.
-///
-/// # Safety
-/// `from` can be read and `to` written for `count` bytes.
+/// Four bytes at `at` as a little-endian word, 0 beyond the end.
 #[inline(always)]
-unsafe fn copy(from: *const i8, count: usize, to: *mut i8) {
-    // SAFETY: every access lies in `0..count`.
-    unsafe {
-        if count < 4 {
-            for i in 0..count {
-                to.add(i).write(from.add(i).read());
-            }
-            return;
-        }
-        let mut i = 0;
-        while i + 4 < count {
-            to.add(i).cast::<u32>().write_unaligned(from.add(i).cast::<u32>().read_unaligned());
-            i += 4;
-        }
-        to.add(count - 4).cast::<u32>().write_unaligned(from.add(count - 4).cast::<u32>().read_unaligned());
-    }
+fn quad(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
 }
 
 /// Bytes 0 and 2, sign-extended to i16.
@@ -389,7 +422,8 @@ pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
             for at in (0..stride).step_by(2 * TAPS) {
                 let bytes = (2 * TAPS).min(stride - at);
                 if stride > 2 * TAPS || channel == 0 {
-                    widen_gray(args, columns, at / 2, bytes / 2, &mut tile);
+                    let taps = args.taps().min((at + bytes) / 2) - at / 2;
+                    gather(args.rows, args.span, args.step, columns, at / 2, taps, PAIRS, tile.0.as_mut_ptr());
                 }
                 // SAFETY: `width` found `channels * stride` bytes of weights; `tile` holds `TAPS` taps of each column
                 // and `bytes`, a multiple of 4 that is not 0, is at most two for each.
@@ -404,24 +438,6 @@ pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
     }
 }
 
-/// Taps `tap..tap + taps` of every column into the tile, each word two neighbours.
-#[inline(always)]
-fn widen_gray(args: &GrayRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize, tile: &mut Tile) {
-    let halves = tile.0.as_mut_ptr().cast::<i16>();
-    let (mut done, mut at) = (0, tap % args.span);
-    for row in &args.rows[tap / args.span..] {
-        for i in at..args.span.min(at + taps - done) {
-            let to = (done / 2 * COLUMNS) * 2 + done % 2;
-            for (column, x) in columns.iter().enumerate() {
-                // SAFETY: `width` found that each row holds the window of every column; `done < taps <= TAPS`.
-                unsafe { halves.add(to + 2 * column).write(i16::from(*row.get_unchecked(x * args.step + i))) };
-            }
-            done += 1;
-        }
-        at = 0;
-    }
-}
-
 /// One output row of a depthwise convolution; `out` is `width * channels` long.
 pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
     #[cfg(target_abi = "eabihf")]
@@ -431,9 +447,12 @@ pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
     scalar::depthwise_row(args, out);
 }
 
-/// Most taps of a depthwise filter.
+/// Taps computed together: neighbours in a row.
 #[cfg(target_abi = "eabihf")]
-const WINDOW: usize = MAX_KERNEL * MAX_KERNEL;
+const TRIPLE: usize = 3;
+/// Most triples of a depthwise filter.
+#[cfg(target_abi = "eabihf")]
+const TRIPLES: usize = MAX_KERNEL * MAX_KERNEL.div_ceil(TRIPLE);
 
 /// Four channels of one layer, as [`depthwise_group`] reads them.
 #[cfg(target_abi = "eabihf")]
@@ -441,71 +460,84 @@ const WINDOW: usize = MAX_KERNEL * MAX_KERNEL;
 struct Group {
     bias: [i32; 4],
     scales: [u32; 4],
+    /// Between the taps of a triple.
+    between: usize,
+    /// End of the triples in use.
+    end: *const *const i8,
     /// What [`offset`] gives.
     offset: i32,
-    /// From a value to that of the next column under the window, and to the next window's.
+    /// From a value to that of the next pixel of the output, and to that of the next window.
     channels: usize,
     step: usize,
-    /// Kernel width.
-    kernel_width: usize,
-    /// Kernel height, in bytes of `rows`.
-    rows_bytes: usize,
-    rows: [*const i8; MAX_KERNEL],
+    /// Where each triple starts.
+    triples: [*const i8; TRIPLES],
     /// For each tap channels 0 and 2, then channels 1 and 3.
-    weights: [[u32; 2]; WINDOW],
+    weights: [[[u32; 2]; TRIPLE]; TRIPLES],
 }
 
+/// `None`, and nothing done, where the layer is not of the form that this takes.
 #[cfg(target_abi = "eabihf")]
 fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
-    let (channels, taps) = (args.channels, args.rows.len() * args.kernel_width);
-    let span = args.kernel_width.checked_mul(channels)?;
+    let (channels, kernel_width) = (args.channels, args.kernel_width);
+    let span = kernel_width.checked_mul(channels)?;
     // One filter of `taps` weights a channel, interleaved.
+    let taps = args.rows.len().checked_mul(kernel_width)?;
     let width = width(args.rows, &args.filters, span, args.step, channels, taps, out.len())?;
-    if channels < 4 || args.rows.len() > MAX_KERNEL || taps > WINDOW {
+    if channels < 4 || args.rows.len() > MAX_KERNEL || kernel_width > MAX_KERNEL {
         return None;
     }
     let mut group = Group {
         bias: [0; 4],
         scales: [0; 4],
+        // In a narrow kernel a triple is one tap, thrice.
+        between: if kernel_width < TRIPLE { 0 } else { channels },
+        end: core::ptr::null(),
         offset: offset(&args.filters),
         channels,
         step: args.step,
-        kernel_width: args.kernel_width,
-        rows_bytes: 4 * args.rows.len(),
-        rows: [core::ptr::null(); MAX_KERNEL],
-        weights: [[0; 2]; WINDOW],
+        triples: [core::ptr::null(); TRIPLES],
+        weights: [[[0; 2]; TRIPLE]; TRIPLES],
     };
+    let per_row = if kernel_width < TRIPLE { kernel_width } else { kernel_width.div_ceil(TRIPLE) };
     for channel in (0..channels).step_by(4) {
         // The last group may repeat channels of the one before.
         let channel = channel.min(channels - 4);
-        let word = |bytes: &[u8], i: usize| core::array::from_fn(|k| bytes[4 * (channel + i) + k]);
-        group.bias = core::array::from_fn(|i| i32::from_le_bytes(word(args.filters.bias, i)));
-        group.scales = core::array::from_fn(|i| u32::from_le_bytes(word(args.filters.scales, i)));
-        for (to, weights) in group.weights.iter_mut().zip(args.filters.weights.chunks_exact(channels)) {
-            let quad = u32::from_le_bytes(core::array::from_fn(|i| weights[channel + i]));
-            *to = [even(quad), odd(quad)];
+        let word = |i| 4 * (channel + i);
+        group.bias = core::array::from_fn(|i| quad(args.filters.bias, word(i)) as i32);
+        group.scales = core::array::from_fn(|i| quad(args.filters.scales, word(i)));
+        let mut to = group.triples.iter_mut().zip(&mut group.weights);
+        for (row, weights) in args.rows.iter().zip(args.filters.weights.chunks_exact(span)) {
+            for (i, (triple, to)) in (0..per_row).zip(&mut to) {
+                // The last triple of a row may overlap the one before; its weights do not.
+                let first = if kernel_width < TRIPLE { i } else { (TRIPLE * i).min(kernel_width - TRIPLE) };
+                let taps = if kernel_width < TRIPLE { i..i + 1 } else { TRIPLE * i..kernel_width };
+                *triple = row[first * channels + channel..].as_ptr();
+                for (tap, to) in (first..).zip(to) {
+                    let weights = if taps.contains(&tap) { quad(weights, tap * channels + channel) } else { 0 };
+                    *to = [even(weights), odd(weights)];
+                }
+            }
         }
-        for (to, row) in group.rows.iter_mut().zip(args.rows) {
-            *to = row[channel..].as_ptr();
-        }
-        let out = &mut out[channel..];
+        group.end = &raw const group.triples[per_row * args.rows.len() - 1];
+        group.end = group.end.wrapping_add(1);
+        let out = out[channel..].as_mut_ptr();
         // SAFETY: `width` found that each row holds every window; the four values read there and those written lie at
         // `channel..channel + 4` of `channels`.
-        unsafe { depthwise_group(&group, out.as_mut_ptr(), out.as_mut_ptr().wrapping_add(width * channels)) };
+        unsafe { depthwise_group(&group, out, out.wrapping_add(width * channels)) };
     }
     Some(())
 }
 
-/// Every column of four channels, from `out` to `end`. Three taps of a row are 24 instructions for 12 multiplications.
+/// Every column of four channels, from `out` to `end`: 28 instructions for the 12 multiplications of a triple.
 ///
 /// # Safety
-/// The rows of `group` can be read at every window of four channels, and `out` written at every fourth-of-a-pixel below `end`.
+/// There is a triple and a column. At each triple, moved by any column's step, four values can be read, and again
+/// `between` and twice `between` after it; at each pixel of `out` four can be written.
 #[cfg(target_abi = "eabihf")]
 #[unsafe(naked)]
 unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mut i8) {
     naked_asm!(
         "push {{r4-r11, lr}}",
-        "vpush {{s16}}",
         "push {{r0, r1, r2}}",
         // s8-s11: scales, s12: 1.5 * 2^23.
         "add r3, r0, #16",
@@ -513,77 +545,44 @@ unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mu
         "movw r12, #0",
         "movt r12, #0x4B40",
         "vmov s12, r12",
-        // sp: group, out, end, offset of the column.
-        "mov r3, #0",
-        "push {{r3}}",
+        // r3: where the window lies.
+        "movs r3, #0",
         "2:",
-        "ldrd r3, r0, [sp]",
+        "ldr r0, [sp]",
         "ldm r0!, {{r4-r7}}",
-        "ldr r1, [r0, #20]",
-        "ldr r2, [r0, #32]",
+        "ldrd r1, r11, [r0, #16]",
         "add r0, r0, #36",
-        "add r2, r2, r0",
-        "vmov s13, r2",
-        "add lr, r0, #60",
-        // r4-r7 sums, r0 rows, r1 channels, r3 offset, lr weights; for each row:
+        "add lr, r0, #{triples}",
+        // r0: triple, r1: between, r4-r7: sums, r11: end, lr: weights.
         "3:",
         "ldr r2, [r0], #4",
-        "vmov s14, r0",
         "add r2, r2, r3",
-        "ldr r0, [sp, #4]",
-        "ldr r0, [r0, #44]",
-        "subs r0, r0, #3",
-        "blo 5f",
-        "4:",
         "ldr r12, [r2]",
         "ldm lr!, {{r8, r9}}",
         "sxtb16 r10, r12",
-        "sxtb16 r11, r12, ror #8",
+        "sxtb16 r12, r12, ror #8",
         "smlabb r4, r10, r8, r4",
         "smlatt r6, r10, r8, r6",
-        "smlabb r5, r11, r9, r5",
-        "smlatt r7, r11, r9, r7",
+        "smlabb r5, r12, r9, r5",
+        "smlatt r7, r12, r9, r7",
         "ldr r12, [r2, r1]",
         "ldm lr!, {{r8, r9}}",
         "sxtb16 r10, r12",
-        "sxtb16 r11, r12, ror #8",
+        "sxtb16 r12, r12, ror #8",
         "smlabb r4, r10, r8, r4",
         "smlatt r6, r10, r8, r6",
-        "smlabb r5, r11, r9, r5",
-        "smlatt r7, r11, r9, r7",
+        "smlabb r5, r12, r9, r5",
+        "smlatt r7, r12, r9, r7",
         "ldr r12, [r2, r1, lsl #1]",
         "ldm lr!, {{r8, r9}}",
         "sxtb16 r10, r12",
-        "sxtb16 r11, r12, ror #8",
+        "sxtb16 r12, r12, ror #8",
         "smlabb r4, r10, r8, r4",
         "smlatt r6, r10, r8, r6",
-        "smlabb r5, r11, r9, r5",
-        "smlatt r7, r11, r9, r7",
-        "subs r0, r0, #3",
-        "add r2, r2, r1",
-        "add r2, r2, r1, lsl #1",
-        "bhs 4b",
-        "5:",
-        "adds r0, r0, #3",
-        "beq 7f",
-        "6:",
-        "ldr r12, [r2]",
-        "ldm lr!, {{r8, r9}}",
-        "sxtb16 r10, r12",
-        "sxtb16 r11, r12, ror #8",
-        "smlabb r4, r10, r8, r4",
-        "smlatt r6, r10, r8, r6",
-        "smlabb r5, r11, r9, r5",
-        "smlatt r7, r11, r9, r7",
-        "add r2, r2, r1",
-        "subs r0, r0, #1",
-        "bne 6b",
-        "7:",
-        "vmov r0, s14",
-        "vmov r2, s13",
-        "cmp r0, r2",
+        "smlabb r5, r12, r9, r5",
+        "smlatt r7, r12, r9, r7",
+        "cmp r0, r11",
         "bne 3b",
-        // Requantise.
         "vmov s0, s1, r4, r5",
         "vmov s2, s3, r6, r7",
         "vcvt.f32.s32 s0, s0",
@@ -600,14 +599,13 @@ unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mu
         "vadd.f32 s3, s3, s12",
         "vmov r4, r5, s0, s1",
         "vmov r6, r7, s2, s3",
-        "ldr r0, [sp, #4]",
-        "ldrd r8, r9, [sp, #8]",
-        "ldr r10, [r0, #32]",
-        "ldr r11, [r0, #40]",
-        "add r4, r4, r10",
-        "add r5, r5, r10",
-        "add r6, r6, r10",
-        "add r7, r7, r10",
+        "ldrd r0, r8, [sp]",
+        "add r12, r0, #40",
+        "ldm r12, {{r9, r10, r11}}",
+        "add r4, r4, r9",
+        "add r5, r5, r9",
+        "add r6, r6, r9",
+        "add r7, r7, r9",
         "ssat r4, #8, r4",
         "ssat r5, #8, r5",
         "ssat r6, #8, r6",
@@ -616,15 +614,15 @@ unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mu
         "strb r5, [r8, #1]",
         "strb r6, [r8, #2]",
         "strb r7, [r8, #3]",
-        "add r8, r8, r1",
+        "ldr r0, [sp, #8]",
+        "add r8, r8, r10",
         "add r3, r3, r11",
-        "str r8, [sp, #8]",
-        "str r3, [sp]",
-        "cmp r8, r9",
+        "str r8, [sp, #4]",
+        "cmp r8, r0",
         "bne 2b",
-        "add sp, sp, #16",
-        "vpop {{s16}}",
+        "add sp, sp, #12",
         "pop {{r4-r11, pc}}",
+        triples = const 4 * TRIPLES,
     )
 }
 
