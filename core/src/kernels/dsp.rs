@@ -8,6 +8,20 @@ use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 use crate::shape::MAX_KERNEL;
 use core::arch::{asm, naked_asm};
 
+/// Lets the assembler take the extension where the target is a processor that may lack it.
+#[cfg(cortex_m_dsp_optional)]
+macro_rules! dsp {
+    () => {
+        ".cpu cortex-m33"
+    };
+}
+#[cfg(not(cortex_m_dsp_optional))]
+macro_rules! dsp {
+    () => {
+        ""
+    };
+}
+
 /// Columns computed together.
 const COLUMNS: usize = 4;
 /// Taps that a tile holds; longer filters are summed in several passes.
@@ -21,6 +35,20 @@ struct Tile([u32; TAPS / 2 * COLUMNS]);
 
 /// Sums of [`CHANNELS`] output channels, of every column each.
 type Sums = [[i32; COLUMNS]; CHANNELS];
+
+/// True if the processor has the extension: Armv7E-M always, Armv8-M where ID_ISAR3 says so, which is for privileged
+/// code to read.
+pub fn is_available() -> bool {
+    #[cfg(cortex_m_dsp_optional)]
+    {
+        const ID_ISAR3: *const u32 = 0xE000_ED6C as *const u32;
+        // SAFETY: an aligned, read-only register of every Armv8-M processor with the Main extension.
+        let features = unsafe { ID_ISAR3.read_volatile() };
+        features >> 4 & 0xF >= 3
+    }
+    #[cfg(not(cortex_m_dsp_optional))]
+    true
+}
 
 /// One output row of a convolution; `out` is `width * channels` long.
 pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
@@ -155,6 +183,7 @@ fn gather(
 #[unsafe(naked)]
 unsafe extern "C" fn gather_columns(from: &[*const i8; COLUMNS], count: usize, to: *mut i16, places: u32) -> *mut i16 {
     naked_asm!(
+        dsp!(),
         "push {{r4-r8, lr}}",
         "ldm r0, {{r4-r7}}",
         "add r1, r1, r4",
@@ -183,6 +212,7 @@ unsafe extern "C" fn gather_columns(from: &[*const i8; COLUMNS], count: usize, t
 #[unsafe(naked)]
 unsafe extern "C" fn widen_columns(from: &[*const i8; COLUMNS], taps: usize, to: *mut u32) {
     naked_asm!(
+        dsp!(),
         "push {{r4-r11, lr}}",
         "ldm r0, {{r3-r6}}",
         "add r1, r1, r3",
@@ -218,7 +248,7 @@ fn quad(bytes: &[u8], at: usize) -> u32 {
 fn even(quad: u32) -> u32 {
     let halves;
     // SAFETY: registers only.
-    unsafe { asm!("sxtb16 {}, {}", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe { asm!(dsp!(), "sxtb16 {}, {}", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags)) };
     halves
 }
 
@@ -227,7 +257,7 @@ fn even(quad: u32) -> u32 {
 fn odd(quad: u32) -> u32 {
     let halves;
     // SAFETY: registers only.
-    unsafe { asm!("sxtb16 {}, {}, ror #8", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe { asm!(dsp!(), "sxtb16 {}, {}, ror #8", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags)) };
     halves
 }
 
@@ -250,6 +280,7 @@ macro_rules! dots {
             skip: usize,
         ) {
             naked_asm!(
+                dsp!(),
                 "push {{r4-r11, lr}}",
                 // Where to enter the loop: at block -bytes / 4 mod 8.
                 "rsb r4, r2, #0",
@@ -363,6 +394,7 @@ unsafe extern "C" fn requantize_columns(
     out: &[*mut i8; COLUMNS],
 ) {
     naked_asm!(
+        dsp!(),
         "push {{r4-r11, lr}}",
         "ldr r12, [sp, #36]",
         "ldm r12, {{r4-r7}}",
@@ -537,6 +569,7 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
 #[unsafe(naked)]
 unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mut i8) {
     naked_asm!(
+        dsp!(),
         "push {{r4-r11, lr}}",
         "push {{r0, r1, r2}}",
         // s8-s11: scales, s12: 1.5 * 2^23.
@@ -646,6 +679,6 @@ pub fn dot(a: &[i8], b: &[u8]) -> i32 {
 fn smlad(a: u32, b: u32, sum: i32) -> i32 {
     let out;
     // SAFETY: registers only; the Q flag that an overflow sets is not used.
-    unsafe { asm!("smlad {}, {}, {}, {}", out(reg) out, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack)) };
+    unsafe { asm!(dsp!(), "smlad {}, {}, {}, {}", out(reg) out, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack)) };
     out
 }

@@ -134,7 +134,7 @@ impl Kernel {
     /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
     #[cfg(cortex_m_dsp)]
     pub fn dsp() -> Option<Self> {
-        Some(Self {
+        dsp::is_available().then_some(Self {
             name: "dsp",
             conv_row: dsp::conv_row,
             gray_row: dsp::gray_row,
