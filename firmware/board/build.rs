@@ -15,6 +15,7 @@ fn main() {
 
 fn run() -> Result<()> {
     println!("cargo::rerun-if-changed=memory");
+    println!("cargo::rustc-check-cfg=cfg(board)");
     let package = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut map = None;
@@ -33,6 +34,7 @@ fn run() -> Result<()> {
         println!("cargo::rerun-if-env-changed={variable}");
         text = text.replace(mark, &env::var(variable).unwrap_or_else(|_| "64K".into()));
     }
+    println!("cargo::rustc-cfg=board");
     fs::write(out.join("memory.x"), text)?;
     println!("cargo::rustc-link-search={}", out.display());
     Ok(())

@@ -1,6 +1,6 @@
 //! The boards that QEMU emulates, behind one set of names: a board is a file here and a memory map in `memory/`.
 //!
-//! An image chooses its board by a feature, starts at [`entry`], and adds `-Tlink.x` (RISC-V: `-Tmemory.x` before it)
+//! Without a board there is [`embed!`] only. An image chooses its board by a feature, starts at [`entry`], and adds `-Tlink.x` (RISC-V: `-Tmemory.x` before it)
 //! to its link arguments. Code and constants must fit `CXR_FLASH`, everything in RAM and the stack `CXR_RAM`;
 //! a model embedded with [`embed!`] has a region of its own.
 //!
@@ -26,6 +26,7 @@ mod cortex_m;
 ))]
 mod mps;
 
+#[cfg(board)]
 #[cfg_attr(feature = "mps2-an383", path = "mps2_an383.rs")]
 #[cfg_attr(feature = "mps2-an386", path = "mps2_an386.rs")]
 #[cfg_attr(feature = "mps2-an500", path = "mps2_an500.rs")]
@@ -34,14 +35,18 @@ mod mps;
 #[cfg_attr(feature = "rv32-virt", path = "rv32_virt.rs")]
 mod board;
 
+#[cfg(board)]
 pub use board::*;
+#[cfg(board)]
 pub use semihosting::{print, println};
 
 /// Counts instructions.
 ///
 /// Exactly, where QEMU runs with `-icount shift=7` (RISC-V: `shift=0`); elsewhere the number is meaningless.
+#[cfg(board)]
 pub struct Stopwatch(Ticks);
 
+#[cfg(board)]
 impl Stopwatch {
     /// Starts to count.
     pub fn start() -> Self {
@@ -55,11 +60,13 @@ impl Stopwatch {
 }
 
 /// Ends QEMU with exit status 0 (`true`) or 1.
+#[cfg(board)]
 pub fn exit(passed: bool) -> ! {
     semihosting::process::exit(i32::from(!passed))
 }
 
 /// True if QEMU was started with `-semihosting-config enable=on,arg=firmware,arg=WORD`.
+#[cfg(board)]
 pub fn told(word: &str) -> bool {
     let arguments = semihosting::experimental::env::args::<128>();
     arguments.is_ok_and(|arguments| (&arguments).any(|argument| argument == Ok(word)))
