@@ -5,22 +5,25 @@
 
 use cxr_board::{entry, exit, println};
 use cxr_core::kernels::{Kernel, testing::Runner};
+use portable_atomic as _; // chooses how cores without atomic swaps take a static
+use static_cell::ConstStaticCell;
 
 #[entry]
 fn main() -> ! {
-    static mut RUNNER: Runner = Runner::new(1);
+    static RUNNER: ConstStaticCell<Runner> = ConstStaticCell::new(Runner::new(1));
 
-    let mut failed = false;
+    let runner = RUNNER.take();
+    let mut passed = true;
     for kernel in Kernel::available() {
-        match RUNNER.run(&kernel, 200) {
+        match runner.run(&kernel, 200) {
             Ok(cases) => println!("{}: {} cases agree", kernel.name(), cases),
             Err(mismatch) => {
-                println!("FAILED: {:?}", mismatch);
-                failed = true;
+                println!("{}: FAILED: {:?}", kernel.name(), mismatch);
+                passed = false;
             }
         }
     }
-    exit(!failed)
+    exit(passed)
 }
 
 #[panic_handler]
