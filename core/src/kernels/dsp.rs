@@ -3,6 +3,7 @@
 //! Four output columns at a time: what lies under their windows is widened to i16 once, interleaved in the order in which
 //! the inner loop wants it, and then serves every output channel. `docs/kernels.md` has the counts.
 
+use super::layout::width;
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 #[cfg(target_abi = "eabihf")]
 use crate::shape::MAX_KERNEL;
@@ -82,28 +83,6 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
         }
     }
-}
-
-/// Output width, if all lengths are as they must be; everything unchecked below relies on it.
-fn width(
-    rows: &[&[i8]],
-    filters: &Filters<'_>,
-    span: usize,
-    step: usize,
-    channels: usize,
-    filter_stride: usize,
-    out: usize,
-) -> Option<usize> {
-    let width = out.checked_div(channels)?;
-    let end = width.checked_sub(1)?.checked_mul(step)?.checked_add(span)?;
-    let fits = span > 0
-        && !rows.is_empty()
-        && rows.iter().all(|row| row.len() >= end)
-        && out == width * channels
-        && filters.weights.len() >= channels.checked_mul(filter_stride)?
-        && filters.bias.len() >= channels.checked_mul(4)?
-        && filters.scales.len() >= channels * 4;
-    fits.then_some(width)
 }
 
 /// Starts every column's sum with the bias.
@@ -257,7 +236,9 @@ fn even(quad: u32) -> u32 {
 fn odd(quad: u32) -> u32 {
     let halves;
     // SAFETY: registers only.
-    unsafe { asm!(dsp!(), "sxtb16 {}, {}, ror #8", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!(dsp!(), "sxtb16 {}, {}, ror #8", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags))
+    };
     halves
 }
 
@@ -679,6 +660,8 @@ pub fn dot(a: &[i8], b: &[u8]) -> i32 {
 fn smlad(a: u32, b: u32, sum: i32) -> i32 {
     let out;
     // SAFETY: registers only; the Q flag that an overflow sets is not used.
-    unsafe { asm!(dsp!(), "smlad {}, {}, {}, {}", out(reg) out, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack)) };
+    unsafe {
+        asm!(dsp!(), "smlad {}, {}, {}, {}", out(reg) out, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack))
+    };
     out
 }

@@ -6,6 +6,11 @@
 #[cfg(cortex_m_dsp)]
 #[allow(unsafe_code)]
 pub mod dsp;
+#[cfg(cortex_m_dsp)]
+mod layout;
+#[cfg(cortex_m_mve)]
+#[allow(unsafe_code)]
+pub mod mve;
 pub mod scalar;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -124,10 +129,13 @@ impl Kernel {
 
     /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
     pub fn available() -> impl Iterator<Item = Self> {
-        #[cfg(cortex_m_dsp)]
-        let faster = [Self::dsp()];
-        #[cfg(not(cortex_m_dsp))]
-        let faster = [None];
+        let faster = [
+            #[cfg(cortex_m_mve)]
+            Self::mve(),
+            #[cfg(cortex_m_dsp)]
+            Self::dsp(),
+            None,
+        ];
         faster.into_iter().flatten().chain(core::iter::once(Self::SCALAR))
     }
 
@@ -140,6 +148,18 @@ impl Kernel {
             gray_row: dsp::gray_row,
             depthwise_row: dsp::depthwise_row,
             dot: dsp::dot,
+        })
+    }
+
+    /// Helium, Arm's M-profile vectors: Cortex-M55 and its successors, where start-up code enabled them (`CPACR`).
+    #[cfg(cortex_m_mve)]
+    pub fn mve() -> Option<Self> {
+        mve::is_available().then_some(Self {
+            name: "mve",
+            conv_row: mve::conv_row,
+            gray_row: mve::gray_row,
+            depthwise_row: mve::depthwise_row,
+            dot: mve::dot,
         })
     }
 
