@@ -76,6 +76,7 @@ pub fn firmware(workspace: &Workspace, model: Option<&Path>, fixture: Option<&Pa
     };
     for subcommand in subcommands {
         let mut cargo = toolchain.cargo(workspace, subcommand, "cxr-firmware", CORTEX_M4F);
+        cargo.args(["--features", "mps2-an386"]);
         for (variable, path) in [("CXR_MODEL", model), ("CXR_FIXTURE", fixture)] {
             if let Some(path) = path {
                 cargo.env(variable, path.canonicalize().with_context(|| path.display().to_string())?);

@@ -3,7 +3,17 @@
 //! A kernel computes one output row from the input rows under its window, padding already in place. Every
 //! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had.
 
+#[cfg(cortex_m_dsp)]
+#[allow(unsafe_code)]
+pub mod dsp;
+#[cfg(cortex_m_dsp)]
+mod layout;
+#[cfg(cortex_m_mve)]
+#[allow(unsafe_code)]
+pub mod mve;
 pub mod scalar;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 /// Weights, biases and scales of the output channels of one layer.
 #[derive(Clone, Copy, Debug)]
@@ -114,12 +124,43 @@ impl Kernel {
 
     /// The fastest kernel that this processor has.
     pub fn best() -> Self {
-        Self::SCALAR
+        Self::available().next().unwrap_or(Self::SCALAR)
     }
 
     /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
     pub fn available() -> impl Iterator<Item = Self> {
-        core::iter::once(Self::SCALAR)
+        let faster = [
+            #[cfg(cortex_m_mve)]
+            Self::mve(),
+            #[cfg(cortex_m_dsp)]
+            Self::dsp(),
+            None,
+        ];
+        faster.into_iter().flatten().chain(core::iter::once(Self::SCALAR))
+    }
+
+    /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
+    #[cfg(cortex_m_dsp)]
+    pub fn dsp() -> Option<Self> {
+        dsp::is_available().then_some(Self {
+            name: "dsp",
+            conv_row: dsp::conv_row,
+            gray_row: dsp::gray_row,
+            depthwise_row: dsp::depthwise_row,
+            dot: dsp::dot,
+        })
+    }
+
+    /// Helium, Arm's M-profile vectors: Cortex-M55 and its successors, where start-up code enabled them (`CPACR`).
+    #[cfg(cortex_m_mve)]
+    pub fn mve() -> Option<Self> {
+        mve::is_available().then_some(Self {
+            name: "mve",
+            conv_row: mve::conv_row,
+            gray_row: mve::gray_row,
+            depthwise_row: mve::depthwise_row,
+            dot: mve::dot,
+        })
     }
 
     /// Name of the instruction set.
@@ -149,5 +190,21 @@ impl Kernel {
     #[inline]
     pub fn dot(&self, values: &[i8], weights: &[u8]) -> i32 {
         (self.dot)(values, weights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_gives_the_bytes_of_the_definition() {
+        Kernel::available().for_each(|kernel| testing::check(&kernel));
+    }
+
+    #[test]
+    fn the_best_kernel_comes_first_and_the_definition_last() {
+        assert_eq!(Kernel::available().next().map(|k| k.name()), Some(Kernel::best().name()));
+        assert_eq!(Kernel::available().last().map(|k| k.name()), Some("scalar"));
     }
 }
