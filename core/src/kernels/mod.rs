@@ -4,6 +4,8 @@
 //! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had.
 
 pub mod scalar;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 /// Weights, biases and scales of the output channels of one layer.
 #[derive(Clone, Copy, Debug)]
@@ -149,5 +151,21 @@ impl Kernel {
     #[inline]
     pub fn dot(&self, values: &[i8], weights: &[u8]) -> i32 {
         (self.dot)(values, weights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_gives_the_bytes_of_the_definition() {
+        Kernel::available().for_each(|kernel| testing::check(&kernel));
+    }
+
+    #[test]
+    fn the_best_kernel_comes_first_and_the_definition_last() {
+        assert_eq!(Kernel::available().next().map(|k| k.name()), Some(Kernel::best().name()));
+        assert_eq!(Kernel::available().last().map(|k| k.name()), Some("scalar"));
     }
 }

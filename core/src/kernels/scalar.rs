@@ -128,3 +128,13 @@ fn i32_le(b: &[u8]) -> i32 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kernels::{Kernel, testing};
+
+    #[test]
+    fn agrees_with_indexing_one_by_one() {
+        testing::check(&Kernel::SCALAR);
+    }
+}
