@@ -3,7 +3,36 @@
 //! A kernel computes one output row from the input rows under its window, padding already in place. Every
 //! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had.
 
+pub mod pack;
 pub mod scalar;
+
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx512;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx_vnni;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+#[allow(unsafe_code)]
+mod simd;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+#[allow(unsafe_code)]
+mod winograd;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod x86;
+
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -18,6 +47,8 @@ pub struct Filters<'a> {
     pub scales: &'a [u8],
     /// Zero point of the output.
     pub zero_point: i8,
+    /// The same, packed by the kernel that runs them ([`Kernel::pack`]); empty where they are not.
+    pub packed: &'a [u8],
 }
 
 /// Arguments of a convolution over one output row.
@@ -102,6 +133,8 @@ pub struct Kernel {
     pub(crate) gray_row: fn(&GrayRow<'_>, &mut [i8]),
     pub(crate) depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
     pub(crate) dot: fn(&[i8], &[u8]) -> i32,
+    /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
+    pub(crate) pack: Option<fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize>,
 }
 
 impl Kernel {
@@ -112,21 +145,36 @@ impl Kernel {
         gray_row: scalar::gray_row,
         depthwise_row: scalar::depthwise_row,
         dot: scalar::dot,
+        pack: None,
     };
 
     /// The fastest kernel that this processor has.
     pub fn best() -> Self {
-        Self::SCALAR
+        Self::available().next().unwrap_or(Self::SCALAR)
     }
 
     /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
     pub fn available() -> impl Iterator<Item = Self> {
-        core::iter::once(Self::SCALAR)
+        vector_kernels().chain(core::iter::once(Self::SCALAR))
     }
 
     /// Name of the instruction set.
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Bytes that these filters take when packed, 0 where the kernel reads them as they are.
+    pub fn packed_len(&self, shape: &pack::Shape, filters: &Filters<'_>) -> usize {
+        self.pack(shape, filters, &mut [])
+    }
+
+    /// Packs filters for this kernel, once, so that it need not at every row; the bytes taken, which are written only
+    /// if `out` is that long.
+    pub fn pack(&self, shape: &pack::Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
+        match self.pack {
+            Some(pack) if shape.is_covered_by(filters) => pack(shape, filters, out),
+            _ => 0,
+        }
     }
 
     /// One output row of a convolution; `out` is `width * channels` long.
@@ -152,6 +200,14 @@ impl Kernel {
     pub fn dot(&self, values: &[i8], weights: &[u8]) -> i32 {
         (self.dot)(values, weights)
     }
+}
+
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+use x86::available as vector_kernels;
+
+#[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
+fn vector_kernels() -> impl Iterator<Item = Kernel> {
+    core::iter::empty()
 }
 
 #[cfg(test)]
