@@ -64,6 +64,8 @@ pub enum Error {
         /// Height in pixels.
         height: u32,
     },
+    /// Weights were prepared from another model file than the session's.
+    OtherModel,
     /// A window whose upper level is not above its lower level.
     EmptyWindow,
 }
@@ -85,6 +87,7 @@ impl fmt::Display for Error {
             Self::TooManyRows => f.write_str("more rows than the image has"),
             Self::MissingRows { given, expected } => write!(f, "image incomplete: {given} of {expected} rows"),
             Self::ImageSize { width, height } => write!(f, "image size {width}x{height} is out of range"),
+            Self::OtherModel => f.write_str("the weights were prepared from another model file"),
             Self::EmptyWindow => f.write_str("window is empty: its high level must be above its low level"),
         }
     }

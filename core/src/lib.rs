@@ -40,6 +40,7 @@
 //! | row buffers | [`plan`] |
 //! | operators, a row at a time | [`ops`] |
 //! | inner loops | [`kernels`] |
+//! | filters packed once, where there is memory | [`prepared`] |
 //! | push rows, get a verdict | [`session`], [`verdict`] |
 //! | where a logit came from | [`explain`] |
 #![no_std]
@@ -53,6 +54,7 @@ pub mod image;
 pub mod kernels;
 pub mod ops;
 pub mod plan;
+pub mod prepared;
 pub mod quant;
 pub mod session;
 pub mod shape;

@@ -38,6 +38,7 @@ pub fn window_step(
     window: Window2d,
     gray_weights: &[u8],
     kernel: &Kernel,
+    packed: &[u8],
     row: u32,
     next: u32,
     input: &[i8],
@@ -59,8 +60,8 @@ pub fn window_step(
         match layer.op {
             Op::AveragePool2d(_) => average_pool_2d::row(layer, window, &rows, out),
             Op::DepthwiseConv2d(_) => conv_2d::depthwise_row(layer, window, &rows, kernel, out),
-            _ if !gray_weights.is_empty() => conv_2d::gray_row(layer, gray_weights, window, &rows, kernel, out),
-            _ => conv_2d::row(layer, window, &rows, kernel, out),
+            _ if !gray_weights.is_empty() => conv_2d::gray_row(layer, gray_weights, window, &rows, kernel, packed, out),
+            _ => conv_2d::row(layer, window, &rows, kernel, packed, out),
         }
     }
     if rows_kept > 0

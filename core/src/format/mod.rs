@@ -313,6 +313,11 @@ impl<'a> Model<'a> {
         total
     }
 
+    /// The file's checksum.
+    pub const fn checksum(&self) -> u32 {
+        u32_at(self.bytes, header::CRC)
+    }
+
     /// The file.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes

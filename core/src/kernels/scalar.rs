@@ -74,18 +74,24 @@ pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
     for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
         let mut requantizer = Requantizer::new(&args.filters);
         for (channel, q) in pixel.iter_mut().enumerate() {
-            let at = x * args.step + channel;
-            let mut weights = args.filters.weights.iter().skip(channel).step_by(channels);
-            let mut sum = 0;
-            for row in args.rows {
-                let column = row.get(at..).unwrap_or(&[]).iter().step_by(channels).take(args.kernel_width);
-                for (x, w) in column.zip(&mut weights) {
-                    sum += i32::from(*x) * i32::from(*w as i8);
-                }
-            }
-            *q = requantizer.next(sum);
+            *q = requantizer.next(depthwise_sum(args, x, channel));
         }
     }
+}
+
+/// Sum of products of one output of a depthwise convolution.
+#[inline(always)]
+pub fn depthwise_sum(args: &DepthwiseRow<'_>, x: usize, channel: usize) -> i32 {
+    let (at, channels) = (x * args.step + channel, args.channels.max(1));
+    let mut weights = args.filters.weights.iter().skip(channel).step_by(channels);
+    let mut sum = 0;
+    for row in args.rows {
+        let column = row.get(at..).unwrap_or(&[]).iter().step_by(channels).take(args.kernel_width);
+        for (x, w) in column.zip(&mut weights) {
+            sum += i32::from(*x) * i32::from(*w as i8);
+        }
+    }
+    sum
 }
 
 /// Sum of products of int8 values, in i32.
