@@ -1,6 +1,6 @@
 //! What is known of the served model: its file, its card and its measured error rates.
 
-use super::Args;
+use super::{Args, Limits};
 use crate::classes::DISCLAIMER;
 use crate::files;
 use crate::model_file::ModelFile;
@@ -54,7 +54,7 @@ pub(super) fn load(args: &Args) -> Result<Served> {
     let shipped = |text: &str| serde_json::from_str::<Value>(text).ok();
     let card = card.or_else(|| shipped(SHIPPED.1)).filter(|card| card["files"]["cxr"]["sha256"] == file.sha256);
     let evaluation = evaluation.or_else(|| shipped(SHIPPED.2)).filter(|report| report["model_sha256"] == file.sha256);
-    let json = describe(&file, card.as_ref(), evaluation, report.is_some())?;
+    let json = describe(&file, card.as_ref(), evaluation, report.is_some(), &args.limits)?;
     Ok(Served { file, json, report })
 }
 
@@ -68,7 +68,7 @@ fn beside(prefix: &Path, suffix: &str) -> Result<Option<Value>> {
     value.with_context(|| format!("{}: no JSON: export or evaluate the model again, or move the file away", path.display())).map(Some)
 }
 
-fn describe(file: &ModelFile, card: Option<&Value>, evaluation: Option<Value>, has_report: bool) -> Result<Value> {
+fn describe(file: &ModelFile, card: Option<&Value>, evaluation: Option<Value>, has_report: bool, limits: &Limits) -> Result<Value> {
     let engine = file.engine()?;
     let model = engine.model;
     let [height, width, channels] = engine.input();
@@ -89,6 +89,7 @@ fn describe(file: &ModelFile, card: Option<&Value>, evaluation: Option<Value>, h
         "parameters": of_card("parameters"),
         "macs": of_card("macs"),
         "arena_bytes": model.arena_bytes(),
+        "limits": { "body_bytes": limits.max_body << 20, "files": limits.max_files },
         "evaluation": evaluation,
         "evaluation_report": has_report.then_some("/evaluation"),
     }))
@@ -113,7 +114,13 @@ mod tests {
 
     #[test]
     fn a_model_without_figures_has_none() {
-        let value = describe(&shipped(), None, None, false).unwrap();
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            limits: Limits,
+        }
+        let limits = <Command as clap::Parser>::parse_from(["host"]).limits;
+        let value = describe(&shipped(), None, None, false, &limits).unwrap();
         assert!(value["evaluation"].is_null() && value["parameters"].is_null() && value["evaluation_report"].is_null());
         assert_eq!(value["classes"].as_array().unwrap().len(), 3);
     }
