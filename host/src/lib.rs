@@ -31,6 +31,8 @@ pub mod predict;
 pub mod quantize;
 #[cfg(feature = "lab")]
 pub mod recipe;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "lab")]
 pub mod refusal;
 #[cfg(feature = "lab")]
