@@ -31,10 +31,10 @@ pub mod predict;
 pub mod quantize;
 #[cfg(feature = "lab")]
 pub mod recipe;
-#[cfg(feature = "serve")]
-pub mod serve;
 #[cfg(feature = "lab")]
 pub mod refusal;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "lab")]
 pub mod synthetic;
 #[cfg(feature = "lab")]

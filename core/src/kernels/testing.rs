@@ -392,11 +392,19 @@ fn xorshift(state: &mut u32) -> u32 {
 /// At the first difference.
 #[cfg(test)]
 pub fn check(kernel: &Kernel) {
-    for seed in 1..=4 {
-        let mut runner = std::boxed::Box::new(Runner::new(seed));
-        match runner.run(kernel, 200) {
-            Ok(cases) => assert!(cases > 600, "{cases}"),
-            Err(mismatch) => panic!("seed {seed}: {mismatch:?}"),
+    let kernel = *kernel;
+    let all = move || {
+        for seed in 1..=4 {
+            let mut runner = std::boxed::Box::new(Runner::new(seed));
+            match runner.run(&kernel, 200) {
+                Ok(cases) => assert!(cases > 600, "{cases}"),
+                Err(mismatch) => panic!("seed {seed}: {mismatch:?}"),
+            }
         }
+    };
+    // Unoptimised, the runner is copied by way of the stack.
+    let thread = std::thread::Builder::new().stack_size(32 << 20).spawn(all).expect("a thread");
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
     }
 }
