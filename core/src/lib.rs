@@ -38,7 +38,7 @@
 //! | the model file | [`format`] |
 //! | models in the program | [`embed`] |
 //! | row buffers | [`plan`] |
-//! | operators, a row at a time | [`ops`] |
+//! | softmax with temperature | [`softmax`] |
 //! | inner loops | [`kernels`] |
 //! | filters packed once, where there is memory | [`prepared`] |
 //! | push rows, get a verdict | [`session`], [`verdict`] |
@@ -52,7 +52,8 @@ pub mod explain;
 pub mod format;
 pub mod image;
 pub mod kernels;
-pub mod ops;
+mod ops;
+pub use ops::softmax;
 pub mod plan;
 pub mod prepared;
 pub mod quant;
