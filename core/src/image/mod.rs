@@ -10,57 +10,17 @@
 //! The picture is stretched to the output size; its aspect ratio is not kept (the training images
 //! were squashed to squares by their publishers, and inference must do as training did).
 
-use crate::error::Error;
+mod axis;
+mod row;
 
-/// Fraction steps of a gray level between the passes.
-const STEPS: u32 = 16;
+pub use row::{Row, Window};
+
+use crate::error::Error;
+use axis::{Axis, cut};
+use row::{STEPS, luma};
+
 /// Largest extent of an input image, in pixels.
 pub const MAX_EXTENT: usize = 8192;
-
-/// One row of an image, channels interleaved. Colour becomes luma (77 R + 150 G + 29 B) / 256; alpha is ignored.
-#[derive(Clone, Copy, Debug)]
-pub enum Row<'a> {
-    /// 8-bit gray.
-    Gray8(&'a [u8]),
-    /// 16-bit gray.
-    Gray16(&'a [u16]),
-    /// 8-bit RGB.
-    Rgb8(&'a [u8]),
-    /// 16-bit RGB.
-    Rgb16(&'a [u16]),
-    /// 8-bit RGB with alpha.
-    Rgba8(&'a [u8]),
-    /// 16-bit RGB with alpha.
-    Rgba16(&'a [u16]),
-}
-
-/// Maps stored values to gray: `low` and below is black, `high` and above is white, linear between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Level shown black.
-    pub low: u16,
-    /// Level shown white; above `low`.
-    pub high: u16,
-    /// Swap black and white (DICOM MONOCHROME1).
-    pub invert: bool,
-}
-
-impl Window {
-    /// The whole 8-bit range: values stay as they are.
-    pub const FULL_8: Self = Self { low: 0, high: 255, invert: false };
-    /// The whole 16-bit range.
-    pub const FULL_16: Self = Self { low: 0, high: u16::MAX, invert: false };
-
-    /// Gray level times [`STEPS`], 0 to 4080.
-    #[inline(always)]
-    fn apply(self, value: u32) -> u32 {
-        let (low, high) = (u32::from(self.low), u32::from(self.high));
-        let span = (high - low).max(1);
-        let level = (value.max(low).min(high) - low) * (255 * STEPS);
-        let level = if span == 255 { level / 255 } else { (level + span / 2) / span };
-        if self.invert { 255 * STEPS - level } else { level }
-    }
-}
 
 /// Resizes an image to `W` columns while its rows arrive.
 ///
@@ -225,42 +185,6 @@ impl<const W: usize> Resizer<W> {
     }
 }
 
-/// One axis of the resize.
-#[derive(Clone, Copy)]
-struct Axis {
-    input: u32,
-    output: u32,
-    /// Bits cut from the weights, see [`cut`].
-    cut: u8,
-}
-
-impl Axis {
-    const fn radius(self) -> i32 {
-        2 * (if self.input > self.output { self.input } else { self.output }) as i32
-    }
-
-    /// Distance from output `i` to input `j`, in 1 / (2 * output) input pixels.
-    const fn distance(self, i: u32, j: u32) -> i32 {
-        (2 * j + 1) as i32 * self.output as i32 - (2 * i + 1) as i32 * self.input as i32
-    }
-
-    const fn weight(self, i: u32, j: u32) -> u32 {
-        let w = self.radius() - self.distance(i, j).abs();
-        if w > 0 { self.shorten(w as u32) } else { 0 }
-    }
-
-    /// A weight with the last bits rounded away, so that sums fit.
-    #[inline(always)]
-    const fn shorten(self, weight: u32) -> u32 {
-        if self.cut == 0 { weight } else { (weight + (1 << (self.cut - 1))) >> self.cut }
-    }
-
-    /// True if no input after `j` has weight in output `i`.
-    const fn weight_ends(self, i: u32, j: u32) -> bool {
-        self.distance(i, j) + 2 * self.output as i32 >= self.radius()
-    }
-}
-
 /// Resizes one row; `put(x, value)` receives each output pixel in [`STEPS`] of a gray level.
 #[inline(always)]
 fn horizontal<const W: usize>(
@@ -298,30 +222,9 @@ fn horizontal<const W: usize>(
     }
 }
 
-fn luma<T: Copy + Into<u32>>(pixel: &[T]) -> u32 {
-    match pixel {
-        [r, g, b, ..] => (77 * (*r).into() + 150 * (*g).into() + 29 * (*b).into() + 128) >> 8,
-        _ => 0,
-    }
-}
-
 #[inline(always)]
 fn divide(sum: u32, total: u32) -> u8 {
     ((sum + total * (STEPS / 2)) / (total * STEPS).max(1)) as u8
-}
-
-/// Bits to cut from the weights of an axis so that sums of weights times pixels fit 32 bits with a factor of two to
-/// spare: none up to a reduction of 8192 to 256. `None` for an extent out of range.
-fn cut(input: usize, output: usize) -> Option<u8> {
-    if input == 0 || output == 0 || input > MAX_EXTENT || output > MAX_EXTENT {
-        return None;
-    }
-    // A filter's weights sum to radius^2 / spacing.
-    let (input, output) = (input as u64, output as u64);
-    let total = if input > output { (2 * input * input).checked_div(output)? } else { 2 * output };
-    let sum = total * (255 * u64::from(STEPS));
-    let bits = sum.checked_sub(1)?.checked_ilog2()?;
-    Some(bits.saturating_sub(30) as u8)
 }
 
 #[cfg(test)]
