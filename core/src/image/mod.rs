@@ -20,6 +20,12 @@ use axis::{Axis, cut};
 use row::{STEPS, luma};
 
 /// Largest extent of an input image, in pixels.
+///
+/// ```
+/// use cxr_core::image::{MAX_EXTENT, Resizer, Window};
+/// assert!(Resizer::<256>::new(MAX_EXTENT, MAX_EXTENT, 256, Window::FULL_16).is_ok());
+/// assert!(Resizer::<256>::new(MAX_EXTENT + 1, 1, 256, Window::FULL_16).is_err());
+/// ```
 pub const MAX_EXTENT: usize = 8192;
 
 /// Resizes an image to `W` columns while its rows arrive.
@@ -57,6 +63,12 @@ pub struct Resizer<const W: usize> {
 impl<const W: usize> Resizer<W> {
     /// A resizer from `in_width` x `in_height` to `W` x `out_height`.
     ///
+    /// ```
+    /// use cxr_core::image::{Resizer, Window};
+    /// let resizer = Resizer::<256>::new(3000, 3000, 256, Window { low: 0, high: 4095, invert: false })?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::ImageSize`] where an extent, of input or output, is zero or above [`MAX_EXTENT`]; [`Error::EmptyWindow`].
     pub fn new(in_width: usize, in_height: usize, out_height: usize, window: Window) -> Result<Self, Error> {
@@ -81,6 +93,22 @@ impl<const W: usize> Resizer<W> {
     }
 
     /// Takes the next input row; calls `emit` with each output row that it completes, in order.
+    ///
+    /// ```
+    /// use cxr_core::{format::Model, image::{Resizer, Row, Window}, session::Session};
+    /// # const FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
+    /// let model = Model::parse(FILE)?;
+    /// let mut arena = vec![0; model.arena_bytes()];
+    /// let mut session = Session::new(&model, &mut arena)?;
+    /// let mut resizer = Resizer::<16>::new(300, 200, model.input().height.into(), Window::FULL_8)?;
+    /// for _ in 0..200 {
+    ///     let mut pushed = Ok(());
+    ///     resizer.push_row(Row::Gray8(&[128; 300]), |row| pushed = pushed.and_then(|()| session.push_gray_row(row)))?;
+    ///     pushed?;
+    /// }
+    /// let verdict = session.finish()?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::RowLength`], [`Error::TooManyRows`]; nothing is taken then.
@@ -113,6 +141,14 @@ impl<const W: usize> Resizer<W> {
     }
 
     /// Rows still missing.
+    ///
+    /// ```
+    /// # use cxr_core::image::{Resizer, Row, Window};
+    /// let mut resizer = Resizer::<2>::new(2, 5, 2, Window::FULL_8)?;
+    /// resizer.push_row(Row::Gray8(&[1, 2]), |_| ())?;
+    /// assert_eq!(resizer.rows_left(), 4);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn rows_left(&self) -> usize {
         (self.in_height - self.taken) as usize
     }

@@ -4,6 +4,13 @@
 pub(super) const STEPS: u32 = 16;
 
 /// One row of an image, channels interleaved. Colour becomes luma (77 R + 150 G + 29 B) / 256; alpha is ignored.
+///
+/// ```
+/// use cxr_core::image::{Resizer, Row, Window};
+/// let mut resizer = Resizer::<2>::new(2, 1, 1, Window::FULL_8)?;
+/// resizer.push_row(Row::Rgb8(&[90, 90, 90, 255, 0, 0]), |row| assert_eq!(row, &[90, 77]))?;
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Row<'a> {
     /// 8-bit gray.
@@ -21,6 +28,17 @@ pub enum Row<'a> {
 }
 
 /// Maps stored values to gray: `low` and below is black, `high` and above is white, linear between.
+///
+/// DICOM's window centre `c` and width `w` (PS3.3, C.11.2.1.2) are `low = c - 0.5 - (w - 1) / 2` and
+/// `high = c - 0.5 + (w - 1) / 2`; a photometric interpretation of MONOCHROME1 is `invert`.
+///
+/// ```
+/// use cxr_core::image::{Resizer, Row, Window};
+/// let window = Window { low: 1000, high: 2000, invert: true }; // centre 1500.5, width 1001, MONOCHROME1
+/// let mut resizer = Resizer::<3>::new(3, 1, 1, window)?;
+/// resizer.push_row(Row::Gray16(&[900, 1200, 2500]), |row| assert_eq!(row, &[255, 204, 0]))?;
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Level shown black.
@@ -33,8 +51,20 @@ pub struct Window {
 
 impl Window {
     /// The whole 8-bit range: values stay as they are.
+    ///
+    /// ```
+    /// # use cxr_core::image::{Resizer, Row, Window};
+    /// Resizer::<2>::new(2, 1, 1, Window::FULL_8)?.push_row(Row::Gray8(&[7, 200]), |row| assert_eq!(row, &[7, 200]))?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const FULL_8: Self = Self { low: 0, high: 255, invert: false };
     /// The whole 16-bit range.
+    ///
+    /// ```
+    /// # use cxr_core::image::{Resizer, Row, Window};
+    /// Resizer::<1>::new(1, 1, 1, Window::FULL_16)?.push_row(Row::Gray16(&[200 * 257]), |row| assert_eq!(row, &[200]))?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const FULL_16: Self = Self { low: 0, high: u16::MAX, invert: false };
 
     /// Gray level times [`STEPS`], 0 to 4080.
