@@ -8,11 +8,11 @@
 //! use cxr_core::embed::{Arena, EmbeddedModel};
 //! use cxr_core::session::Session;
 //!
-//! cxr_core::embed_model!(pub struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr"));
+//! cxr_core::embed_model!(pub struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
 //!
 //! let mut arena: Arena<Chest> = Chest::ARENA; // in firmware: a `static`
 //! let mut session = Session::embedded::<Chest, _>(&mut arena); // no Result: nothing can go wrong
-//! session.push_gray_row(&[0; 256])?;
+//! session.push_gray_row(&[0; 16])?;
 //! # Ok::<(), cxr_core::error::Error>(())
 //! ```
 
@@ -30,9 +30,9 @@ use crate::session::Session;
 ///     M::ARENA_BYTES + 4 * M::MAP_LEN + M::ROW_LEN
 /// }
 ///
-/// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr"));
+/// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
 /// const RAM: usize = ram::<Chest>();
-/// assert!(RAM < 40_960);
+/// assert!(RAM < 1024);
 /// ```
 pub trait EmbeddedModel {
     /// The arena as an array of exactly [`ARENA_BYTES`](Self::ARENA_BYTES).
@@ -58,7 +58,7 @@ pub trait EmbeddedModel {
 ///
 /// ```
 /// use cxr_core::embed::{Arena, EmbeddedModel};
-/// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr"));
+/// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
 /// let arena: Arena<Chest> = [0; Chest::ARENA_BYTES];
 /// ```
 pub type Arena<M> = <M as EmbeddedModel>::Arena;
@@ -69,14 +69,14 @@ impl<'b> Session<'static, 'b> {
     ///
     /// ```
     /// use cxr_core::{embed::EmbeddedModel, session::Session};
-    /// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr"));
+    /// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
     /// let mut arena = [0; Chest::ARENA_BYTES];
     /// let session = Session::embedded::<Chest, _>(&mut arena);
     /// ```
     ///
     /// ```compile_fail,E0080
     /// use cxr_core::{embed::EmbeddedModel, session::Session};
-    /// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr"));
+    /// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
     /// let mut arena = [0; Chest::ARENA_BYTES - 1];
     /// let session = Session::embedded::<Chest, _>(&mut arena);
     /// ```
@@ -101,7 +101,7 @@ impl<'b> Session<'static, 'b> {
 /// use cxr_core::embed::EmbeddedModel;
 /// cxr_core::embed_model! {
 ///     /// The chest X-ray model.
-///     pub struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")
+///     pub struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr")
 /// }
 /// assert_eq!(Chest::MODEL.class_name(0), "Normal/NA");
 /// ```

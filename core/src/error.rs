@@ -3,6 +3,13 @@
 use core::fmt;
 
 /// What went wrong. Every variant leaves the caller's buffers valid and the session reusable.
+///
+/// ```
+/// use cxr_core::{error::Error, format::Model};
+/// let error = Model::parse(b"GIF89a").unwrap_err();
+/// assert_eq!(error, Error::BadMagic);
+/// assert_eq!(error.to_string(), "not a .cxr model file: it does not start with CXRM");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

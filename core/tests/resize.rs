@@ -104,6 +104,11 @@ fn within_a_gray_level_of_pillow() {
         let [width, height, out_width, out_height, low, high, invert, step] = numbers[..] else { panic!("{line}") };
         let window = Window { low: low as u16, high: high as u16, invert: invert != 0 };
         let case = Case { kind, width, height, out_width, out_height, window };
+        // Unoptimised, the large ones take minutes.
+        if cfg!(debug_assertions) && width * height > 1 << 21 {
+            golden.by_ref().take((out_height.div_ceil(step) * out_width) as usize).for_each(drop);
+            continue;
+        }
         let (mut y, mut worst) = (0, 0.0f64);
         run(&case, |row| {
             if y % step == 0 {
