@@ -66,5 +66,6 @@ pub fn serve<P: Platform>(mut device: Device, mut platform: P) -> ! {
     let _ = device.greet(&mut platform);
     loop {
         let _ = device.poll(&mut platform);
+        platform.yield_now();
     }
 }

@@ -40,6 +40,9 @@ pub enum Command {
     /// Serve the upload page and its API.
     #[cfg(feature = "serve")]
     Serve(crate::serve::Args),
+    /// Classify X-ray images on a board.
+    #[cfg(feature = "device")]
+    Device(crate::device::Args),
 }
 
 /// Dataset commands.
@@ -78,5 +81,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Predict(args) => crate::predict::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => crate::serve::run(&args),
+        #[cfg(feature = "device")]
+        Command::Device(args) => crate::device::run(&args),
     }
 }

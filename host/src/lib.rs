@@ -12,6 +12,8 @@ pub mod cli;
 #[cfg(feature = "lab")]
 pub mod dataset;
 pub mod decode;
+#[cfg(feature = "device")]
+pub mod device;
 #[cfg(feature = "lab")]
 pub mod evaluate;
 #[cfg(feature = "lab")]

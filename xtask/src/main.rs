@@ -2,6 +2,7 @@
 
 mod bare_metal;
 mod capi;
+mod firmware;
 mod install;
 mod no_panic;
 mod shell;
@@ -9,7 +10,6 @@ mod steps;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Development tasks of the workspace.
@@ -30,15 +30,8 @@ enum Task {
     },
     /// Write core/capi/include/cxr.h from the sources of the C interface.
     Header,
-    /// Build the firmware, run it under QEMU on the mps2-an386 and check its self-test.
-    Firmware {
-        /// Model to embed (default: models/default.cxr).
-        #[arg(long, value_name = "FILE")]
-        model: Option<PathBuf>,
-        /// Golden fixture of that model (default: tests/golden/NAME.json).
-        #[arg(long, value_name = "FILE")]
-        fixture: Option<PathBuf>,
-    },
+    /// Build the firmware of every board, run those that QEMU emulates, report what they take; fails over budget.
+    Firmware(firmware::Args),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +50,6 @@ fn run() -> Result<()> {
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
         Task::Header => capi::write_header(&workspace),
-        Task::Firmware { model, fixture } => bare_metal::firmware(&workspace, model.as_deref(), fixture.as_deref()),
+        Task::Firmware(args) => firmware::firmware(&workspace, &args),
     }
 }

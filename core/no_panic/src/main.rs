@@ -18,11 +18,11 @@ use cxr_core::explain;
 use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::image::{Resizer, Row, Window};
 use cxr_core::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel};
-use cxr_core::ops::{Rows, average_pool_2d, conv_2d, dense, max_pool_2d, softmax};
 use cxr_core::plan;
 use cxr_core::quant;
 use cxr_core::session::{Session, Verdict};
 use cxr_core::shape::{Padding, Shape, Window2d};
+use cxr_core::softmax;
 
 cxr_core::embed_model!(struct Embedded, concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/default.cxr"));
 
@@ -178,27 +178,8 @@ fn operators(outside: &mut Outside<'_>) {
     softmax::softmax(floats, scale, &mut probabilities);
     black_box(probabilities);
 
-    // What a parsed model cannot give, a caller of the operators can.
-    let Ok(model) = Model::parse(outside.file) else { return };
-    let Some(layer) = model.layer(a) else { return };
-    let mut under = Rows::new();
-    for row in rows {
-        let _ = under.push(row);
-    }
     let kernel = Kernel::best();
     let values = &mut *outside.values;
-    conv_2d::row(&layer, window_2d, &under, &kernel, values);
-    conv_2d::gray_row(&layer, bytes, window_2d, &under, &kernel, values);
-    conv_2d::depthwise_row(&layer, window_2d, &under, &kernel, values);
-    average_pool_2d::row(&layer, window_2d, &under, values);
-    average_pool_2d::global(&layer, outside.arena, values);
-    average_pool_2d::add_cells(values, outside.arena);
-    black_box(average_pool_2d::sums(values).sum::<i32>());
-    max_pool_2d::fold(window_2d, b, outside.arena, values);
-    max_pool_2d::fold_all(outside.arena, values);
-    dense::accumulate(&layer, b, values, &kernel, outside.map);
-    dense::explain(&layer, b, values, outside.map);
-
     let filters = Filters { weights: bytes, bias: bytes, scales: bytes, zero_point: 0 };
     let conv = ConvRow { rows, filters, span: a, step: b, channels: c };
     let gray = GrayRow { rows, filters, span: a, step: b, channels: c };

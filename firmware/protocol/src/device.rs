@@ -34,9 +34,10 @@ pub trait Platform {
     /// Milliseconds of a clock that may wrap.
     fn millis(&mut self) -> u32;
 
-    /// Called after each row of the network, the longest that the board computes without a break: feed the watchdog,
+    /// Called after each row of the network, the longest that the board computes without a break, and whenever the line was
+    /// looked at: feed the watchdog,
     /// poll USB.
-    fn between_rows(&mut self) {}
+    fn yield_now(&mut self) {}
 
     /// Runs the golden fixture; `working` must be called every now and then.
     fn self_test(&mut self, session: &mut Session<'_, '_>, working: &mut dyn FnMut(&mut Self)) -> Option<SelfTest>;
@@ -384,7 +385,7 @@ impl<const W: usize> Incoming<W> {
             if session.push_gray_row(gray).is_err() {
                 failure = Some(Failure::Fault(Fault::Internal));
             }
-            platform.between_rows();
+            platform.yield_now();
             rows += 1;
             // A picture lower than the network's input has rows that keep the board busy for long.
             if rows % WORKING_ROWS == 0 {
@@ -420,6 +421,7 @@ fn hello<'a, const ROW: usize>(model: &Model<'_>, identity: &Identity<'a>) -> Re
         kernel: cxr_core::kernels::Kernel::best().name(),
         classes: identity.classes,
         abstain_below: model.abstain_below(),
+        refuse_above: model.refusal().map(|head| head.refuse_above()),
         chunk: CHUNK as u16,
         row: (2 * ROW) as u16,
     })
