@@ -31,6 +31,8 @@ pub struct Prepared<'a> {
     kernel: Kernel,
     file: u32,
     packed: &'a [u8],
+    /// As in the file: reading a layer's record takes longer than adding up a short row.
+    layers: [Option<Layer<'a>>; MAX_LAYERS],
     /// Where each layer's filters end; those of the first layer for gray rows come before all.
     ends: [usize; MAX_LAYERS + 1],
 }
@@ -48,7 +50,7 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
-    pub fn new(model: &Model<'_>, kernel: Kernel, buffer: &'a mut [u8]) -> Result<Self, Error> {
+    pub fn new(model: &Model<'a>, kernel: Kernel, buffer: &'a mut [u8]) -> Result<Self, Error> {
         let (needed, given) = (Self::bytes(model, &kernel), buffer.len());
         let start = buffer.as_ptr().align_offset(ALIGN).min(ALIGN - 1);
         let Some(buffer) = buffer.get_mut(..needed) else {
@@ -62,7 +64,8 @@ impl<'a> Prepared<'a> {
             }
             *end = at;
         }
-        Ok(Self { kernel, file: model.checksum(), packed: buffer, ends })
+        let layers = core::array::from_fn(|i| model.layer(i));
+        Ok(Self { kernel, file: model.checksum(), packed: buffer, layers, ends })
     }
 
     /// The kernel that reads these filters.
@@ -73,6 +76,12 @@ impl<'a> Prepared<'a> {
     /// True if `model` is the file that was prepared.
     pub const fn is_of(&self, model: &Model<'_>) -> bool {
         self.file == model.checksum()
+    }
+
+    /// Layer `i` of the model.
+    #[inline(always)]
+    pub(crate) fn layer(&self, i: usize) -> Option<Layer<'a>> {
+        self.layers.get(i).copied().flatten()
     }
 
     /// Filters of layer `i`, of the first for gray rows if `gray`; empty where nothing was packed.
