@@ -117,8 +117,9 @@ impl<'n> Image<'n> {
             return dicom::decode(bytes, name, max_bytes);
         }
         let (decoder, orientation, format) = open(bytes, name, max_bytes)?;
-        let mut pixels = DynamicImage::from_decoder(decoder)
-            .map_err(|error| Refusal::new(Kind::Damaged, format!("{name}: damaged image ({error}): replace the file or leave it out")))?;
+        let mut pixels = DynamicImage::from_decoder(decoder).map_err(|error| {
+            Refusal::new(Kind::Damaged, format!("{name}: damaged image ({error}): replace the file or leave it out"))
+        })?;
         pixels.apply_orientation(orientation);
         // Gray with alpha has no row type of its own; all others are read in place.
         let pixels = match pixels {
