@@ -7,6 +7,8 @@
 pub mod agreement;
 #[cfg(feature = "lab")]
 pub mod augment;
+#[cfg(feature = "lab")]
+pub mod bench;
 pub mod classes;
 pub mod cli;
 #[cfg(feature = "lab")]

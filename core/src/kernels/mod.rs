@@ -23,6 +23,9 @@ mod avx512;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 #[allow(unsafe_code)]
 mod avx_vnni;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[allow(unsafe_code)]
+mod neon;
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(target_arch = "aarch64", target_feature = "neon"),
@@ -30,6 +33,9 @@ mod avx_vnni;
 ))]
 #[allow(unsafe_code)]
 mod simd;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[allow(unsafe_code)]
+mod simd128;
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(target_arch = "aarch64", target_feature = "neon"),
@@ -241,10 +247,18 @@ impl Kernel {
     }
 }
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use neon::available as vector_kernels;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use simd128::available as vector_kernels;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 use x86::available as vector_kernels;
 
-#[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
+#[cfg(not(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
 fn vector_kernels() -> impl Iterator<Item = Kernel> {
     core::iter::empty()
 }

@@ -6,6 +6,7 @@
 use super::pack::{HEADER, Layout, Shape, WORD, word};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 use crate::quant::requantize;
+use core::hint::black_box;
 use core::mem::MaybeUninit;
 
 /// Instructions on vectors of 32-bit lanes.
@@ -277,6 +278,8 @@ impl Tile {
                     row = row.add(WORD);
                 }
             }
+            // Through memory, for else the loop below, which is not unrolled, would keep the sums there all the time.
+            let sums = black_box(sums);
             for b in 0..BLOCKS {
                 let scale = I::load(group.add((BLOCKS + b) * vector));
                 let channel = first + b * I::LANES;
