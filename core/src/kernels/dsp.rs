@@ -8,6 +8,7 @@ use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 #[cfg(target_abi = "eabihf")]
 use crate::shape::MAX_KERNEL;
 use core::arch::{asm, naked_asm};
+use core::mem::MaybeUninit;
 
 /// Lets the assembler take the extension where the target is a processor that may lack it.
 #[cfg(cortex_m_dsp_optional)]
@@ -31,11 +32,10 @@ const TAPS: usize = 192;
 const CHANNELS: usize = 32;
 
 /// Widened activations: for each four taps, taps 0 and 2 of every column, then taps 1 and 3 of every column.
-#[repr(align(4))]
-struct Tile([u32; TAPS / 2 * COLUMNS]);
+type Tile = [u32; TAPS / 2 * COLUMNS];
 
 /// Sums of [`CHANNELS`] output channels, of every column each.
-type Sums = [[i32; COLUMNS]; CHANNELS];
+type Sums = [MaybeUninit<[i32; COLUMNS]>; CHANNELS];
 
 /// True if the processor has the extension: Armv7E-M always, Armv8-M where ID_ISAR3 says so, which is for privileged
 /// code to read.
@@ -59,25 +59,27 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
     };
     let passes = stride.div_ceil(TAPS);
     let pass = stride.div_ceil(passes).next_multiple_of(4);
-    let mut tile = Tile([0; TAPS / 2 * COLUMNS]);
-    let mut sums: Sums = [[0; COLUMNS]; CHANNELS];
+    // Clearing it would take longer than many a row.
+    let mut tile = MaybeUninit::<Tile>::uninit();
+    let tile = tile.as_mut_ptr().cast::<u32>();
+    let mut sums: Sums = [MaybeUninit::uninit(); CHANNELS];
     for x in (0..width).step_by(COLUMNS) {
         // Beyond the right edge the last column is computed again.
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
             let sums = &mut sums[..CHANNELS.min(args.channels - channel)];
-            load_bias(&args.filters.bias[4 * channel..], sums);
+            let sums = load_bias(&args.filters.bias[4 * channel..], sums);
             for tap in (0..stride).step_by(pass) {
                 let taps = pass.min(stride - tap);
                 if passes > 1 || channel == 0 {
-                    widen(args, columns, tap, taps, &mut tile);
+                    widen(args, columns, tap, taps, tile);
                 }
-                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` holds `TAPS` taps of each column
+                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
                 // and `taps`, a multiple of 4 that is not 0, is at most that.
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + tap);
                     let sums = sums.as_mut_ptr_range();
-                    dots(tile.0.as_ptr(), weights, taps, sums.start, sums.end, stride - taps);
+                    dots(tile, weights, taps, sums.start, sums.end, stride - taps);
                 }
             }
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
@@ -87,17 +89,18 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
 
 /// Starts every column's sum with the bias.
 #[inline(always)]
-fn load_bias(bias: &[u8], sums: &mut [[i32; COLUMNS]]) {
+fn load_bias<'a>(bias: &[u8], sums: &'a mut [MaybeUninit<[i32; COLUMNS]>]) -> &'a mut [[i32; COLUMNS]] {
     for (sums, bias) in sums.iter_mut().zip(bias.chunks_exact(4)) {
-        *sums = [i32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]); COLUMNS];
+        sums.write([i32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]); COLUMNS]);
     }
+    // SAFETY: all are written: `width` found a bias for each channel.
+    unsafe { core::slice::from_raw_parts_mut(sums.as_mut_ptr().cast(), sums.len()) }
 }
 
 /// Taps `tap..tap + taps` of every column's window into the tile.
 #[inline(always)]
-fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize, tile: &mut Tile) {
+fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize, to: *mut u32) {
     let (y, at) = (tap / args.span, tap % args.span);
-    let to = tile.0.as_mut_ptr();
     if args.span % 4 == 0 {
         let (mut done, mut at) = (0, at);
         for row in &args.rows[y..] {
@@ -425,25 +428,27 @@ pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
     let Some(width) = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len()) else {
         return scalar::gray_row(args, out);
     };
-    let mut tile = Tile([0; TAPS / 2 * COLUMNS]);
-    let mut sums: Sums = [[0; COLUMNS]; CHANNELS];
+    // Clearing it would take longer than many a row.
+    let mut tile = MaybeUninit::<Tile>::uninit();
+    let tile = tile.as_mut_ptr().cast::<u32>();
+    let mut sums: Sums = [MaybeUninit::uninit(); CHANNELS];
     for x in (0..width).step_by(COLUMNS) {
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
             let sums = &mut sums[..CHANNELS.min(args.channels - channel)];
-            load_bias(&args.filters.bias[4 * channel..], sums);
+            let sums = load_bias(&args.filters.bias[4 * channel..], sums);
             for at in (0..stride).step_by(2 * TAPS) {
                 let bytes = (2 * TAPS).min(stride - at);
                 if stride > 2 * TAPS || channel == 0 {
                     let taps = args.taps().min((at + bytes) / 2) - at / 2;
-                    gather(args.rows, args.span, args.step, columns, at / 2, taps, PAIRS, tile.0.as_mut_ptr());
+                    gather(args.rows, args.span, args.step, columns, at / 2, taps, PAIRS, tile);
                 }
-                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` holds `TAPS` taps of each column
+                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
                 // and `bytes`, a multiple of 4 that is not 0, is at most two for each.
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + at);
                     let sums = sums.as_mut_ptr_range();
-                    gray_dots(tile.0.as_ptr(), weights, bytes, sums.start, sums.end, stride - bytes);
+                    gray_dots(tile, weights, bytes, sums.start, sums.end, stride - bytes);
                 }
             }
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
@@ -483,9 +488,9 @@ struct Group {
     channels: usize,
     step: usize,
     /// Where each triple starts.
-    triples: [*const i8; TRIPLES],
+    triples: [MaybeUninit<*const i8>; TRIPLES],
     /// For each tap channels 0 and 2, then channels 1 and 3.
-    weights: [[[u32; 2]; TRIPLE]; TRIPLES],
+    weights: [MaybeUninit<[[u32; 2]; TRIPLE]>; TRIPLES],
 }
 
 /// `None`, and nothing done, where the layer is not of the form that this takes.
@@ -508,8 +513,8 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
         offset: offset(&args.filters),
         channels,
         step: args.step,
-        triples: [core::ptr::null(); TRIPLES],
-        weights: [[[0; 2]; TRIPLE]; TRIPLES],
+        triples: [MaybeUninit::uninit(); TRIPLES],
+        weights: [MaybeUninit::uninit(); TRIPLES],
     };
     let per_row = if kernel_width < TRIPLE { kernel_width } else { kernel_width.div_ceil(TRIPLE) };
     for channel in (0..channels).step_by(4) {
@@ -524,15 +529,15 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
                 // The last triple of a row may overlap the one before; its weights do not.
                 let first = if kernel_width < TRIPLE { i } else { (TRIPLE * i).min(kernel_width - TRIPLE) };
                 let taps = if kernel_width < TRIPLE { i..i + 1 } else { TRIPLE * i..kernel_width };
-                *triple = row[first * channels + channel..].as_ptr();
-                for (tap, to) in (first..).zip(to) {
+                triple.write(row[first * channels + channel..].as_ptr());
+                to.write(core::array::from_fn(|k| {
+                    let tap = first + k;
                     let weights = if taps.contains(&tap) { quad(weights, tap * channels + channel) } else { 0 };
-                    *to = [even(weights), odd(weights)];
-                }
+                    [even(weights), odd(weights)]
+                }));
             }
         }
-        group.end = &raw const group.triples[per_row * args.rows.len() - 1];
-        group.end = group.end.wrapping_add(1);
+        group.end = group.triples.as_ptr().cast::<*const i8>().wrapping_add(per_row * args.rows.len());
         let out = out[channel..].as_mut_ptr();
         // SAFETY: `width` found that each row holds every window; the four values read there and those written lie at
         // `channel..channel + 4` of `channels`.
@@ -544,7 +549,7 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
 /// Every column of four channels, from `out` to `end`: 28 instructions for the 12 multiplications of a triple.
 ///
 /// # Safety
-/// There is a triple and a column. At each triple, moved by any column's step, four values can be read, and again
+/// There is a triple and a column; triples before the end are set. At each, moved by any column's step, four values can be read, and again
 /// `between` and twice `between` after it; at each pixel of `out` four can be written.
 #[cfg(target_abi = "eabihf")]
 #[unsafe(naked)]

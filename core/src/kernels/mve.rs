@@ -7,6 +7,7 @@ use super::layout::width;
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, dsp};
 use crate::shape::MAX_KERNEL;
 use core::arch::{asm, naked_asm};
+use core::mem::MaybeUninit;
 
 /// Columns computed together.
 const COLUMNS: usize = 2;
@@ -20,10 +21,12 @@ const GROUPS: usize = 8;
 
 /// Windows of two columns.
 #[repr(C, align(16))]
+#[allow(dead_code)] // read and written as bytes
 struct Windows([[u8; WINDOW]; COLUMNS]);
 
 /// Sums of [`GROUPS`] groups: of the first column's four channels, then of the second's.
 #[repr(C, align(16))]
+#[allow(dead_code)] // read and written as words
 struct Sums([[[i32; GROUP]; COLUMNS]; GROUPS]);
 
 /// True if the processor has vectors of integers and of floating point and the start-up code lets this code use them.
@@ -92,8 +95,10 @@ fn rows(
     source: &Source,
     out: &mut [i8],
 ) {
-    let mut windows = Windows([[0; WINDOW]; COLUMNS]);
-    let mut sums = Sums([[[0; GROUP]; COLUMNS]; GROUPS]);
+    // Clearing them would take longer than many a row.
+    let mut windows = MaybeUninit::<Windows>::uninit();
+    let mut sums = MaybeUninit::<Sums>::uninit();
+    let (windows, sums) = (windows.as_mut_ptr().cast::<u8>(), sums.as_mut_ptr().cast::<i32>());
     let zero_point = i32::from(filters.zero_point);
     for x in (0..width).step_by(COLUMNS) {
         // Beyond the right edge the last column is computed again, and so are channels where they are no whole groups.
@@ -105,29 +110,30 @@ fn rows(
                 channel = channels - GROUP;
             }
             let groups = groups.max(1);
-            let sums = sums.0[..groups].as_flattened_mut().as_flattened_mut().as_mut_ptr_range();
             // SAFETY: `width` found `channels` biases, scales and filters of `stride` bytes, of which `groups` whole groups
             // begin at `channel`; `columns` are below the width of `out`, whose pixels have `channels` values, and their
-            // windows in the rows. What follows a window's last tap meets weights of zero.
+            // windows in the rows. There is room for `WINDOW` bytes of each column and for the sums of `GROUPS` groups;
+            // what follows a window's last tap is undefined and meets weights of zero.
             unsafe {
-                bias_sums(filters.bias.as_ptr().add(4 * channel), groups, sums.start);
+                let end = sums.add(COLUMNS * GROUP * groups);
+                bias_sums(filters.bias.as_ptr().add(4 * channel), groups, sums);
                 for at in (0..stride).step_by(WINDOW) {
                     if stride > WINDOW || channel == 0 {
                         let tap = at / weight;
                         let (y, first) = if tap == 0 { (0, 0) } else { (tap / source.span, tap % source.span) };
                         let taps = (WINDOW / weight).min(source.taps - tap);
-                        for (window, x) in windows.0.iter_mut().zip(columns) {
+                        for (i, x) in columns.into_iter().enumerate() {
                             let rows = source.rows.as_ptr().add(y);
-                            gather(rows, x * source.step, first, source.span, taps, window.as_mut_ptr());
+                            gather(rows, x * source.step, first, source.span, taps, windows.add(WINDOW * i));
                         }
                     }
                     let weights = filters.weights.as_ptr().add(channel * stride + at);
                     let bytes = WINDOW.min(stride - at);
-                    dots(&Pass::new(&windows, stride, bytes), weights, sums.start, sums.end);
+                    dots(&Pass::new(windows, stride, bytes), weights, sums, end);
                 }
                 let out = columns.map(|x| out.as_mut_ptr().add(x * channels + channel));
                 let scales = filters.scales.as_ptr().add(4 * channel);
-                requantize(sums.start, groups, scales, zero_point, out);
+                requantize(sums, groups, scales, zero_point, out);
             }
             channel += GROUP * groups;
         }
@@ -152,9 +158,8 @@ struct Pass {
 
 impl Pass {
     #[inline(always)]
-    fn new(windows: &Windows, stride: usize, bytes: usize) -> Self {
+    fn new(windows: *const u8, stride: usize, bytes: usize) -> Self {
         let whole = (bytes - 1) / 16 * 16;
-        let windows = windows.0.as_ptr().cast::<u8>();
         let tail_at = windows.wrapping_add(whole);
         Self { windows, stride, tail: bytes - whole, tail_at, advance: GROUP * stride - whole, whole }
     }
@@ -342,14 +347,7 @@ unsafe fn requantize(sums: *const i32, groups: usize, scales: *const u8, zero_po
 macro_rules! gather {
     ($name:ident, $loop:literal, $load:literal, $store:literal, $advance:literal) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            rows: *const *const i8,
-            offset: usize,
-            first: usize,
-            span: usize,
-            taps: usize,
-            to: *mut u8,
-        ) {
+        unsafe extern "C" fn $name(rows: *const *const i8, offset: usize, first: usize, span: usize, taps: usize, to: *mut u8) {
             naked_asm!(
                 ".cpu cortex-m55",
                 "push {{r4-r8, lr}}",
@@ -411,17 +409,17 @@ unsafe fn widen(from: *const i8, count: usize, to: *mut u8) {
 
 /// Channels of a depthwise convolution computed together.
 const LANES: usize = 8;
-/// Most taps of a depthwise filter.
-const TAPS: usize = MAX_KERNEL * MAX_KERNEL;
+/// Most taps of a depthwise filter; the kernel of the DSP extension takes larger ones.
+const TAPS: usize = 49;
 
 /// Eight channels of one layer, as [`depthwise_group`] reads them. In `bias` and `scales` even channels come first, then odd.
 #[repr(C, align(16))]
 struct Lanes {
-    weights: [[i16; LANES]; TAPS],
     bias: [u32; LANES],
     scales: [u32; LANES],
+    weights: [MaybeUninit<[i16; LANES]>; TAPS],
     /// Where each tap reads the first window.
-    taps: [*const i8; TAPS],
+    taps: [MaybeUninit<*const i8>; TAPS],
 }
 
 /// One output row of a depthwise convolution; `out` is `width * channels` long.
@@ -440,7 +438,12 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
     if channels < LANES || count > TAPS {
         return None;
     }
-    let mut lanes = Lanes { weights: [[0; LANES]; TAPS], bias: [0; LANES], scales: [0; LANES], taps: [core::ptr::null(); TAPS] };
+    let mut lanes = Lanes {
+        bias: [0; LANES],
+        scales: [0; LANES],
+        weights: [MaybeUninit::uninit(); TAPS],
+        taps: [MaybeUninit::uninit(); TAPS],
+    };
     for channel in (0..channels).step_by(LANES) {
         // The last group may repeat channels of the one before.
         let channel = channel.min(channels - LANES);
@@ -458,7 +461,7 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
         let mut taps = lanes.taps.iter_mut();
         for row in args.rows {
             for (i, tap) in (0..kernel_width).zip(&mut taps) {
-                *tap = row[i * channels + channel..].as_ptr();
+                tap.write(row[i * channels + channel..].as_ptr());
             }
         }
         for x in (0..width).step_by(COLUMNS) {
@@ -478,16 +481,10 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
 /// Two columns of eight channels: 15 instructions a tap for 16 multiplications.
 ///
 /// # Safety
-/// At each of the first `count` taps of `lanes`, of which there is one, eight values can be read `offset[0]` bytes further and again
+/// The first `count` taps and weights of `lanes` are set, of which there is one. At each tap eight values can be read `offset[0]` bytes further and again
 /// `offset[1]` after that; each of `out` can be written for eight.
 #[inline(always)]
-unsafe fn depthwise_group(
-    lanes: &Lanes,
-    count: usize,
-    offset: [usize; COLUMNS],
-    zero_point: i8,
-    out: [*mut i8; COLUMNS],
-) {
+unsafe fn depthwise_group(lanes: &Lanes, count: usize, offset: [usize; COLUMNS], zero_point: i8, out: [*mut i8; COLUMNS]) {
     // SAFETY: the caller's.
     unsafe {
         asm!(
