@@ -3,7 +3,7 @@
 //! Four output columns at a time: what lies under their windows is widened to i16 once, interleaved in the order in which
 //! the inner loop wants it, and then serves every output channel. `docs/kernels.md` has the counts.
 
-use super::layout::width;
+use super::columns::{COLUMNS, dots, load_bias, width};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 #[cfg(target_abi = "eabihf")]
 use crate::shape::MAX_KERNEL;
@@ -12,20 +12,18 @@ use core::mem::MaybeUninit;
 
 /// Lets the assembler take the extension where the target is a processor that may lack it.
 #[cfg(cortex_m_dsp_optional)]
-macro_rules! dsp {
+macro_rules! arch {
     () => {
         ".cpu cortex-m33"
     };
 }
 #[cfg(not(cortex_m_dsp_optional))]
-macro_rules! dsp {
+macro_rules! arch {
     () => {
         ""
     };
 }
 
-/// Columns computed together.
-const COLUMNS: usize = 4;
 /// Taps that a tile holds; longer filters are summed in several passes.
 const TAPS: usize = 192;
 /// Output channels whose sums wait between two passes.
@@ -85,16 +83,6 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
         }
     }
-}
-
-/// Starts every column's sum with the bias.
-#[inline(always)]
-fn load_bias<'a>(bias: &[u8], sums: &'a mut [MaybeUninit<[i32; COLUMNS]>]) -> &'a mut [[i32; COLUMNS]] {
-    for (sums, bias) in sums.iter_mut().zip(bias.chunks_exact(4)) {
-        sums.write([i32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]); COLUMNS]);
-    }
-    // SAFETY: all are written: `width` found a bias for each channel.
-    unsafe { core::slice::from_raw_parts_mut(sums.as_mut_ptr().cast(), sums.len()) }
 }
 
 /// Taps `tap..tap + taps` of every column's window into the tile.
@@ -165,7 +153,7 @@ fn gather(
 #[unsafe(naked)]
 unsafe extern "C" fn gather_columns(from: &[*const i8; COLUMNS], count: usize, to: *mut i16, places: u32) -> *mut i16 {
     naked_asm!(
-        dsp!(),
+        arch!(),
         "push {{r4-r8, lr}}",
         "ldm r0, {{r4-r7}}",
         "add r1, r1, r4",
@@ -194,7 +182,7 @@ unsafe extern "C" fn gather_columns(from: &[*const i8; COLUMNS], count: usize, t
 #[unsafe(naked)]
 unsafe extern "C" fn widen_columns(from: &[*const i8; COLUMNS], taps: usize, to: *mut u32) {
     naked_asm!(
-        dsp!(),
+        arch!(),
         "push {{r4-r11, lr}}",
         "ldm r0, {{r3-r6}}",
         "add r1, r1, r3",
@@ -230,7 +218,7 @@ fn quad(bytes: &[u8], at: usize) -> u32 {
 fn even(quad: u32) -> u32 {
     let halves;
     // SAFETY: registers only.
-    unsafe { asm!(dsp!(), "sxtb16 {}, {}", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe { asm!(arch!(), "sxtb16 {}, {}", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags)) };
     halves
 }
 
@@ -240,69 +228,16 @@ fn odd(quad: u32) -> u32 {
     let halves;
     // SAFETY: registers only.
     unsafe {
-        asm!(dsp!(), "sxtb16 {}, {}, ror #8", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags))
+        asm!(arch!(), "sxtb16 {}, {}, ror #8", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags))
     };
     halves
-}
-
-/// Adds to each channel's four sums the products of its weights and the tile.
-///
-/// Eight blocks make the loop, which is entered so that the remainder comes first. A block takes a word of weights.
-///
-/// # Safety
-/// `bytes` of weights are a multiple of 4 and not 0; `tile` holds as many taps of four columns; `sums..end` is a whole
-/// number of channels, not 0; for each of them `weights` can be read for `bytes`, the next channel's `skip` bytes after them.
-macro_rules! dots {
-    ($name:ident, $block_bytes:literal, $($block:literal),+) => {
-        #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            tile: *const u32,
-            weights: *const u8,
-            bytes: usize,
-            sums: *mut [i32; COLUMNS],
-            end: *mut [i32; COLUMNS],
-            skip: usize,
-        ) {
-            naked_asm!(
-                dsp!(),
-                "push {{r4-r11, lr}}",
-                // Where to enter the loop: at block -bytes / 4 mod 8.
-                "rsb r4, r2, #0",
-                "ubfx r4, r4, #2, #3",
-                concat!("mov r5, #", $block_bytes),
-                "mul r4, r4, r5",
-                "adr r5, 3f",
-                "add r5, r5, r4",
-                "orr r5, r5, #1",
-                "push {{r0, r2, r5}}",
-                "2:",
-                "ldm r3, {{r4-r7}}",
-                "ldrd r0, r2, [sp]",
-                "add r2, r2, r1",
-                "ldr pc, [sp, #8]",
-                ".p2align 2",
-                "3:",
-                ".rept 8",
-                $($block,)+
-                ".endr",
-                "cmp r1, r2",
-                "bne 3b",
-                "stm r3!, {{r4-r7}}",
-                "ldrd r0, r2, [sp, #48]",
-                "add r1, r1, r2",
-                "cmp r3, r0",
-                "bne 2b",
-                "add sp, sp, #12",
-                "pop {{r4-r11, pc}}",
-            )
-        }
-    };
 }
 
 // Four int8 weights: 16 multiplications in 13 instructions.
 dots!(
     dots,
     52,
+    2,
     "ldr lr, [r1], #4",
     "ldm.w r0!, {{r8-r11}}",
     "sxtb16 r12, lr",
@@ -322,6 +257,7 @@ dots!(
 dots!(
     gray_dots,
     24,
+    2,
     "ldr r12, [r1], #4",
     "ldm.w r0!, {{r8-r11}}",
     "smlad r4, r8, r12, r4",
@@ -378,7 +314,7 @@ unsafe extern "C" fn requantize_columns(
     out: &[*mut i8; COLUMNS],
 ) {
     naked_asm!(
-        dsp!(),
+        arch!(),
         "push {{r4-r11, lr}}",
         "ldr r12, [sp, #36]",
         "ldm r12, {{r4-r7}}",
@@ -555,7 +491,7 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
 #[unsafe(naked)]
 unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mut i8) {
     naked_asm!(
-        dsp!(),
+        arch!(),
         "push {{r4-r11, lr}}",
         "push {{r0, r1, r2}}",
         // s8-s11: scales, s12: 1.5 * 2^23.
@@ -666,7 +602,7 @@ fn smlad(a: u32, b: u32, sum: i32) -> i32 {
     let out;
     // SAFETY: registers only; the Q flag that an overflow sets is not used.
     unsafe {
-        asm!(dsp!(), "smlad {}, {}, {}, {}", out(reg) out, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack))
+        asm!(arch!(), "smlad {}, {}, {}, {}", out(reg) out, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack))
     };
     out
 }

@@ -3,7 +3,7 @@
 //! Two output columns and four output channels at a time, whose eight sums take all the registers that can be summed into.
 //! What lies under the two windows is copied together once for all channels. `docs/kernels.md` has the counts.
 
-use super::layout::width;
+use super::columns::width;
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, dsp};
 use crate::shape::MAX_KERNEL;
 use core::arch::{asm, naked_asm};
