@@ -4,6 +4,11 @@
 //! rounding half to even). `docs/quantization.md` derives it.
 
 /// Largest magnitude that [`round_ties_even`] takes.
+///
+/// ```
+/// use cxr_core::quant::{ROUND_LIMIT, round_ties_even};
+/// assert_eq!(round_ties_even(-ROUND_LIMIT), -4_194_304);
+/// ```
 pub const ROUND_LIMIT: f32 = 4_194_304.0;
 
 /// Rounds to the nearest integer, ties to even, for `|x| <= 2^22`.

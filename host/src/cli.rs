@@ -37,6 +37,9 @@ pub enum Command {
     Evaluate(crate::evaluate::Args),
     /// Classify X-ray images.
     Predict(crate::predict::Args),
+    /// Serve the upload page and its API.
+    #[cfg(feature = "serve")]
+    Serve(crate::serve::Args),
 }
 
 /// Dataset commands.
@@ -73,5 +76,7 @@ pub fn run(cli: Cli) -> Result<()> {
         #[cfg(feature = "lab")]
         Command::Evaluate(args) => crate::evaluate::run(&args),
         Command::Predict(args) => crate::predict::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => crate::serve::run(&args),
     }
 }

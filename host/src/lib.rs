@@ -32,6 +32,10 @@ pub mod quantize;
 #[cfg(feature = "lab")]
 pub mod recipe;
 #[cfg(feature = "lab")]
+pub mod refusal;
+#[cfg(feature = "serve")]
+pub mod serve;
+#[cfg(feature = "lab")]
 pub mod synthetic;
 #[cfg(feature = "lab")]
 pub mod train;

@@ -136,6 +136,24 @@ impl Engine<'_> {
         })
     }
 
+    /// The sum of each channel of the last feature map over its cells: what the refusal head reads.
+    pub fn features(&self, image: &[u8]) -> Result<Vec<i32>> {
+        let dense = self.model.layer_count().checked_sub(1).and_then(|last| self.model.layer(last));
+        let channels = usize::from(dense.context("the model has no layers")?.input.channels);
+        let last = self.model.layer_count().checked_sub(2).context("the model has no feature map")?;
+        let mut arena = vec![0; self.model.arena_bytes()];
+        let mut session = Session::new(&self.model, &mut arena)?;
+        let mut sums = vec![0; channels];
+        for row in image.chunks_exact(self.model.input().row_len()) {
+            session.push_row_observed(row, &mut |layer, _row, values| {
+                if layer == last {
+                    values.iter().enumerate().for_each(|(i, value)| sums[i % channels] += i32::from(*value));
+                }
+            })?;
+        }
+        Ok(sums)
+    }
+
     /// Runs an interleaved image and returns every layer's bytes.
     pub fn observe(&self, image: &[u8]) -> Result<Observed> {
         let model = self.model;

@@ -11,7 +11,7 @@ use std::time::Instant;
 /// Arguments of `host predict`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Images: PNG, JPEG, TIFF or BMP, told by their content.
+    /// Images: PNG, JPEG, TIFF, BMP or DICOM, told by their content.
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// Model file; the shipped models/default.cxr if absent.
@@ -25,7 +25,8 @@ pub struct Args {
     pub heatmap: Option<PathBuf>,
 }
 
-const CAUTION: &str = "Caution: in the training data disease goes with age and origin (Normal and Pneumonia: mostly children of one hospital; \
+/// What the training data make of age and origin.
+pub(crate) const CAUTION: &str = "Caution: in the training data disease goes with age and origin (Normal and Pneumonia: mostly children of one hospital; \
 COVID-19: adults), so a verdict may reflect those instead.";
 
 /// Runs the command; every image is tried.
@@ -72,12 +73,17 @@ pub fn default_model() -> Result<PathBuf> {
 }
 
 /// A classified image.
-struct Prediction {
-    image: String,
-    sha256: String,
-    answer: Answer,
-    milliseconds: f64,
-    heatmap: Option<PathBuf>,
+pub(crate) struct Prediction {
+    /// Its path or name.
+    pub(crate) image: String,
+    /// Of the file.
+    pub(crate) sha256: String,
+    /// What `core` said.
+    pub(crate) answer: Answer,
+    /// Decoding and inference.
+    pub(crate) milliseconds: f64,
+    /// Where its overlay was written.
+    pub(crate) heatmap: Option<PathBuf>,
 }
 
 fn predict(engine: Engine<'_>, path: &Path, heatmaps: Option<&Path>) -> Result<Prediction> {
@@ -100,7 +106,8 @@ fn predict(engine: Engine<'_>, path: &Path, heatmaps: Option<&Path>) -> Result<P
 }
 
 impl Prediction {
-    fn to_json(&self, file: &ModelFile, engine: Engine<'_>) -> Value {
+    /// What `predict --json` prints and the server answers.
+    pub(crate) fn to_json(&self, file: &ModelFile, engine: Engine<'_>) -> Value {
         let class = |k: usize| engine.model.class_name(k);
         let probabilities: Map<String, Value> =
             self.answer.probabilities.iter().enumerate().map(|(k, p)| (class(k).to_owned(), json!(p))).collect();
@@ -114,6 +121,8 @@ impl Prediction {
             "logits": self.answer.logits,
             "abstained": self.answer.class.is_none(),
             "reason": self.answer.reason,
+            "refusal_score": self.answer.refusal_score,
+            "refuse_above": engine.model.refusal().map(|head| head.refuse_above()),
             "milliseconds": self.milliseconds,
         });
         if let Some(path) = &self.heatmap {
@@ -129,6 +138,11 @@ impl Prediction {
         }
         match (self.answer.class, &self.answer.reason) {
             (Some(class), _) => println!("  verdict: {}", engine.model.class_name(class)),
+            (None, Some(reason)) if reason == "out_of_distribution" => println!(
+                "  no verdict: this does not look like a frontal chest X-ray (score {:.1}, refused above {:.1})",
+                self.answer.refusal_score.unwrap_or(f32::NAN),
+                engine.model.refusal().map_or(f32::NAN, |head| head.refuse_above())
+            ),
             (None, reason) => println!(
                 "  no verdict: {} (the top probability must reach {:.1} %)",
                 reason.as_deref().unwrap_or("withheld").replace('_', " "),
@@ -195,6 +209,8 @@ mod tests {
                 "model_sha256",
                 "probabilities",
                 "reason",
+                "refusal_score",
+                "refuse_above",
                 "sha256"
             ]
         );

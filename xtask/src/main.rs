@@ -1,7 +1,9 @@
 //! `cargo xtask`: installs what a bare machine lacks, then builds and tests everything.
 
 mod bare_metal;
+mod capi;
 mod install;
+mod no_panic;
 mod shell;
 mod steps;
 
@@ -26,6 +28,8 @@ enum Task {
         #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
         only: Vec<steps::Step>,
     },
+    /// Write core/capi/include/cxr.h from the sources of the C interface.
+    Header,
     /// Build the firmware, run it under QEMU on the mps2-an386 and check its self-test.
     Firmware {
         /// Model to embed (default: models/default.cxr).
@@ -52,6 +56,7 @@ fn run() -> Result<()> {
     let workspace = shell::Workspace::locate()?;
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
+        Task::Header => capi::write_header(&workspace),
         Task::Firmware { model, fixture } => bare_metal::firmware(&workspace, model.as_deref(), fixture.as_deref()),
     }
 }

@@ -15,7 +15,36 @@ pub mod dsp;
 #[cfg(cortex_m_mve)]
 #[allow(unsafe_code)]
 pub mod mve;
+pub mod pack;
 pub mod scalar;
+
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx512;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx_vnni;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+#[allow(unsafe_code)]
+mod simd;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+#[allow(unsafe_code)]
+mod winograd;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod x86;
+
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -30,6 +59,8 @@ pub struct Filters<'a> {
     pub scales: &'a [u8],
     /// Zero point of the output.
     pub zero_point: i8,
+    /// The same, packed by the kernel that runs them ([`Kernel::pack`]); empty where they are not.
+    pub packed: &'a [u8],
 }
 
 /// Arguments of a convolution over one output row.
@@ -114,6 +145,8 @@ pub struct Kernel {
     pub(crate) gray_row: fn(&GrayRow<'_>, &mut [i8]),
     pub(crate) depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
     pub(crate) dot: fn(&[i8], &[u8]) -> i32,
+    /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
+    pub(crate) pack: Option<fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize>,
 }
 
 impl Kernel {
@@ -124,6 +157,7 @@ impl Kernel {
         gray_row: scalar::gray_row,
         depthwise_row: scalar::depthwise_row,
         dot: scalar::dot,
+        pack: None,
     };
 
     /// Armv7-M without the DSP extension: Cortex-M3.
@@ -152,7 +186,7 @@ impl Kernel {
             Some(Self::ARMV7M),
             None,
         ];
-        faster.into_iter().flatten().chain(core::iter::once(Self::SCALAR))
+        faster.into_iter().flatten().chain(vector_kernels()).chain(core::iter::once(Self::SCALAR))
     }
 
     /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
@@ -184,6 +218,20 @@ impl Kernel {
         self.name
     }
 
+    /// Bytes that these filters take when packed, 0 where the kernel reads them as they are.
+    pub fn packed_len(&self, shape: &pack::Shape, filters: &Filters<'_>) -> usize {
+        self.pack(shape, filters, &mut [])
+    }
+
+    /// Packs filters for this kernel, once, so that it need not at every row; the bytes taken, which are written only
+    /// if `out` is that long.
+    pub fn pack(&self, shape: &pack::Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
+        match self.pack {
+            Some(pack) if shape.is_covered_by(filters) => pack(shape, filters, out),
+            _ => 0,
+        }
+    }
+
     /// One output row of a convolution; `out` is `width * channels` long.
     #[inline]
     pub fn conv_row(&self, args: &ConvRow<'_>, out: &mut [i8]) {
@@ -207,6 +255,14 @@ impl Kernel {
     pub fn dot(&self, values: &[i8], weights: &[u8]) -> i32 {
         (self.dot)(values, weights)
     }
+}
+
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+use x86::available as vector_kernels;
+
+#[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
+fn vector_kernels() -> impl Iterator<Item = Kernel> {
+    core::iter::empty()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A kernel's test module is one call of [`check`]; bare-metal images keep a [`Runner`] in a `static` and call [`Runner::run`].
 //! Around every buffer lies noise, so that a kernel that uses what it must not see is found out.
 
-use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel};
+use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, pack};
 use crate::quant::requantize;
 use crate::shape::MAX_KERNEL;
 
@@ -11,6 +11,9 @@ use crate::shape::MAX_KERNEL;
 const ROWS: usize = 96 * 1024;
 const WEIGHTS: usize = 96 * 1024;
 const OUT: usize = 4096;
+/// Room for packed filters, where kernels pack them.
+const PACKED: usize =
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")) { 1 << 20 } else { 0 };
 const CHANNELS: usize = 160;
 /// Values after the output row that must stay as they are.
 const GUARD: usize = 16;
@@ -94,6 +97,7 @@ pub struct Runner {
     bias: Aligned<[u8; 4 * CHANNELS]>,
     scales: Aligned<[u8; 4 * CHANNELS]>,
     out: Aligned<[i8; OUT]>,
+    packed: Aligned<[u8; PACKED]>,
     random: u32,
     cases: u32,
 }
@@ -107,6 +111,7 @@ impl Runner {
             bias: Aligned([0; 4 * CHANNELS]),
             scales: Aligned([0; 4 * CHANNELS]),
             out: Aligned([0; OUT]),
+            packed: Aligned([0; PACKED]),
             random: seed.wrapping_mul(2) | 1,
             cases: 0,
         }
@@ -252,59 +257,69 @@ impl Runner {
             bias: &self.bias.0[..4 * channels],
             scales: &self.scales.0[..4 * channels],
             zero_point,
+            packed: &[],
         };
-        let guard = case.offsets[2] as i8;
-        self.out.0[..(case.offsets[2] + len + GUARD).min(OUT)].fill(guard);
-        let out = &mut self.out.0[case.offsets[2]..][..len];
+        let wide = case.operation == Operation::Gray;
         let step = case.stride * input;
-        match case.operation {
-            Operation::Conv => kernel.conv_row(&ConvRow { rows, filters, span: width * input, step, channels }, out),
-            Operation::Gray => kernel.gray_row(&GrayRow { rows, filters, span: width, step, channels }, out),
-            Operation::Depthwise => {
-                kernel.depthwise_row(&DepthwiseRow { rows, filters, kernel_width: width, step, channels }, out);
+        let shape = pack::Shape { height, span: width * input, step, channels, wide };
+        let packed_len = if filters_are_packed(case.operation) { kernel.pack(&shape, &filters, &mut self.packed.0) } else { 0 };
+        // As they are in the file, then packed, where this kernel packs.
+        for packed_len in [0, packed_len].into_iter().take(1 + usize::from(packed_len > 0)) {
+            let filters = Filters { packed: self.packed.0.get(..packed_len).unwrap_or(&[]), ..filters };
+            let guard = case.offsets[2] as i8;
+            self.out.0[..(case.offsets[2] + len + GUARD).min(OUT)].fill(guard);
+            let out = &mut self.out.0[case.offsets[2]..][..len];
+            match case.operation {
+                Operation::Conv => kernel.conv_row(&ConvRow { rows, filters, span: width * input, step, channels }, out),
+                Operation::Gray => kernel.gray_row(&GrayRow { rows, filters, span: width, step, channels }, out),
+                Operation::Depthwise => {
+                    kernel.depthwise_row(&DepthwiseRow { rows, filters, kernel_width: width, step, channels }, out);
+                }
+                Operation::Dot => {
+                    // Of two lengths the shorter counts.
+                    let longer = &self.rows.0[case.offsets[0]..][..input + case.offsets[2]];
+                    let found = kernel.dot(longer, filters.weights);
+                    let expected = longer.iter().zip(filters.weights).map(|(x, w)| i32::from(*x) * i32::from(*w as i8)).sum();
+                    compare(kernel, case, 0, expected, found)?;
+                    continue;
+                }
             }
-            Operation::Dot => {
-                // Of two lengths the shorter counts.
-                let longer = &self.rows.0[case.offsets[0]..][..input + case.offsets[2]];
-                let found = kernel.dot(longer, filters.weights);
-                let expected = longer.iter().zip(filters.weights).map(|(x, w)| i32::from(*x) * i32::from(*w as i8)).sum();
-                return compare(kernel, case, 0, expected, found);
-            }
-        }
 
-        for (index, found) in out.iter().enumerate() {
-            let (at, channel) = (index / channels * step, index % channels);
-            let mut sum = 0i32;
-            for (y, row) in rows.iter().enumerate() {
-                match case.operation {
-                    Operation::Conv => {
-                        for (i, x) in row[at..at + width * input].iter().enumerate() {
-                            sum += i32::from(*x) * i32::from(filters.weights[channel * stride + y * width * input + i] as i8);
+            for (index, found) in out.iter().enumerate() {
+                let (at, channel) = (index / channels * step, index % channels);
+                let mut sum = 0i32;
+                for (y, row) in rows.iter().enumerate() {
+                    match case.operation {
+                        Operation::Conv => {
+                            for (i, x) in row[at..at + width * input].iter().enumerate() {
+                                sum += i32::from(*x) * i32::from(filters.weights[channel * stride + y * width * input + i] as i8);
+                            }
                         }
-                    }
-                    Operation::Gray => {
-                        for (i, x) in row[at..at + width].iter().enumerate() {
-                            let w = channel * stride + 2 * (y * width + i);
-                            sum += i32::from(*x) * i32::from(i16::from_le_bytes([filters.weights[w], filters.weights[w + 1]]));
+                        Operation::Gray => {
+                            for (i, x) in row[at..at + width].iter().enumerate() {
+                                let w = channel * stride + 2 * (y * width + i);
+                                sum +=
+                                    i32::from(*x) * i32::from(i16::from_le_bytes([filters.weights[w], filters.weights[w + 1]]));
+                            }
                         }
-                    }
-                    _ => {
-                        for i in 0..width {
-                            let w = filters.weights[(y * width + i) * input + channel] as i8;
-                            sum += i32::from(row[at + i * input + channel]) * i32::from(w);
+                        _ => {
+                            for i in 0..width {
+                                let w = filters.weights[(y * width + i) * input + channel] as i8;
+                                sum += i32::from(row[at + i * input + channel]) * i32::from(w);
+                            }
                         }
                     }
                 }
+                let word = |bytes: &[u8]| core::array::from_fn(|i| bytes[4 * channel + i]);
+                let bias = i32::from_le_bytes(word(filters.bias));
+                let expected = requantize(sum + bias, f32::from_le_bytes(word(filters.scales)), zero_point);
+                compare(kernel, case, index, i32::from(expected), i32::from(*found))?;
             }
-            let word = |bytes: &[u8]| core::array::from_fn(|i| bytes[4 * channel + i]);
-            let bias = i32::from_le_bytes(word(filters.bias));
-            let expected = requantize(sum + bias, f32::from_le_bytes(word(filters.scales)), zero_point);
-            compare(kernel, case, index, i32::from(expected), i32::from(*found))?;
-        }
-        let end = case.offsets[2] + len;
-        let around = self.out.0[end..(end + GUARD).min(OUT)].iter().enumerate().map(|(i, v)| (len + i, v));
-        for (index, found) in around.chain(self.out.0[..case.offsets[2]].iter().map(|v| (usize::MAX, v))) {
-            compare(kernel, case, index, i32::from(guard), i32::from(*found))?;
+            let end = case.offsets[2] + len;
+            let around = self.out.0[end..(end + GUARD).min(OUT)].iter().enumerate().map(|(i, v)| (len + i, v));
+            for (index, found) in around.chain(self.out.0[..case.offsets[2]].iter().map(|v| (usize::MAX, v))) {
+                compare(kernel, case, index, i32::from(guard), i32::from(*found))?;
+            }
         }
         Ok(())
     }
@@ -355,6 +370,10 @@ impl Runner {
     }
 }
 
+const fn filters_are_packed(operation: Operation) -> bool {
+    matches!(operation, Operation::Conv | Operation::Gray)
+}
+
 fn compare(kernel: &Kernel, case: Case, index: usize, expected: i32, found: i32) -> Result<(), Mismatch> {
     if expected == found { Ok(()) } else { Err(Mismatch { kernel: kernel.name(), case, index, expected, found }) }
 }
@@ -373,11 +392,19 @@ fn xorshift(state: &mut u32) -> u32 {
 /// At the first difference.
 #[cfg(test)]
 pub fn check(kernel: &Kernel) {
-    for seed in 1..=4 {
-        let mut runner = std::boxed::Box::new(Runner::new(seed));
-        match runner.run(kernel, 200) {
-            Ok(cases) => assert!(cases > 600, "{cases}"),
-            Err(mismatch) => panic!("seed {seed}: {mismatch:?}"),
+    let kernel = *kernel;
+    let all = move || {
+        for seed in 1..=4 {
+            let mut runner = std::boxed::Box::new(Runner::new(seed));
+            match runner.run(&kernel, 200) {
+                Ok(cases) => assert!(cases > 600, "{cases}"),
+                Err(mismatch) => panic!("seed {seed}: {mismatch:?}"),
+            }
         }
+    };
+    // Unoptimised, the runner is copied by way of the stack.
+    let thread = std::thread::Builder::new().stack_size(32 << 20).spawn(all).expect("a thread");
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
     }
 }
