@@ -3,39 +3,37 @@
 //! Four output columns at a time: what lies under their windows is widened to i16 once, interleaved in the order in which
 //! the inner loop wants it, and then serves every output channel. `docs/kernels.md` has the counts.
 
-use super::layout::width;
+use super::columns::{COLUMNS, dots, load_bias, width};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 #[cfg(target_abi = "eabihf")]
 use crate::shape::MAX_KERNEL;
 use core::arch::{asm, naked_asm};
+use core::mem::MaybeUninit;
 
 /// Lets the assembler take the extension where the target is a processor that may lack it.
 #[cfg(cortex_m_dsp_optional)]
-macro_rules! dsp {
+macro_rules! arch {
     () => {
         ".cpu cortex-m33"
     };
 }
 #[cfg(not(cortex_m_dsp_optional))]
-macro_rules! dsp {
+macro_rules! arch {
     () => {
         ""
     };
 }
 
-/// Columns computed together.
-const COLUMNS: usize = 4;
 /// Taps that a tile holds; longer filters are summed in several passes.
 const TAPS: usize = 192;
 /// Output channels whose sums wait between two passes.
 const CHANNELS: usize = 32;
 
 /// Widened activations: for each four taps, taps 0 and 2 of every column, then taps 1 and 3 of every column.
-#[repr(align(4))]
-struct Tile([u32; TAPS / 2 * COLUMNS]);
+type Tile = [u32; TAPS / 2 * COLUMNS];
 
 /// Sums of [`CHANNELS`] output channels, of every column each.
-type Sums = [[i32; COLUMNS]; CHANNELS];
+type Sums = [MaybeUninit<[i32; COLUMNS]>; CHANNELS];
 
 /// True if the processor has the extension: Armv7E-M always, Armv8-M where ID_ISAR3 says so, which is for privileged
 /// code to read.
@@ -59,25 +57,27 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
     };
     let passes = stride.div_ceil(TAPS);
     let pass = stride.div_ceil(passes).next_multiple_of(4);
-    let mut tile = Tile([0; TAPS / 2 * COLUMNS]);
-    let mut sums: Sums = [[0; COLUMNS]; CHANNELS];
+    // Clearing it would take longer than many a row.
+    let mut tile = MaybeUninit::<Tile>::uninit();
+    let tile = tile.as_mut_ptr().cast::<u32>();
+    let mut sums: Sums = [MaybeUninit::uninit(); CHANNELS];
     for x in (0..width).step_by(COLUMNS) {
         // Beyond the right edge the last column is computed again.
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
             let sums = &mut sums[..CHANNELS.min(args.channels - channel)];
-            load_bias(&args.filters.bias[4 * channel..], sums);
+            let sums = load_bias(&args.filters.bias[4 * channel..], sums);
             for tap in (0..stride).step_by(pass) {
                 let taps = pass.min(stride - tap);
                 if passes > 1 || channel == 0 {
-                    widen(args, columns, tap, taps, &mut tile);
+                    widen(args, columns, tap, taps, tile);
                 }
-                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` holds `TAPS` taps of each column
+                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
                 // and `taps`, a multiple of 4 that is not 0, is at most that.
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + tap);
                     let sums = sums.as_mut_ptr_range();
-                    dots(tile.0.as_ptr(), weights, taps, sums.start, sums.end, stride - taps);
+                    dots(tile, weights, taps, sums.start, sums.end, stride - taps);
                 }
             }
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
@@ -85,19 +85,10 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
     }
 }
 
-/// Starts every column's sum with the bias.
-#[inline(always)]
-fn load_bias(bias: &[u8], sums: &mut [[i32; COLUMNS]]) {
-    for (sums, bias) in sums.iter_mut().zip(bias.chunks_exact(4)) {
-        *sums = [i32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]); COLUMNS];
-    }
-}
-
 /// Taps `tap..tap + taps` of every column's window into the tile.
 #[inline(always)]
-fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize, tile: &mut Tile) {
+fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize, to: *mut u32) {
     let (y, at) = (tap / args.span, tap % args.span);
-    let to = tile.0.as_mut_ptr();
     if args.span % 4 == 0 {
         let (mut done, mut at) = (0, at);
         for row in &args.rows[y..] {
@@ -162,7 +153,7 @@ fn gather(
 #[unsafe(naked)]
 unsafe extern "C" fn gather_columns(from: &[*const i8; COLUMNS], count: usize, to: *mut i16, places: u32) -> *mut i16 {
     naked_asm!(
-        dsp!(),
+        arch!(),
         "push {{r4-r8, lr}}",
         "ldm r0, {{r4-r7}}",
         "add r1, r1, r4",
@@ -191,7 +182,7 @@ unsafe extern "C" fn gather_columns(from: &[*const i8; COLUMNS], count: usize, t
 #[unsafe(naked)]
 unsafe extern "C" fn widen_columns(from: &[*const i8; COLUMNS], taps: usize, to: *mut u32) {
     naked_asm!(
-        dsp!(),
+        arch!(),
         "push {{r4-r11, lr}}",
         "ldm r0, {{r3-r6}}",
         "add r1, r1, r3",
@@ -227,7 +218,7 @@ fn quad(bytes: &[u8], at: usize) -> u32 {
 fn even(quad: u32) -> u32 {
     let halves;
     // SAFETY: registers only.
-    unsafe { asm!(dsp!(), "sxtb16 {}, {}", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags)) };
+    unsafe { asm!(arch!(), "sxtb16 {}, {}", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags)) };
     halves
 }
 
@@ -237,69 +228,16 @@ fn odd(quad: u32) -> u32 {
     let halves;
     // SAFETY: registers only.
     unsafe {
-        asm!(dsp!(), "sxtb16 {}, {}, ror #8", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags))
+        asm!(arch!(), "sxtb16 {}, {}, ror #8", out(reg) halves, in(reg) quad, options(pure, nomem, nostack, preserves_flags))
     };
     halves
-}
-
-/// Adds to each channel's four sums the products of its weights and the tile.
-///
-/// Eight blocks make the loop, which is entered so that the remainder comes first. A block takes a word of weights.
-///
-/// # Safety
-/// `bytes` of weights are a multiple of 4 and not 0; `tile` holds as many taps of four columns; `sums..end` is a whole
-/// number of channels, not 0; for each of them `weights` can be read for `bytes`, the next channel's `skip` bytes after them.
-macro_rules! dots {
-    ($name:ident, $block_bytes:literal, $($block:literal),+) => {
-        #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            tile: *const u32,
-            weights: *const u8,
-            bytes: usize,
-            sums: *mut [i32; COLUMNS],
-            end: *mut [i32; COLUMNS],
-            skip: usize,
-        ) {
-            naked_asm!(
-                dsp!(),
-                "push {{r4-r11, lr}}",
-                // Where to enter the loop: at block -bytes / 4 mod 8.
-                "rsb r4, r2, #0",
-                "ubfx r4, r4, #2, #3",
-                concat!("mov r5, #", $block_bytes),
-                "mul r4, r4, r5",
-                "adr r5, 3f",
-                "add r5, r5, r4",
-                "orr r5, r5, #1",
-                "push {{r0, r2, r5}}",
-                "2:",
-                "ldm r3, {{r4-r7}}",
-                "ldrd r0, r2, [sp]",
-                "add r2, r2, r1",
-                "ldr pc, [sp, #8]",
-                ".p2align 2",
-                "3:",
-                ".rept 8",
-                $($block,)+
-                ".endr",
-                "cmp r1, r2",
-                "bne 3b",
-                "stm r3!, {{r4-r7}}",
-                "ldrd r0, r2, [sp, #48]",
-                "add r1, r1, r2",
-                "cmp r3, r0",
-                "bne 2b",
-                "add sp, sp, #12",
-                "pop {{r4-r11, pc}}",
-            )
-        }
-    };
 }
 
 // Four int8 weights: 16 multiplications in 13 instructions.
 dots!(
     dots,
     52,
+    2,
     "ldr lr, [r1], #4",
     "ldm.w r0!, {{r8-r11}}",
     "sxtb16 r12, lr",
@@ -319,6 +257,7 @@ dots!(
 dots!(
     gray_dots,
     24,
+    2,
     "ldr r12, [r1], #4",
     "ldm.w r0!, {{r8-r11}}",
     "smlad r4, r8, r12, r4",
@@ -375,7 +314,7 @@ unsafe extern "C" fn requantize_columns(
     out: &[*mut i8; COLUMNS],
 ) {
     naked_asm!(
-        dsp!(),
+        arch!(),
         "push {{r4-r11, lr}}",
         "ldr r12, [sp, #36]",
         "ldm r12, {{r4-r7}}",
@@ -425,25 +364,27 @@ pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
     let Some(width) = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len()) else {
         return scalar::gray_row(args, out);
     };
-    let mut tile = Tile([0; TAPS / 2 * COLUMNS]);
-    let mut sums: Sums = [[0; COLUMNS]; CHANNELS];
+    // Clearing it would take longer than many a row.
+    let mut tile = MaybeUninit::<Tile>::uninit();
+    let tile = tile.as_mut_ptr().cast::<u32>();
+    let mut sums: Sums = [MaybeUninit::uninit(); CHANNELS];
     for x in (0..width).step_by(COLUMNS) {
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
             let sums = &mut sums[..CHANNELS.min(args.channels - channel)];
-            load_bias(&args.filters.bias[4 * channel..], sums);
+            let sums = load_bias(&args.filters.bias[4 * channel..], sums);
             for at in (0..stride).step_by(2 * TAPS) {
                 let bytes = (2 * TAPS).min(stride - at);
                 if stride > 2 * TAPS || channel == 0 {
                     let taps = args.taps().min((at + bytes) / 2) - at / 2;
-                    gather(args.rows, args.span, args.step, columns, at / 2, taps, PAIRS, tile.0.as_mut_ptr());
+                    gather(args.rows, args.span, args.step, columns, at / 2, taps, PAIRS, tile);
                 }
-                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` holds `TAPS` taps of each column
+                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
                 // and `bytes`, a multiple of 4 that is not 0, is at most two for each.
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + at);
                     let sums = sums.as_mut_ptr_range();
-                    gray_dots(tile.0.as_ptr(), weights, bytes, sums.start, sums.end, stride - bytes);
+                    gray_dots(tile, weights, bytes, sums.start, sums.end, stride - bytes);
                 }
             }
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
@@ -483,9 +424,9 @@ struct Group {
     channels: usize,
     step: usize,
     /// Where each triple starts.
-    triples: [*const i8; TRIPLES],
+    triples: [MaybeUninit<*const i8>; TRIPLES],
     /// For each tap channels 0 and 2, then channels 1 and 3.
-    weights: [[[u32; 2]; TRIPLE]; TRIPLES],
+    weights: [MaybeUninit<[[u32; 2]; TRIPLE]>; TRIPLES],
 }
 
 /// `None`, and nothing done, where the layer is not of the form that this takes.
@@ -508,8 +449,8 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
         offset: offset(&args.filters),
         channels,
         step: args.step,
-        triples: [core::ptr::null(); TRIPLES],
-        weights: [[[0; 2]; TRIPLE]; TRIPLES],
+        triples: [MaybeUninit::uninit(); TRIPLES],
+        weights: [MaybeUninit::uninit(); TRIPLES],
     };
     let per_row = if kernel_width < TRIPLE { kernel_width } else { kernel_width.div_ceil(TRIPLE) };
     for channel in (0..channels).step_by(4) {
@@ -524,15 +465,15 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
                 // The last triple of a row may overlap the one before; its weights do not.
                 let first = if kernel_width < TRIPLE { i } else { (TRIPLE * i).min(kernel_width - TRIPLE) };
                 let taps = if kernel_width < TRIPLE { i..i + 1 } else { TRIPLE * i..kernel_width };
-                *triple = row[first * channels + channel..].as_ptr();
-                for (tap, to) in (first..).zip(to) {
+                triple.write(row[first * channels + channel..].as_ptr());
+                to.write(core::array::from_fn(|k| {
+                    let tap = first + k;
                     let weights = if taps.contains(&tap) { quad(weights, tap * channels + channel) } else { 0 };
-                    *to = [even(weights), odd(weights)];
-                }
+                    [even(weights), odd(weights)]
+                }));
             }
         }
-        group.end = &raw const group.triples[per_row * args.rows.len() - 1];
-        group.end = group.end.wrapping_add(1);
+        group.end = group.triples.as_ptr().cast::<*const i8>().wrapping_add(per_row * args.rows.len());
         let out = out[channel..].as_mut_ptr();
         // SAFETY: `width` found that each row holds every window; the four values read there and those written lie at
         // `channel..channel + 4` of `channels`.
@@ -544,13 +485,13 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
 /// Every column of four channels, from `out` to `end`: 28 instructions for the 12 multiplications of a triple.
 ///
 /// # Safety
-/// There is a triple and a column. At each triple, moved by any column's step, four values can be read, and again
+/// There is a triple and a column; triples before the end are set. At each, moved by any column's step, four values can be read, and again
 /// `between` and twice `between` after it; at each pixel of `out` four can be written.
 #[cfg(target_abi = "eabihf")]
 #[unsafe(naked)]
 unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mut i8) {
     naked_asm!(
-        dsp!(),
+        arch!(),
         "push {{r4-r11, lr}}",
         "push {{r0, r1, r2}}",
         // s8-s11: scales, s12: 1.5 * 2^23.
@@ -661,7 +602,7 @@ fn smlad(a: u32, b: u32, sum: i32) -> i32 {
     let out;
     // SAFETY: registers only; the Q flag that an overflow sets is not used.
     unsafe {
-        asm!(dsp!(), "smlad {}, {}, {}, {}", out(reg) out, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack))
+        asm!(arch!(), "smlad {}, {}, {}, {}", out(reg) out, in(reg) a, in(reg) b, in(reg) sum, options(pure, nomem, nostack))
     };
     out
 }

@@ -3,11 +3,15 @@
 //! A kernel computes one output row from the input rows under its window, padding already in place. Every
 //! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had.
 
+#[cfg(cortex_m3)]
+#[allow(unsafe_code)]
+pub mod armv7m;
+#[cfg(any(cortex_m3, cortex_m_dsp))]
+#[allow(unsafe_code)]
+mod columns;
 #[cfg(cortex_m_dsp)]
 #[allow(unsafe_code)]
 pub mod dsp;
-#[cfg(cortex_m_dsp)]
-mod layout;
 #[cfg(cortex_m_mve)]
 #[allow(unsafe_code)]
 pub mod mve;
@@ -162,6 +166,16 @@ impl Kernel {
         pack: None,
     };
 
+    /// Armv7-M without the DSP extension: Cortex-M3.
+    #[cfg(cortex_m3)]
+    pub const ARMV7M: Self = Self {
+        name: "armv7m",
+        conv_row: armv7m::conv_row,
+        gray_row: armv7m::gray_row,
+        depthwise_row: armv7m::depthwise_row,
+        dot: scalar::dot,
+    };
+
     /// The fastest kernel that this processor has.
     pub fn best() -> Self {
         Self::available().next().unwrap_or(Self::SCALAR)
@@ -174,6 +188,8 @@ impl Kernel {
             Self::mve(),
             #[cfg(cortex_m_dsp)]
             Self::dsp(),
+            #[cfg(cortex_m3)]
+            Some(Self::ARMV7M),
             None,
         ];
         faster.into_iter().flatten().chain(vector_kernels()).chain(core::iter::once(Self::SCALAR))

@@ -3,10 +3,11 @@
 //! Two output columns and four output channels at a time, whose eight sums take all the registers that can be summed into.
 //! What lies under the two windows is copied together once for all channels. `docs/kernels.md` has the counts.
 
-use super::layout::width;
+use super::columns::width;
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, dsp};
 use crate::shape::MAX_KERNEL;
 use core::arch::{asm, naked_asm};
+use core::mem::MaybeUninit;
 
 /// Columns computed together.
 const COLUMNS: usize = 2;
@@ -20,10 +21,12 @@ const GROUPS: usize = 8;
 
 /// Windows of two columns.
 #[repr(C, align(16))]
+#[allow(dead_code)] // read and written as bytes
 struct Windows([[u8; WINDOW]; COLUMNS]);
 
 /// Sums of [`GROUPS`] groups: of the first column's four channels, then of the second's.
 #[repr(C, align(16))]
+#[allow(dead_code)] // read and written as words
 struct Sums([[[i32; GROUP]; COLUMNS]; GROUPS]);
 
 /// True if the processor has vectors of integers and of floating point and the start-up code lets this code use them.
@@ -39,59 +42,63 @@ pub fn is_available() -> bool {
 pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
     let stride = args.filter_stride();
     let width = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len());
-    let (Some(width), GROUP..) = (width, args.channels) else { return dsp::conv_row(args, out) };
-    let gather = |columns: [usize; COLUMNS], at: usize, windows: &mut Windows| {
-        for (window, x) in windows.0.iter_mut().zip(columns) {
-            let (mut done, mut at) = (0, at);
-            for row in args.rows.iter().skip(at / args.span) {
-                at %= args.span;
-                let count = (args.span - at).min(WINDOW - done);
-                // SAFETY: `width` found that each row holds the window of every column; `done + count <= WINDOW`.
-                unsafe { copy(row.as_ptr().add(x * args.step + at), count, window.as_mut_ptr().add(done)) };
-                (done, at) = (done + count, 0);
-            }
-        }
+    let (Some(width), GROUP.., ..=MAX_KERNEL) = (width, args.channels, args.rows.len()) else {
+        return dsp::conv_row(args, out);
     };
-    rows(&args.filters, args.channels, stride, width, dots, gather, out);
+    let source = Source::new(args.rows, args.span, args.step);
+    rows(&args.filters, args.channels, stride, width, (gather, dots, 1), &source, out);
 }
 
 /// One output row of the first convolution of a gray image; `out` is `width * channels` long.
 pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
     let stride = args.filter_stride();
     let width = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len());
-    let (Some(width), GROUP..) = (width, args.channels) else { return dsp::gray_row(args, out) };
-    let gather = |columns: [usize; COLUMNS], at: usize, windows: &mut Windows| {
-        for (window, x) in windows.0.iter_mut().zip(columns) {
-            let (mut done, mut at) = (0, at / 2);
-            for row in args.rows.iter().skip(at / args.span) {
-                at %= args.span;
-                let count = (args.span - at).min((WINDOW - done) / 2);
-                // SAFETY: `width` found that each row holds the window of every column; `done + 2 * count <= WINDOW`,
-                // and `done` is even.
-                unsafe { widen(row.as_ptr().add(x * args.step + at), count, window.as_mut_ptr().add(done)) };
-                (done, at) = (done + 2 * count, 0);
-            }
-        }
+    let (Some(width), GROUP.., ..=MAX_KERNEL) = (width, args.channels, args.rows.len()) else {
+        return dsp::gray_row(args, out);
     };
-    rows(&args.filters, args.channels, stride, width, gray_dots, gather, out);
+    let source = Source::new(args.rows, args.span, args.step);
+    rows(&args.filters, args.channels, stride, width, (gray_gather, gray_dots, 2), &source, out);
 }
+
+/// Where windows are copied from.
+struct Source {
+    rows: [*const i8; MAX_KERNEL],
+    taps: usize,
+    span: usize,
+    step: usize,
+}
+
+impl Source {
+    fn new(rows: &[&[i8]], span: usize, step: usize) -> Self {
+        let mut pointers = [core::ptr::null(); MAX_KERNEL];
+        for (pointer, row) in pointers.iter_mut().zip(rows) {
+            *pointer = row.as_ptr();
+        }
+        Self { rows: pointers, taps: rows.len() * span, span, step }
+    }
+}
+
+/// [`gather`] or [`gray_gather`].
+type Gather = unsafe extern "C" fn(*const *const i8, usize, usize, usize, usize, *mut u8);
 
 /// [`dots`] or [`gray_dots`].
 type Dots = unsafe extern "C" fn(&Pass, *const u8, *mut i32, *mut i32);
 
-/// What a convolution of either kind does; `gather` fills the windows from a byte of the filter on, as far as they reach.
+/// What a convolution of either kind does, with its functions and the bytes of a weight.
 #[inline(always)]
 fn rows(
     filters: &Filters<'_>,
     channels: usize,
     stride: usize,
     width: usize,
-    dots: Dots,
-    gather: impl Fn([usize; COLUMNS], usize, &mut Windows),
+    (gather, dots, weight): (Gather, Dots, usize),
+    source: &Source,
     out: &mut [i8],
 ) {
-    let mut windows = Windows([[0; WINDOW]; COLUMNS]);
-    let mut sums = Sums([[[0; GROUP]; COLUMNS]; GROUPS]);
+    // Clearing them would take longer than many a row.
+    let mut windows = MaybeUninit::<Windows>::uninit();
+    let mut sums = MaybeUninit::<Sums>::uninit();
+    let (windows, sums) = (windows.as_mut_ptr().cast::<u8>(), sums.as_mut_ptr().cast::<i32>());
     let zero_point = i32::from(filters.zero_point);
     for x in (0..width).step_by(COLUMNS) {
         // Beyond the right edge the last column is computed again, and so are channels where they are no whole groups.
@@ -103,22 +110,30 @@ fn rows(
                 channel = channels - GROUP;
             }
             let groups = groups.max(1);
-            let sums = sums.0[..groups].as_flattened_mut().as_flattened_mut().as_mut_ptr_range();
             // SAFETY: `width` found `channels` biases, scales and filters of `stride` bytes, of which `groups` whole groups
-            // begin at `channel`; `columns` are below the width of `out`, whose pixels have `channels` values.
+            // begin at `channel`; `columns` are below the width of `out`, whose pixels have `channels` values, and their
+            // windows in the rows. There is room for `WINDOW` bytes of each column and for the sums of `GROUPS` groups;
+            // what follows a window's last tap is undefined and meets weights of zero.
             unsafe {
-                bias_sums(filters.bias.as_ptr().add(4 * channel), groups, sums.start);
+                let end = sums.add(COLUMNS * GROUP * groups);
+                bias_sums(filters.bias.as_ptr().add(4 * channel), groups, sums);
                 for at in (0..stride).step_by(WINDOW) {
                     if stride > WINDOW || channel == 0 {
-                        gather(columns, at, &mut windows);
+                        let tap = at / weight;
+                        let (y, first) = if tap == 0 { (0, 0) } else { (tap / source.span, tap % source.span) };
+                        let taps = (WINDOW / weight).min(source.taps - tap);
+                        for (i, x) in columns.into_iter().enumerate() {
+                            let rows = source.rows.as_ptr().add(y);
+                            gather(rows, x * source.step, first, source.span, taps, windows.add(WINDOW * i));
+                        }
                     }
                     let weights = filters.weights.as_ptr().add(channel * stride + at);
                     let bytes = WINDOW.min(stride - at);
-                    dots(&Pass::new(&windows, stride, bytes), weights, sums.start, sums.end);
+                    dots(&Pass::new(windows, stride, bytes), weights, sums, end);
                 }
                 let out = columns.map(|x| out.as_mut_ptr().add(x * channels + channel));
                 let scales = filters.scales.as_ptr().add(4 * channel);
-                requantize(sums.start, groups, scales, zero_point, out);
+                requantize(sums, groups, scales, zero_point, out);
             }
             channel += GROUP * groups;
         }
@@ -143,9 +158,8 @@ struct Pass {
 
 impl Pass {
     #[inline(always)]
-    fn new(windows: &Windows, stride: usize, bytes: usize) -> Self {
+    fn new(windows: *const u8, stride: usize, bytes: usize) -> Self {
         let whole = (bytes - 1) / 16 * 16;
-        let windows = windows.0.as_ptr().cast::<u8>();
         let tail_at = windows.wrapping_add(whole);
         Self { windows, stride, tail: bytes - whole, tail_at, advance: GROUP * stride - whole, whole }
     }
@@ -325,30 +339,48 @@ unsafe fn requantize(sums: *const i32, groups: usize, scales: *const u8, zero_po
     }
 }
 
-/// Copies bytes.
+/// Puts `taps` values of a window together, from value `first` of the first row on; values are bytes or become i16.
 ///
 /// # Safety
-/// `from` can be read and `to` written for `count` bytes.
-#[inline(always)]
-unsafe fn copy(from: *const i8, count: usize, to: *mut u8) {
-    // SAFETY: the caller's; the last vector of a tail-predicated loop ends where `count` does.
-    unsafe {
-        asm!(
-            ".cpu cortex-m55",
-            "wlstp.8 lr, {count}, 3f",
-            "2:",
-            "vldrb.u8 q0, [{from}], #16",
-            "vstrb.8 q0, [{to}], #16",
-            "letp lr, 2b",
-            "3:",
-            count = in(reg) count,
-            from = inout(reg) from => _,
-            to = inout(reg) to => _,
-            out("lr") _, out("s0") _, out("s1") _, out("s2") _, out("s3") _,
-            options(nostack)
-        );
-    }
+/// The rows hold `span` values each, `offset` bytes from where `rows` point, and all together `taps` after the first
+/// `first`, which is below `span`; `taps` is not 0; `to` can be written for as many.
+macro_rules! gather {
+    ($name:ident, $loop:literal, $load:literal, $store:literal, $advance:literal) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(rows: *const *const i8, offset: usize, first: usize, span: usize, taps: usize, to: *mut u8) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r4-r8, lr}}",
+                "ldrd r4, r5, [sp, #24]",
+                "add r1, r1, r2",
+                "sub r7, r3, r2",
+                "2:",
+                "ldr r6, [r0], #4",
+                "cmp r7, r4",
+                "it hi",
+                "movhi r7, r4",
+                "add r6, r6, r1",
+                "mov r8, r5",
+                concat!($loop, " lr, r7, 4f"),
+                "3:",
+                $load,
+                $store,
+                "letp lr, 3b",
+                "4:",
+                $advance,
+                "sub r1, r1, r2",
+                "movs r2, #0",
+                "subs r4, r4, r7",
+                "mov r7, r3",
+                "bne 2b",
+                "pop {{r4-r8, pc}}",
+            )
+        }
+    };
 }
+
+gather!(gather, "wlstp.8", "vldrb.u8 q0, [r6], #16", "vstrb.8 q0, [r8], #16", "add r5, r5, r7");
+gather!(gray_gather, "wlstp.16", "vldrb.s16 q0, [r6], #8", "vstrh.16 q0, [r8], #16", "add r5, r5, r7, lsl #1");
 
 /// Widens int8 to i16.
 ///
@@ -377,17 +409,17 @@ unsafe fn widen(from: *const i8, count: usize, to: *mut u8) {
 
 /// Channels of a depthwise convolution computed together.
 const LANES: usize = 8;
-/// Most taps of a depthwise filter.
-const TAPS: usize = MAX_KERNEL * MAX_KERNEL;
+/// Most taps of a depthwise filter; the kernel of the DSP extension takes larger ones.
+const TAPS: usize = 49;
 
 /// Eight channels of one layer, as [`depthwise_group`] reads them. In `bias` and `scales` even channels come first, then odd.
 #[repr(C, align(16))]
 struct Lanes {
-    weights: [[i16; LANES]; TAPS],
     bias: [u32; LANES],
     scales: [u32; LANES],
+    weights: [MaybeUninit<[i16; LANES]>; TAPS],
     /// Where each tap reads the first window.
-    taps: [*const i8; TAPS],
+    taps: [MaybeUninit<*const i8>; TAPS],
 }
 
 /// One output row of a depthwise convolution; `out` is `width * channels` long.
@@ -406,7 +438,12 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
     if channels < LANES || count > TAPS {
         return None;
     }
-    let mut lanes = Lanes { weights: [[0; LANES]; TAPS], bias: [0; LANES], scales: [0; LANES], taps: [core::ptr::null(); TAPS] };
+    let mut lanes = Lanes {
+        bias: [0; LANES],
+        scales: [0; LANES],
+        weights: [MaybeUninit::uninit(); TAPS],
+        taps: [MaybeUninit::uninit(); TAPS],
+    };
     for channel in (0..channels).step_by(LANES) {
         // The last group may repeat channels of the one before.
         let channel = channel.min(channels - LANES);
@@ -424,10 +461,9 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
         let mut taps = lanes.taps.iter_mut();
         for row in args.rows {
             for (i, tap) in (0..kernel_width).zip(&mut taps) {
-                *tap = row[i * channels + channel..].as_ptr();
+                tap.write(row[i * channels + channel..].as_ptr());
             }
         }
-        let end = lanes.taps.as_ptr().wrapping_add(count);
         for x in (0..width).step_by(COLUMNS) {
             let second = usize::from(x + 1 < width);
             // SAFETY: `width` found that each row holds every window; the eight values read at a tap and those written lie at
@@ -435,26 +471,20 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
             unsafe {
                 let out = out.as_mut_ptr().add(x * channels + channel);
                 let out = [out, out.add(second * channels)];
-                depthwise_group(&lanes, end, [x * args.step, second * args.step], args.filters.zero_point, out);
+                depthwise_group(&lanes, count, [x * args.step, second * args.step], args.filters.zero_point, out);
             }
         }
     }
     Some(())
 }
 
-/// Two columns of eight channels: 14 instructions a tap for 16 multiplications.
+/// Two columns of eight channels: 15 instructions a tap for 16 multiplications.
 ///
 /// # Safety
-/// At each tap of `lanes` before `end`, of which there is one, eight values can be read `offset[0]` bytes further and again
+/// The first `count` taps and weights of `lanes` are set, of which there is one. At each tap eight values can be read `offset[0]` bytes further and again
 /// `offset[1]` after that; each of `out` can be written for eight.
 #[inline(always)]
-unsafe fn depthwise_group(
-    lanes: &Lanes,
-    end: *const *const i8,
-    offset: [usize; COLUMNS],
-    zero_point: i8,
-    out: [*mut i8; COLUMNS],
-) {
+unsafe fn depthwise_group(lanes: &Lanes, count: usize, offset: [usize; COLUMNS], zero_point: i8, out: [*mut i8; COLUMNS]) {
     // SAFETY: the caller's.
     unsafe {
         asm!(
@@ -463,6 +493,7 @@ unsafe fn depthwise_group(
             "vldrw.u32 q1, [{bias}, #16]",
             "vmov q2, q0",
             "vmov q3, q1",
+            "dls lr, {count}",
             "2:",
             "ldr r0, [{taps}], #4",
             "vldrh.u16 q4, [{weights}], #16",
@@ -478,8 +509,7 @@ unsafe fn depthwise_group(
             "vmullt.s16 q7, q4, q5",
             "vadd.i32 q2, q2, q6",
             "vadd.i32 q3, q3, q7",
-            "cmp {taps}, {end}",
-            "bne 2b",
+            "le lr, 2b",
             "vldrw.u32 q4, [{bias}, #32]",
             "vldrw.u32 q5, [{bias}, #48]",
             "vcvt.f32.s32 q0, q0",
@@ -509,7 +539,8 @@ unsafe fn depthwise_group(
             bias = in(reg) lanes.bias.as_ptr(),
             weights = inout(reg) lanes.weights.as_ptr() => _,
             taps = inout(reg) lanes.taps.as_ptr() => _,
-            end = in(reg) end,
+            count = in(reg) count,
+            out("lr") _,
             first = in(reg) offset[0],
             second = in(reg) offset[1],
             out("r0") _,
