@@ -204,8 +204,6 @@ fn bar(share: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::bundle::Bundle;
-    use crate::export::random::{FIXTURE, network, smooth};
 
     #[test]
     fn bars_are_proportional() {
@@ -213,8 +211,11 @@ mod tests {
         assert_eq!(bar(0.5).chars().count(), 12);
     }
 
+    #[cfg(feature = "lab")]
     #[test]
     fn json_has_the_documented_fields_and_bad_images_are_refused() {
+        use crate::export::bundle::Bundle;
+        use crate::export::random::{FIXTURE, network, smooth};
         let folder = tempfile::tempdir().unwrap();
         let bundle = Bundle::random(network(1, [256, 256, 3], &FIXTURE), 1).unwrap();
         let file = ModelFile::new(bundle.cxr, "m").unwrap();

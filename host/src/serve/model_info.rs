@@ -95,7 +95,6 @@ fn describe(
         "temperature": model.temperature(),
         "abstain_below": model.abstain_below(),
         "abstain_rule": of_card("abstain_rule"),
-        "refusal": of_card("refusal"),
         "parameters": of_card("parameters"),
         "macs": of_card("macs"),
         "arena_bytes": model.arena_bytes(),
