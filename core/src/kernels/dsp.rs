@@ -3,7 +3,7 @@
 //! Four output columns at a time: what lies under their windows is widened to i16 once, interleaved in the order in which
 //! the inner loop wants it, and then serves every output channel. `docs/kernels.md` has the counts.
 
-use super::columns::{COLUMNS, dots, load_bias, width};
+use super::columns::{COLUMNS, dots, load_bias, row_of, width};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 #[cfg(target_abi = "eabihf")]
 use crate::shape::MAX_KERNEL;
@@ -56,7 +56,7 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
         return scalar::conv_row(args, out);
     };
     let passes = stride.div_ceil(TAPS);
-    let pass = stride.div_ceil(passes.max(1)).next_multiple_of(4).max(4);
+    let pass = stride.div_ceil(passes).next_multiple_of(4);
     // Clearing it would take longer than many a row.
     let mut tile = MaybeUninit::<Tile>::uninit();
     let tile = tile.as_mut_ptr().cast::<u32>();
@@ -65,8 +65,7 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
         // Beyond the right edge the last column is computed again.
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
-            let sums = sums.get_mut(..CHANNELS.min(args.channels - channel)).unwrap_or_default();
-            let sums = load_bias(args.filters.bias.get(4 * channel..).unwrap_or_default(), sums);
+            let sums = load_bias(args.filters.bias, channel, &mut sums, args.channels);
             for tap in (0..stride).step_by(pass) {
                 let taps = pass.min(stride - tap);
                 if passes > 1 || channel == 0 {
@@ -88,11 +87,10 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
 /// Taps `tap..tap + taps` of every column's window into the tile.
 #[inline(always)]
 fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize, to: *mut u32) {
-    let span = args.span.max(1);
-    let (y, at) = (tap / span, tap % span);
+    let (y, at) = row_of(tap, args.span);
     if args.span % 4 == 0 {
         let (mut done, mut at) = (0, at);
-        for row in args.rows.get(y..).unwrap_or_default() {
+        for row in args.rows.get(y..).unwrap_or(&[]) {
             let count = (args.span - at).min(taps - done);
             if count == 0 {
                 return;
@@ -130,8 +128,9 @@ fn gather(
     places: u32,
     to: *mut u32,
 ) {
-    let (mut done, mut at, mut to) = (0, tap % span.max(1), to.cast());
-    for row in rows.get(tap / span.max(1)..).unwrap_or_default() {
+    let (y, mut at) = row_of(tap, span);
+    let (mut done, mut to) = (0, to.cast());
+    for row in rows.get(y..).unwrap_or(&[]) {
         let count = (span - at).min(taps - done);
         if count == 0 {
             return;
@@ -283,10 +282,12 @@ fn requantize_block(
         let sums = sums.as_ptr_range();
         // SAFETY: `columns` are below the width; `width` found a scale for each channel and `width * channels` values of
         // `out`, of which every column writes those of the channels in `sums`, of which there is at least one.
-        unsafe { requantize_columns(sums.start, sums.end, filters.scales.as_ptr().wrapping_add(4 * channel), offset(filters), &out) };
+        unsafe {
+            requantize_columns(sums.start, sums.end, filters.scales.as_ptr().wrapping_add(4 * channel), offset(filters), &out)
+        };
     }
     #[cfg(not(target_abi = "eabihf"))]
-    for (i, (sums, scale)) in sums.iter().zip(filters.scales[4 * channel..].chunks_exact(4)).enumerate() {
+    for (i, (sums, scale)) in sums.iter().zip(filters.scales.get(4 * channel..).unwrap_or_default().chunks_exact(4)).enumerate() {
         let scale = f32::from_le_bytes([scale[0], scale[1], scale[2], scale[3]]);
         for (sum, x) in sums.iter().zip(columns) {
             out[x * channels + channel + i] = crate::quant::requantize(*sum, scale, filters.zero_point);
@@ -372,8 +373,7 @@ pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
     for x in (0..width).step_by(COLUMNS) {
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
-            let sums = sums.get_mut(..CHANNELS.min(args.channels - channel)).unwrap_or_default();
-            let sums = load_bias(args.filters.bias.get(4 * channel..).unwrap_or_default(), sums);
+            let sums = load_bias(args.filters.bias, channel, &mut sums, args.channels);
             for at in (0..stride).step_by(2 * TAPS) {
                 let bytes = (2 * TAPS).min(stride - at);
                 if stride > 2 * TAPS || channel == 0 {
