@@ -62,7 +62,7 @@ function bars(result, model) {
 function calibration(result, model) {
   const { test, external_test: external } = model?.evaluation?.splits ?? {};
   const [, top] = Object.entries(result.probabilities).sort((a, b) => b[1] - a[1])[0];
-  const parts = [`Calibrated on validation images: of pictures like those that get ${percent(top)}, about ${Math.round(100 * top)} in 100 should be labelled so.`];
+  const parts = [`Calibrated on validation images: of pictures like those given ${percent(top)}, about ${Math.round(100 * top)} in 100 are labelled so.`];
   if (test && external) {
     parts.push(`Measured, such numbers were off by ${(100 * test.ece).toFixed(0)} points on average on the benchmark and by ${(100 * external.ece).toFixed(0)} on X-rays from other hospitals.`);
   }
@@ -135,7 +135,7 @@ export function answer(item, model, { onjson, onprint }) {
     head,
     withheld,
     bars(result, model),
-    calibration(result, model),
+    result.reason === "out_of_distribution" ? null : calibration(result, model),
     el("div", { class: "caution", role: "note", "aria-label": "Caution: children and adults" }, icon(ICONS.error), el("p", {}, CAUTION)),
     errors(result, model),
     el("details", { class: "record" }, el("summary", {}, "For the record: hashes, version, time"), provenance(item, model)),

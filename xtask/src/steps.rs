@@ -58,6 +58,7 @@ impl Step {
                 run(workspace.cargo("build --release"))?;
                 let mut tests = workspace.cargo("test --release --test *");
                 tests.env("CXR_HOST", workspace.target.join("release/host"));
+                tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }
         }
