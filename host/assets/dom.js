@@ -12,6 +12,9 @@ export function el(name, attributes = {}, ...children) {
   return element;
 }
 
+/** A class name that breaks after its slash and nowhere else. */
+export const slashed = (name) => name.split(/(?<=\/)/).flatMap((part) => [el("span", { class: "word" }, part), el("wbr")]);
+
 /** An SVG icon of one path. */
 export function icon(path) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

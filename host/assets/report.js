@@ -1,12 +1,12 @@
 // The evaluation of the served model, as tables.
 
 import * as api from "./api.js";
-import { el } from "./dom.js";
+import { el, slashed } from "./dom.js";
 import { headline, percent, rate, SPLITS } from "./figures.js";
 import { CAUTION } from "./verdict.js";
 
 const scroll = (label, table) => el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table);
-const head = (...names) => el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name))));
+const head = (...names) => el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, slashed(name)))));
 
 function figures(model) {
   return el("section", { class: "card", "aria-labelledby": "headline-title" },
@@ -35,11 +35,11 @@ function overview(splits) {
 
 function confusion(name, split, classes) {
   const id = `split-${name}`;
-  const rows = split.confusion.map((row, truth) => el("tr", {}, el("th", { scope: "row" }, classes[truth]),
+  const rows = split.confusion.map((row, truth) => el("tr", {}, el("th", { scope: "row" }, slashed(classes[truth])),
     row.map((count, said) => el("td", { class: truth === said ? "right" : count ? "wrong" : null }, String(count)))));
   const each = classes.map((label) => {
     const figure = split.classes[label];
-    return el("tr", {}, el("th", { scope: "row" }, label), el("td", {}, rate(figure.sensitivity)), el("td", {}, rate(figure.specificity)), el("td", {}, rate(figure.ppv)));
+    return el("tr", {}, el("th", { scope: "row" }, slashed(label)), el("td", {}, rate(figure.sensitivity)), el("td", {}, rate(figure.specificity)), el("td", {}, rate(figure.ppv)));
   });
   return el("section", { class: "card", "aria-labelledby": id },
     el("h2", { id }, SPLITS[name] ?? name),

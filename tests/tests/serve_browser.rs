@@ -156,7 +156,7 @@ fn dicom_many_files_errors_and_refusals() {
         assert_eq!(refused["title"], "No answer: this does not look like a frontal chest X-ray");
         assert_eq!(refused["text"], "How unlike the training pictures it is: 7.25; up to 5.00 is accepted.");
         let unsure = browser.eval(&format!("window.reason({{ reason: 'low_confidence', {probabilities} }}, {{ abstain_below: 0.512 }})")).await;
-        assert_eq!(unsure["text"], "The likeliest class, Normal/NA, reached 48.0 %; 51.2 % is needed.");
+        assert_eq!(unsure["text"], "The likeliest class, Normal/NA, reached 48.0\u{a0}%; 51.2\u{a0}% is needed.");
         let other = browser.eval(&format!("window.reason({{ reason: 'out_of_range', {probabilities} }}, null)")).await;
         assert_eq!(other["text"], "Reason: out of range.");
 
