@@ -5,8 +5,10 @@
 //! self-test belongs to another model does not build.
 
 use anyhow::{Context, Result, ensure};
+use cxr_core::format::Model;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -22,9 +24,10 @@ fn run() -> Result<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let root = package.parent().context("firmware/ lies in the workspace")?;
 
-    fs::copy(package.join("memory.x"), out.join("memory.x")).context("firmware/memory.x")?;
-    println!("cargo::rerun-if-changed={}", package.join("memory.x").display());
-    println!("cargo::rustc-link-search={}", out.display());
+    // riscv-rt 0.12 leaves the memory map to the command line, cortex-m-rt includes it.
+    if env::var("CARGO_CFG_TARGET_ARCH")? == "riscv32" {
+        println!("cargo::rustc-link-arg-bins=-Tmemory.x");
+    }
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
 
     let model = named("CXR_MODEL", || root.join("models/default.cxr"))?;
@@ -43,7 +46,9 @@ fn run() -> Result<()> {
         fixture.display(),
         model.display(),
     );
-    fs::write(out.join("golden.rs"), constants(&golden).with_context(remedy)?)?;
+    let mut source = constants(&golden).with_context(remedy)?;
+    identity(&mut source, &bytes, name).with_context(|| model.display().to_string())?;
+    fs::write(out.join("golden.rs"), source)?;
     Ok(())
 }
 
@@ -66,10 +71,9 @@ fn constants(golden: &Value) -> Result<String> {
 
     let mut source = String::new();
     writeln!(source, "/// First state of the generated input.\npub const SEED: u32 = {seed};")?;
-    writeln!(source, "/// Name and CRC-32 of each int8 layer.\npub const LAYERS: [(&str, u32); {}] = [", layers.len())?;
+    writeln!(source, "/// CRC-32 of each int8 layer.\npub const LAYERS: [u32; {}] = [", layers.len())?;
     for layer in layers {
-        let name = layer["name"].as_str().context("layers[].name")?;
-        writeln!(source, "    ({name:?}, {:#010x}),", word(&layer["crc32"]).context("layers[].crc32")?)?;
+        writeln!(source, "    {:#010x},", word(&layer["crc32"]).context("layers[].crc32")?)?;
     }
     writeln!(source, "];\n/// Bits of the logits.\npub const LOGITS_BITS: [u32; {}] = [", logits.len())?;
     for bits in logits {
@@ -77,6 +81,17 @@ fn constants(golden: &Value) -> Result<String> {
     }
     source.push_str("];\n");
     Ok(source)
+}
+
+/// Who the model is, as constants of the firmware.
+fn identity(source: &mut String, bytes: &[u8], name: &OsStr) -> Result<()> {
+    let model = Model::parse(bytes)?;
+    let classes: Vec<&str> = (0..model.class_count()).map(|class| model.class_name(class)).collect();
+    writeln!(source, "/// Name of the model.\npub const MODEL_NAME: &str = {:?};", name.to_string_lossy())?;
+    writeln!(source, "/// Class names, one a line.\npub const CLASSES: &str = {:?};", classes.join("\n"))?;
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    writeln!(source, "/// SHA-256 of the model file.\npub const MODEL_SHA256: [u8; 32] = {digest:?};")?;
+    Ok(())
 }
 
 fn word(value: &Value) -> Result<u32> {

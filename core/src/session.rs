@@ -3,81 +3,21 @@
 use crate::error::Error;
 use crate::explain;
 use crate::format::{Layer, MAX_CLASSES, MAX_LAYERS, Model, Op};
-use crate::ops::{Rows, conv_2d, dense, max_pool_2d, softmax};
-use crate::plan::{Ring, ring};
+use crate::kernels::Kernel;
+use crate::ops::{average_pool_2d, dense, softmax};
+use crate::plan::{Arena, ring, waiting};
+use crate::prepared::Prepared;
+use crate::step::{fill_row, global_step, max_pool_step, row_bytes, top_padding, window_step};
+pub use crate::verdict::{AbstainReason, Decision, Verdict};
 use heapless::Vec;
 
-/// Why a verdict was withheld.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AbstainReason {
-    /// The largest calibrated probability is below the model's threshold.
-    LowConfidence,
-}
-
-/// What a verdict says. A refusal is not a class: it cannot be read as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Decision {
-    /// Index of the class, as in [`Model::class_name`].
-    Class(usize),
-    /// No class: the caller must say that there is none.
-    Abstain(AbstainReason),
-}
-
-/// The result for one image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    accumulators: Vec<i32, MAX_CLASSES>,
-    logits: Vec<f32, MAX_CLASSES>,
-    probabilities: Vec<f32, MAX_CLASSES>,
-    decision: Decision,
-}
-
-impl Verdict {
-    /// The class, or that there is none.
-    pub const fn decision(&self) -> Decision {
-        self.decision
-    }
-
-    /// Logits, one a class: `f32(accumulator) * scale`.
-    pub fn logits(&self) -> &[f32] {
-        &self.logits
-    }
-
-    /// Calibrated probabilities, one a class, summing to 1.
-    pub fn probabilities(&self) -> &[f32] {
-        &self.probabilities
-    }
-
-    /// Accumulators of the last layer, bias included.
-    pub fn accumulators(&self) -> &[i32] {
-        &self.accumulators
-    }
-
-    /// The likeliest class and its probability, even where the decision is to abstain.
-    pub fn top(&self) -> (usize, f32) {
-        top(&self.probabilities)
-    }
-}
-
-fn top(probabilities: &[f32]) -> (usize, f32) {
-    let mut best = (0, 0.0);
-    for (i, p) in probabilities.iter().enumerate() {
-        if *p > best.1 {
-            best = (i, *p);
-        }
-    }
-    best
-}
-
-/// Progress of one layer. Rows are counted with the padding above and below.
+/// Progress of one layer. Input rows are counted with the padding above and below.
 #[derive(Clone, Copy, Default)]
 struct Progress {
     /// Where the layer's ring starts in the arena.
     offset: usize,
-    /// Rows in the ring so far, top padding included.
-    filled: u32,
+    /// Next input row.
+    row: u32,
     /// Next output row.
     next: u32,
 }
@@ -85,21 +25,59 @@ struct Progress {
 /// One inference in progress: a model, a buffer, and where each layer stands.
 ///
 /// Dropping or [`reset`](Session::reset)ting it at any row is fine. It holds no locks and never waits.
+///
+/// ```
+/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+/// use cxr_core::session::Session;
+/// let mut arena = [0; 65_536];
+/// let mut session = Session::new(&model, &mut arena)?;
+/// for _ in 0..256 {
+///     session.push_gray_row(&[90; 256])?;
+/// }
+/// println!("{:?}", session.finish()?.decision());
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 pub struct Session<'m, 'b> {
     model: Model<'m>,
+    plan: Arena,
+    kernel: Kernel,
+    prepared: Option<&'m Prepared<'m>>,
     arena: &'b mut [i8],
     progress: [Progress; MAX_LAYERS],
     accumulators: [i32; MAX_CLASSES],
     rows: u16,
+    /// The rows so far were gray and the first layer keeps one value a pixel.
+    gray: bool,
     /// Where the explanation goes, `[class][y][x]`; empty if none is wanted.
     map: &'b mut [i32],
 }
 
 /// Receives `(layer, output row, values)` for each row that a layer computes.
+///
+/// ```
+/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+/// # use cxr_core::session::Session;
+/// # let mut arena = [0; 65_536];
+/// # let mut session = Session::new(&model, &mut arena)?;
+/// let mut rows = [0; 32];
+/// let observe: &mut cxr_core::session::Observer<'_> = &mut |layer, _, _| rows[layer] += 1;
+/// for _ in 0..256 {
+///     session.push_row_observed(&[90; 768], observe)?;
+/// }
+/// assert_eq!(rows[0], 128); // the first layer of the shipped model halves the height
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 pub type Observer<'f> = dyn FnMut(usize, usize, &[i8]) + 'f;
 
 impl<'m, 'b> Session<'m, 'b> {
     /// Starts an inference in a buffer of at least [`Model::arena_bytes`] elements.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::{error::Error, session::Session};
+    /// assert!(matches!(Session::new(&model, &mut [0; 100]), Err(Error::BufferTooSmall { .. })));
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
@@ -108,20 +86,73 @@ impl<'m, 'b> Session<'m, 'b> {
         let Some(arena) = arena.get_mut(..needed) else {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
+        Ok(Self::start(*model, arena))
+    }
+
+    /// A session in an arena of the right length.
+    pub(crate) fn start(model: Model<'m>, arena: &'b mut [i8]) -> Self {
         let mut session = Self {
-            model: *model,
+            model,
+            plan: Arena::of(&model),
+            kernel: Kernel::best(),
+            prepared: None,
             arena,
             progress: [Progress::default(); MAX_LAYERS],
             accumulators: [0; MAX_CLASSES],
             rows: 0,
+            gray: false,
             map: &mut [],
         };
         session.reset();
-        Ok(session)
+        session
+    }
+
+    /// Computes with the given kernel in place of [`Kernel::best`]; the results are the same.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::session::Session;
+    /// let mut arena = [0; 65_536];
+    /// let mut session = Session::new(&model, &mut arena)?;
+    /// let mut session = session.with_kernel(cxr_core::kernels::Kernel::SCALAR);
+    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn with_kernel(mut self, kernel: Kernel) -> Self {
+        self.kernel = kernel;
+        self.prepared = None;
+        self
+    }
+
+    /// Computes with the filters and the kernel of `prepared`, in less time; the results are the same.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`] if it was prepared from another file.
+    pub fn with_prepared(mut self, prepared: &'m Prepared<'m>) -> Result<Self, Error> {
+        if !prepared.is_of(&self.model) {
+            return Err(Error::OtherModel);
+        }
+        self.kernel = prepared.kernel();
+        self.prepared = Some(prepared);
+        Ok(self)
     }
 
     /// Also writes, for each class and cell of the final feature map, what it adds to the class's accumulator
     /// (see [`explain`]).
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::session::Session;
+    /// let mut arena = [0; 65_536];
+    /// let mut session = Session::new(&model, &mut arena)?;
+    /// let mut map = [0; 3 * 8 * 8];
+    /// let mut session = session.with_map(&mut map)?;
+    /// let verdict = session.run(&[90; 256 * 256 * 3])?;
+    /// let cells = cxr_core::explain::class_map(&model, session.map(), 2);
+    /// assert_eq!(cells.iter().sum::<i32>() + cxr_core::explain::bias(&model, 2), verdict.accumulators()[2]);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`] under [`explain::map_len`] elements.
@@ -135,22 +166,48 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// The explanation of the rows pushed so far, empty without [`with_map`](Self::with_map).
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// assert!(session.map().is_empty()); // none was asked for
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub fn map(&self) -> &[i32] {
         self.map
     }
 
     /// Forgets the rows pushed so far.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_gray_row(&[0; 256])?;
+    /// session.reset(); // a frame was lost: begin again
+    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub fn reset(&mut self) {
         self.rows = 0;
+        self.gray = !self.model.gray_weights().is_empty();
         self.accumulators = [0; MAX_CLASSES];
         let mut offset = 0;
         for (i, progress) in self.progress.iter_mut().enumerate() {
             let Some(layer) = self.model.layer(i) else { break };
-            let bytes = ring(layer.op, layer.input).bytes();
-            *progress = Progress { offset, filled: top_padding(layer.op), next: 0 };
-            // Padding holds real zero: the columns for good, the rows above until real ones replace them.
+            let bytes = ring(layer.op, layer.input, layer.output).bytes();
+            *progress = Progress { offset, row: top_padding(layer.op), next: 0 };
+            let start = match layer.op {
+                Op::GlobalAveragePool2d => 0,
+                Op::MaxPool2d(_) | Op::GlobalMaxPool2d => i8::MIN,
+                // Padding holds real zero: the columns for good, the rows above until real ones replace them.
+                _ => layer.input_zero_point,
+            };
             if let Some(cells) = self.arena.get_mut(offset..offset + bytes) {
-                cells.fill(layer.input_zero_point);
+                cells.fill(start);
             }
             offset += bytes;
             if let Op::Dense = layer.op {
@@ -159,9 +216,22 @@ impl<'m, 'b> Session<'m, 'b> {
                 }
             }
         }
+        if let Some(features) = self.arena.get_mut(offset..offset + self.plan.features) {
+            features.fill(0);
+        }
     }
 
     /// Takes the next row: `width * channels` bytes, channels interleaved, 0 black to 255 white.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_row(&[90; 256 * 3])?;
+    /// assert!(session.push_row(&[90; 5]).is_err());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::RowLength`], [`Error::TooManyRows`]; nothing is taken then.
@@ -169,25 +239,68 @@ impl<'m, 'b> Session<'m, 'b> {
         self.push_row_observed(row, &mut |_, _, _| ())
     }
 
-    /// Takes the next row of a gray image: `width` bytes, given to every channel.
+    /// Takes the next row of a gray image: `width` bytes, given to every channel. The same result as
+    /// [`push_row`](Self::push_row) with each byte repeated, in less time; both may be mixed.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_gray_row(&[90; 256])?;
+    /// session.push_row(&[90; 256 * 3])?; // the same row
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`push_row`](Self::push_row).
     pub fn push_gray_row(&mut self, row: &[u8]) -> Result<(), Error> {
-        let input = self.model.input();
-        self.check_row(row.len(), input.width as usize)?;
-        let values = row.iter().flat_map(|v| core::iter::repeat_n(*v, input.channels as usize));
-        self.take(values, &mut |_, _, _| ());
-        Ok(())
+        self.push_gray_row_observed(row, &mut |_, _, _| ())
     }
 
     /// [`push_row`](Self::push_row) that shows every row that a layer computes to `observe`.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_row_observed(&[90; 256 * 3], &mut |layer, row, values| println!("{layer} {row} {}", values.len()))?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`push_row`](Self::push_row).
     pub fn push_row_observed(&mut self, row: &[u8], observe: &mut Observer<'_>) -> Result<(), Error> {
         self.check_row(row.len(), self.model.input().row_len())?;
+        if self.gray {
+            self.colour();
+        }
         self.take(row.iter().copied(), observe);
+        Ok(())
+    }
+
+    /// [`push_gray_row`](Self::push_gray_row) that shows every row that a layer computes to `observe`.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_gray_row_observed(&[90; 256], &mut |_, _, _| ())?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`push_row`](Self::push_row).
+    pub fn push_gray_row_observed(&mut self, row: &[u8], observe: &mut Observer<'_>) -> Result<(), Error> {
+        let input = self.model.input();
+        self.check_row(row.len(), input.width as usize)?;
+        if self.gray {
+            self.take(row.iter().copied(), observe);
+        } else {
+            self.take(row.iter().flat_map(|v| core::iter::repeat_n(*v, input.channels as usize)), observe);
+        }
         Ok(())
     }
 
@@ -201,98 +314,132 @@ impl<'m, 'b> Session<'m, 'b> {
         Ok(())
     }
 
+    /// Gives the gray rows that the first layer keeps all their channels, in place.
+    fn colour(&mut self) {
+        self.gray = false;
+        let Some(first) = self.model.layer(0) else { return };
+        let bytes = ring(first.op, first.input, first.output).bytes();
+        let channels = first.input.channels as usize;
+        if let Some(rows) = self.arena.get_mut(..bytes) {
+            // From the end: a value moves up, never onto one that still has to move.
+            for i in (0..bytes / channels.max(1)).rev() {
+                let value = rows.get(i).copied().unwrap_or(0);
+                if let Some(cell) = rows.get_mut(i * channels..(i + 1) * channels) {
+                    cell.fill(value);
+                }
+            }
+        }
+    }
+
     fn take(&mut self, values: impl Iterator<Item = u8>, observe: &mut Observer<'_>) {
-        let (Some(first), Some(progress)) = (self.model.layer(0), self.progress.first_mut()) else { return };
-        let target = slot(progress, ring(first.op, first.input));
-        let width = first.input.row_len();
-        if let Some(cells) = self.arena.get_mut(target..target + width) {
-            for (cell, value) in cells.iter_mut().zip(values) {
+        let gray = self.gray;
+        if let Some((first, scratch)) = self.layer(0).zip(self.scratch(0)) {
+            let pixels = fill_row(&first, gray, scratch);
+            for (cell, value) in pixels.iter_mut().zip(values) {
                 *cell = (value ^ 0x80) as i8; // pixel - 128
             }
         }
-        progress.filled += 1;
         self.rows += 1;
-        // Depth first: a row goes as far down as it can before the layer above makes another, so that no ring overflows.
+        // A row goes as far down as it can. Then, once the image has ended, the deepest layer that still wants padding
+        // below its input gets a row of it.
         let mut i = 0;
         loop {
-            if self.produce(i, observe) {
+            while self.step(i, observe) {
                 i += 1;
-            } else if i > 0 {
-                i -= 1;
-            } else {
-                break;
             }
+            let Some(next) = self.pad_below() else { break };
+            i = next;
         }
     }
 
-    /// Computes the next output row of layer `i` if its input is there.
-    fn produce(&mut self, i: usize, observe: &mut Observer<'_>) -> bool {
-        let Some(layer) = self.model.layer(i) else { return false };
-        let from = ring(layer.op, layer.input);
-        let window = match layer.op {
-            Op::Conv2d(w) | Op::MaxPool2d(w) => w,
-            Op::Dense => {
-                self.absorb(i, &layer, from);
-                return false;
-            }
-        };
-        let Some(next) = self.model.layer(i + 1) else { return false };
-        let [Some(progress), Some(target)] = self.progress.get_disjoint_mut([i, i + 1]).map_or([None, None], |p| p.map(Some))
-        else {
-            return false;
-        };
-        let kernel = u32::from(window.kernel[0]);
-        let top = progress.next * u32::from(window.stride[0]);
-        let (input_end, end) = (u32::from(window.pad.top) + u32::from(layer.input.height), u32::from(window.pad.bottom));
-        if progress.next >= u32::from(layer.output.height) {
-            return false;
+    /// Layer `i`, from where it is read fastest.
+    #[inline(always)]
+    fn layer(&self, i: usize) -> Option<Layer<'m>> {
+        match self.prepared {
+            Some(prepared) => prepared.layer(i),
+            None => self.model.layer(i),
         }
-        // Below the last input row comes padding.
-        while progress.filled < top + kernel && progress.filled >= input_end && progress.filled < input_end + end {
-            let at = slot(progress, from);
-            if let Some(cells) = self.arena.get_mut(at..at + layer.input.row_len()) {
-                cells.fill(layer.input_zero_point);
-            }
-            progress.filled += 1;
-        }
-        if progress.filled < top + kernel {
-            return false;
-        }
-        let Some((left, right)) = self.arena.split_at_mut_checked(target.offset) else { return false };
-        let mut rows = Rows::new();
-        for row in top..top + kernel {
-            let at = progress.offset + (row as usize % from.rows) * from.row_len;
-            if let Some(cells) = left.get(at..at + from.row_len) {
-                // Cannot be full: `parse` bounds the kernel.
-                let _ = rows.push(cells);
-            }
-        }
-        let to = ring(next.op, next.input);
-        let at = slot(target, to) - target.offset;
-        let Some(out) = right.get_mut(at..at + next.input.row_len()) else { return false };
-        match layer.op {
-            Op::Conv2d(_) => conv_2d::row(&layer, window, &rows, out),
-            _ => max_pool_2d::row(&layer, window, &rows, out),
-        }
-        observe(i, progress.next as usize, out);
-        progress.next += 1;
-        target.filled += 1;
-        true
     }
 
-    /// Adds the dense layer's waiting row to the accumulators.
-    fn absorb(&mut self, i: usize, layer: &Layer<'_>, from: Ring) {
-        let Some(progress) = self.progress.get_mut(i) else { return };
-        if progress.next < progress.filled {
-            if let Some(row) = self.arena.get(progress.offset..progress.offset + from.row_len) {
-                dense::accumulate(layer, progress.next as usize, row, &mut self.accumulators);
-                dense::explain(layer, progress.next as usize, row, self.map);
-            }
-            progress.next += 1;
+    /// The scratch row that layer `i` reads.
+    fn scratch(&mut self, i: usize) -> Option<&mut [i8]> {
+        let (_, scratch) = self.arena.split_at_mut_checked(self.plan.rings + self.plan.features)?;
+        let (even, odd) = scratch.split_at_mut_checked(self.plan.scratch[0])?;
+        Some(if i & 1 == 0 { even } else { odd })
+    }
+
+    /// Puts a row of padding before the deepest layer that has had its last real row and wants one.
+    fn pad_below(&mut self) -> Option<usize> {
+        if self.rows != self.model.input().height {
+            return None;
         }
+        for i in (0..self.model.layer_count()).rev() {
+            let (Some(layer), Some(progress)) = (self.model.layer(i), self.progress.get(i)) else { continue };
+            let (Op::Conv2d(w) | Op::DepthwiseConv2d(w)) = layer.op else { continue };
+            let end = u32::from(w.pad.top) + u32::from(layer.input.height);
+            if progress.row >= end && progress.row < end + u32::from(w.pad.bottom) {
+                let gray = self.gray && i == 0;
+                fill_row(&layer, gray, self.scratch(i)?).fill(layer.input_zero_point);
+                return Some(i);
+            }
+        }
+        None
+    }
+
+    /// Layer `i` takes the row that waits for it; true if one now waits for the next layer.
+    fn step(&mut self, i: usize, observe: &mut Observer<'_>) -> bool {
+        let reader = self.layer(i + 1);
+        let (Some(layer), Some(progress)) = (self.layer(i), self.progress.get_mut(i)) else { return false };
+        let (row, next) = (progress.row, progress.next);
+        progress.row += 1;
+        let kept = progress.offset;
+        let (rings, features) = (self.plan.rings, self.plan.features);
+        let Some((rings, rest)) = self.arena.split_at_mut_checked(rings) else { return false };
+        let Some((features, scratch)) = rest.split_at_mut_checked(features) else { return false };
+        let Some((even, odd)) = scratch.split_at_mut_checked(self.plan.scratch[0]) else { return false };
+        let (input, output) = if i & 1 == 0 { (even, odd) } else { (odd, even) };
+        let gray = self.gray && i == 0;
+        let waits = row_bytes(&layer, gray, waiting(layer.op, layer.input).len);
+        let Some(input) = input.get(..waits) else { return false };
+        if let Op::Dense = layer.op {
+            dense::accumulate(&layer, row as usize, input, &self.kernel, &mut self.accumulators);
+            dense::explain(&layer, row as usize, input, self.map);
+            if !features.is_empty() {
+                average_pool_2d::add_cells(input, features);
+            }
+            return false;
+        }
+        let Some(reader) = reader else { return false };
+        let out = fill_row(&reader, false, output);
+        let kept = rings.get_mut(kept..).unwrap_or_default();
+        let done = match layer.op {
+            Op::Conv2d(w) | Op::DepthwiseConv2d(w) | Op::AveragePool2d(w) => {
+                let gray_weights = if gray { self.model.gray_weights() } else { &[] };
+                let packed = self.prepared.map_or(&[][..], |prepared| prepared.filters(i, gray));
+                window_step(&layer, w, gray_weights, &self.kernel, packed, row, next, input, kept, out)
+            }
+            Op::MaxPool2d(w) => max_pool_step(&layer, w, row, next, input, kept, out),
+            _ => global_step(&layer, row, input, kept, out),
+        };
+        if done {
+            observe(i, next as usize, out);
+            if let Some(progress) = self.progress.get_mut(i) {
+                progress.next += 1;
+            }
+        }
+        done
     }
 
     /// The verdict, after `input().height` rows.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// assert_eq!(session.finish().err(), Some(cxr_core::error::Error::MissingRows { given: 0, expected: 256 }));
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::MissingRows`].
@@ -303,18 +450,42 @@ impl<'m, 'b> Session<'m, 'b> {
         }
         let layer = self.model.layer_count().checked_sub(1).and_then(|last| self.model.layer(last));
         let count = self.model.class_count();
-        let accumulators: Vec<i32, MAX_CLASSES> = self.accumulators.iter().copied().take(count).collect();
-        let logits: Vec<f32, MAX_CLASSES> =
-            accumulators.iter().enumerate().map(|(k, sum)| *sum as f32 * layer.map_or(0.0, |l| l.scale_at(k))).collect();
+        // Cannot be full: `parse` bounds the classes.
+        let (mut accumulators, mut logits) = (Vec::new(), Vec::new());
+        for (k, sum) in self.accumulators.iter().take(count).enumerate() {
+            let _ = accumulators.push(*sum);
+            let _ = logits.push(*sum as f32 * layer.map_or(0.0, |l| l.scale_at(k)));
+        }
         let mut probabilities = logits.clone();
         softmax::softmax(&logits, self.model.temperature(), &mut probabilities);
-        let (best, p) = top(&probabilities);
-        let decision =
-            if p < self.model.abstain_below() { Decision::Abstain(AbstainReason::LowConfidence) } else { Decision::Class(best) };
-        Ok(Verdict { accumulators, logits, probabilities, decision })
+        let refusal_score = self.model.refusal().map(|head| {
+            let features = self.arena.get(self.plan.rings..self.plan.rings + self.plan.features).unwrap_or(&[]);
+            head.score(average_pool_2d::sums(features))
+        });
+        let (best, p) = crate::verdict::likeliest(&probabilities);
+        // Not `score > threshold`: a score that is not a number is a refusal too.
+        let within = |score: f32| self.model.refusal().is_some_and(|head| score <= head.refuse_above());
+        let decision = if !refusal_score.is_none_or(within) {
+            Decision::Abstain(AbstainReason::OutOfDistribution)
+        } else if p < self.model.abstain_below() {
+            Decision::Abstain(AbstainReason::LowConfidence)
+        } else {
+            Decision::Class(best)
+        };
+        Ok(Verdict { accumulators, logits, probabilities, refusal_score, decision })
     }
 
     /// A whole image at once: `height * width * channels` bytes, rows top to bottom.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// let verdict = session.run(&[90; 256 * 256 * 3])?;
+    /// assert_eq!(verdict.probabilities().len(), 3);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::RowLength`] where the length is wrong.
@@ -324,21 +495,9 @@ impl<'m, 'b> Session<'m, 'b> {
             return Err(Error::RowLength { expected: input.len() as u32, given: image.len() as u32 });
         }
         self.reset();
-        for row in image.chunks_exact(input.row_len()) {
+        for row in image.chunks_exact(input.row_len().max(1)) {
             self.push_row(row)?;
         }
         self.finish()
     }
-}
-
-const fn top_padding(op: Op) -> u32 {
-    match op {
-        Op::Conv2d(w) => w.pad.top as u32,
-        Op::MaxPool2d(_) | Op::Dense => 0,
-    }
-}
-
-/// Where the next row of a ring goes.
-fn slot(progress: &Progress, ring: Ring) -> usize {
-    progress.offset + (progress.filled as usize % ring.rows) * ring.row_len + ring.left
 }

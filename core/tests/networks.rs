@@ -2,8 +2,8 @@
 
 use cxr_core::error::Error;
 use cxr_core::explain;
-use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, encode, encoded_len};
-use cxr_core::session::Session;
+use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
+use cxr_core::session::{AbstainReason, Decision, Session};
 use cxr_core::shape::{Padding, Shape, Window2d};
 use proptest::prelude::*;
 
@@ -11,11 +11,22 @@ use proptest::prelude::*;
 struct Net {
     input: Shape,
     layers: Vec<OwnedLayer>,
+    refusal: Option<OwnedRefusal>,
+}
+
+#[derive(Clone, Debug)]
+struct OwnedRefusal {
+    coefficients: Vec<f32>,
+    scales: Vec<f32>,
+    bias: Vec<i64>,
+    weights: Vec<i16>,
+    above: f32,
 }
 
 #[derive(Clone, Debug)]
 struct OwnedLayer {
     op: Op,
+    groups: u16,
     output: Shape,
     zx: i8,
     zy: i8,
@@ -46,15 +57,22 @@ impl Random {
     }
 }
 
+/// A number that divides `n`.
+fn divisor(r: &mut Random, n: u16) -> u16 {
+    let d = 1 + r.below(u32::from(n)) as u16;
+    if n.is_multiple_of(d) { d } else { 1 }
+}
+
 fn network(seed: u64) -> Net {
     let mut r = Random(seed);
     let input = Shape::new(1 + r.below(14) as u16, 1 + r.below(14) as u16, 1 + r.below(4) as u16);
     let (mut shape, mut zx, mut layers) = (input, r.i8(), Vec::new());
     for _ in 0..r.below(5) {
-        let pool = r.below(4) == 0;
+        let kind = r.below(12);
         let mut side = || (1 + r.below(5) as u8, 1 + r.below(3) as u8);
         let ((kh, sh), (kw, sw)) = (side(), side());
-        let mut edge = |kernel: u8| if pool { 0 } else { r.below(u32::from(kernel)) as u8 };
+        let pooling = kind > 7;
+        let mut edge = |kernel: u8| if pooling { 0 } else { r.below(u32::from(kernel)) as u8 };
         let pad = Padding { top: edge(kh), bottom: edge(kh), left: edge(kw), right: edge(kw) };
         let window = Window2d { kernel: [kh, kw], stride: [sh, sw], pad };
         let (Some(h), Some(w)) = (
@@ -63,37 +81,37 @@ fn network(seed: u64) -> Net {
         ) else {
             continue;
         };
-        if pool {
-            shape = Shape::new(h, w, shape.channels);
-            layers.push(OwnedLayer {
-                op: Op::MaxPool2d(window),
-                output: shape,
-                zx,
-                zy: zx,
-                weights: vec![],
-                bias: vec![],
-                scales: vec![],
-            });
-            continue;
-        }
-        let channels = 1 + r.below(9) as u16;
-        let taps = kh as usize * kw as usize * shape.channels as usize;
-        let zy = r.i8();
-        shape = Shape::new(h, w, channels);
+        let c = shape.channels;
+        let (op, output, groups, taps, filters) = match kind {
+            0..=5 => {
+                let groups = if kind == 5 { divisor(&mut r, c) } else { 1 };
+                let channels = groups * (1 + r.below(9) as u16);
+                (Op::Conv2d(window), Shape::new(h, w, channels), groups, window.area() * usize::from(c / groups), channels)
+            }
+            6 | 7 => (Op::DepthwiseConv2d(window), Shape::new(h, w, c), 1, window.area(), c),
+            8 | 9 => (Op::MaxPool2d(window), Shape::new(h, w, c), 1, 0, 0),
+            10 => (Op::AveragePool2d(window), Shape::new(h, w, c), 1, 0, 1),
+            _ if r.below(2) == 0 => (Op::GlobalAveragePool2d, Shape::new(1, 1, c), 1, 0, 1),
+            _ => (Op::GlobalMaxPool2d, Shape::new(1, 1, c), 1, 0, 0),
+        };
+        let keeps = matches!(op, Op::MaxPool2d(_) | Op::GlobalMaxPool2d);
+        let zy = if keeps { zx } else { r.i8() };
         layers.push(OwnedLayer {
-            op: Op::Conv2d(window),
-            output: shape,
+            op,
+            groups,
+            output,
             zx,
             zy,
-            weights: (0..taps * channels as usize).map(|_| r.i8()).collect(),
-            bias: (0..channels).map(|_| r.next() as i32 >> 15).collect(),
-            scales: (0..channels).map(|_| (1 + r.below(1000)) as f32 * 1e-5).collect(),
+            weights: (0..taps * usize::from(filters)).map(|_| r.i8()).collect(),
+            bias: (0..filters).map(|_| r.next() as i32 >> 15).collect(),
+            scales: (0..filters).map(|_| (1 + r.below(1000)) as f32 * 1e-5).collect(),
         });
-        zx = zy;
+        (shape, zx) = (output, zy);
     }
     let classes = 1 + r.below(8) as u16;
     layers.push(OwnedLayer {
         op: Op::Dense,
+        groups: 1,
         output: Shape::new(1, 1, classes),
         zx,
         zy: 0,
@@ -101,7 +119,15 @@ fn network(seed: u64) -> Net {
         bias: (0..classes).map(|_| r.next() as i32 >> 12).collect(),
         scales: (0..classes).map(|_| (1 + r.below(1000)) as f32 * 1e-4).collect(),
     });
-    Net { input, layers }
+    let rank = r.below(4) as usize;
+    let refusal = (rank > 0).then(|| OwnedRefusal {
+        coefficients: (0..rank).map(|_| r.i8().into()).collect(),
+        scales: (0..rank).map(|_| (1 + r.below(1000)) as f32 * 1e-7).collect(),
+        bias: (0..rank).map(|_| i64::from(r.next()) << r.below(20)).collect(),
+        weights: (0..rank * usize::from(shape.channels)).map(|_| i16::from(r.i8()) << 8 | i16::from(r.i8())).collect(),
+        above: f32::from(r.i8()),
+    });
+    Net { input, layers, refusal }
 }
 
 fn file(net: &Net) -> Result<Vec<u8>, Error> {
@@ -110,6 +136,7 @@ fn file(net: &Net) -> Result<Vec<u8>, Error> {
         .iter()
         .map(|l| LayerSpec {
             op: l.op,
+            groups: l.groups,
             output: l.output,
             input_zero_point: l.zx,
             output_zero_point: l.zy,
@@ -127,74 +154,103 @@ fn file(net: &Net) -> Result<Vec<u8>, Error> {
         metadata: "{}",
         temperature: 1.5,
         abstain_below: 0.25,
+        refusal: net.refusal.as_ref().map(|r| RefusalSpec {
+            coefficients: &r.coefficients,
+            scales: &r.scales,
+            bias: &r.bias,
+            weights: &r.weights,
+            refuse_above: r.above,
+        }),
     };
     let mut out = vec![0; encoded_len(&spec)];
     encode(&spec, &mut out)?;
     Ok(out)
 }
 
-/// Whole feature maps, six nested loops, f64 requantisation.
-fn reference(net: &Net, image: &[u8]) -> (Vec<Vec<i8>>, Vec<f32>) {
+/// Whole feature maps, nested loops, f64 rounding: the direct definition.
+fn reference(net: &Net, image: &[u8]) -> (Vec<Vec<i8>>, Vec<f32>, Option<f32>) {
     let mut map: Vec<i8> = image.iter().map(|p| (i32::from(*p) - 128) as i8).collect();
     let (mut shape, mut maps) = (net.input, Vec::new());
     for layer in &net.layers {
-        let at = |y: i64, x: i64, c: i64| -> Option<i8> {
-            (y >= 0 && x >= 0 && y < i64::from(shape.height) && x < i64::from(shape.width))
-                .then(|| map[((y * i64::from(shape.width) + x) * i64::from(shape.channels) + c) as usize])
-        };
         let o = layer.output;
-        let mut out = Vec::new();
-        match layer.op {
-            Op::Dense => {
-                let logits = (0..o.channels as usize)
-                    .map(|k| {
-                        let w = &layer.weights[k * map.len()..][..map.len()];
-                        let sum: i64 = map.iter().zip(w).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
-                        (sum + i64::from(layer.bias[k])) as f32 * layer.scales[k]
-                    })
-                    .collect();
-                return (maps, logits);
+        if layer.op == Op::Dense {
+            let logit = |k: usize| {
+                let w = &layer.weights[k * map.len()..][..map.len()];
+                let sum: i64 = map.iter().zip(w).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
+                (sum + i64::from(layer.bias[k])) as f32 * layer.scales[k]
+            };
+            let channels = shape.channels as usize;
+            let feature = |c: usize| map.iter().skip(c).step_by(channels).map(|v| i64::from(*v)).sum::<i64>();
+            let score = net.refusal.as_ref().map(|r| {
+                let mut score = 0f32;
+                for (j, weights) in r.weights.chunks(channels).enumerate() {
+                    let dot: i64 = weights.iter().enumerate().map(|(c, w)| i64::from(*w) * feature(c)).sum();
+                    let h = (dot + r.bias[j]) as f32 * r.scales[j];
+                    score += r.coefficients[j] * if j == 0 { h } else { h * h };
+                }
+                score
+            });
+            return (maps, (0..o.channels as usize).map(logit).collect(), score);
+        }
+        let window = match layer.op {
+            Op::Conv2d(w) | Op::DepthwiseConv2d(w) | Op::MaxPool2d(w) | Op::AveragePool2d(w) => {
+                ([w.kernel[0], w.kernel[1]].map(i64::from), w.stride.map(i64::from), [w.pad.top, w.pad.left].map(i64::from))
             }
-            Op::MaxPool2d(w) | Op::Conv2d(w) => {
-                for y in 0..i64::from(o.height) {
-                    for x in 0..i64::from(o.width) {
-                        for k in 0..o.channels as usize {
-                            let (mut sum, mut best, mut tap) = (i64::from(*layer.bias.get(k).unwrap_or(&0)), i8::MIN, 0);
-                            for dy in 0..i64::from(w.kernel[0]) {
-                                for dx in 0..i64::from(w.kernel[1]) {
-                                    let (yy, xx) = (
-                                        y * i64::from(w.stride[0]) + dy - i64::from(w.pad.top),
-                                        x * i64::from(w.stride[1]) + dx - i64::from(w.pad.left),
-                                    );
-                                    if let Op::MaxPool2d(_) = layer.op {
-                                        best = best.max(at(yy, xx, k as i64).unwrap());
-                                        continue;
-                                    }
-                                    for c in 0..i64::from(shape.channels) {
-                                        let taps = w.kernel[0] as usize * w.kernel[1] as usize * shape.channels as usize;
-                                        let weight = layer.weights[k * taps + tap];
-                                        sum += i64::from(at(yy, xx, c).unwrap_or(layer.zx)) * i64::from(weight);
-                                        tap += 1;
-                                    }
-                                }
-                            }
-                            if let Op::MaxPool2d(_) = layer.op {
-                                out.push(best);
-                            } else {
-                                let q = f64::from(sum as f32 * layer.scales[k]).round_ties_even() as i64 + i64::from(layer.zy);
-                                out.push(q.clamp(-128, 127) as i8);
-                            }
-                        }
-                    }
+            _ => ([i64::from(shape.height), i64::from(shape.width)], [1, 1], [0, 0]),
+        };
+        let mut out = Vec::new();
+        for y in 0..i64::from(o.height) {
+            for x in 0..i64::from(o.width) {
+                for k in 0..o.channels as usize {
+                    out.push(cell(layer, shape, &map, window, [y, x], k));
                 }
             }
-            _ => unreachable!(),
         }
         map = out.clone();
         shape = o;
         maps.push(out);
     }
     unreachable!("the last layer is dense")
+}
+
+type Sides = [i64; 2];
+
+fn cell(layer: &OwnedLayer, shape: Shape, map: &[i8], (kernel, stride, pad): (Sides, Sides, Sides), at: Sides, k: usize) -> i8 {
+    let channels = shape.channels as usize;
+    let value = |y: i64, x: i64, c: usize| -> Option<i8> {
+        let inside = y >= 0 && x >= 0 && y < i64::from(shape.height) && x < i64::from(shape.width);
+        inside.then(|| map[(y as usize * shape.width as usize + x as usize) * channels + c])
+    };
+    let (mut sum, mut best, mut tap) = (0i64, i8::MIN, 0);
+    let groups = usize::from(layer.groups);
+    let taps = (kernel[0] * kernel[1]) as usize * (channels / groups);
+    for dy in 0..kernel[0] {
+        for dx in 0..kernel[1] {
+            let (y, x) = (at[0] * stride[0] + dy - pad[0], at[1] * stride[1] + dx - pad[1]);
+            match layer.op {
+                Op::Conv2d(_) => {
+                    let group = k / (layer.output.channels as usize / groups);
+                    for c in group * (channels / groups)..(group + 1) * (channels / groups) {
+                        sum += i64::from(value(y, x, c).unwrap_or(layer.zx)) * i64::from(layer.weights[k * taps + tap]);
+                        tap += 1;
+                    }
+                }
+                Op::DepthwiseConv2d(_) => {
+                    sum += i64::from(value(y, x, k).unwrap_or(layer.zx)) * i64::from(layer.weights[tap * channels + k]);
+                    tap += 1;
+                }
+                Op::AveragePool2d(_) | Op::GlobalAveragePool2d => sum += i64::from(value(y, x, k).unwrap()),
+                _ => best = best.max(value(y, x, k).unwrap()),
+            }
+        }
+    }
+    if layer.scales.is_empty() {
+        return best;
+    }
+    let scale = if layer.scales.len() == 1 { layer.scales[0] } else { layer.scales[k] };
+    let bias = if layer.bias.len() == 1 { layer.bias[0] } else { layer.bias[k] };
+    let q = f64::from((sum + i64::from(bias)) as f32 * scale).round_ties_even() as i64 + i64::from(layer.zy);
+    q.clamp(-128, 127) as i8
 }
 
 proptest! {
@@ -207,7 +263,7 @@ proptest! {
         let model = Model::parse(&bytes).unwrap();
         let mut r = Random(seed ^ 0x5555);
         let image: Vec<u8> = (0..net.input.len()).map(|_| r.i8() as u8).collect();
-        let (maps, logits) = reference(&net, &image);
+        let (maps, logits, score) = reference(&net, &image);
 
         // Bytes past the arena must stay as they were: a canary.
         let mut arena = vec![0x5A; model.arena_bytes() + 64];
@@ -225,6 +281,9 @@ proptest! {
             prop_assert_eq!(&seen, &maps);
             let verdict = session.finish().unwrap();
             prop_assert_eq!(verdict.logits(), &logits[..]);
+            prop_assert_eq!(verdict.refusal_score().map(f32::to_bits), score.map(f32::to_bits));
+            let refused = score.zip(net.refusal.as_ref()).is_some_and(|(score, r)| score > r.above);
+            prop_assert_eq!(refused, verdict.decision() == Decision::Abstain(AbstainReason::OutOfDistribution));
             for (k, sum) in verdict.accumulators().iter().enumerate() {
                 let cells = explain::class_map(&model, session.map(), k);
                 prop_assert_eq!(cells.iter().sum::<i32>() + explain::bias(&model, k), *sum);
@@ -233,6 +292,31 @@ proptest! {
             prop_assert!((verdict.probabilities().iter().sum::<f32>() - 1.0).abs() < 1e-5);
         }
         prop_assert!(arena[model.arena_bytes()..].iter().all(|b| *b == 0x5A));
+    }
+
+    #[test]
+    fn gray_rows_are_coloured_rows(seed: u64, mixed: u16) {
+        let net = network(seed);
+        let bytes = file(&net).unwrap();
+        let model = Model::parse(&bytes).unwrap();
+        let mut r = Random(seed ^ 0x3333);
+        let [width, height] = [net.input.width, net.input.height].map(usize::from);
+        let gray: Vec<u8> = (0..width * height).map(|_| r.i8() as u8).collect();
+        let image: Vec<u8> = gray.iter().flat_map(|v| std::iter::repeat_n(*v, net.input.channels.into())).collect();
+        let mut arena = vec![0; model.arena_bytes()];
+        let mut session = Session::new(&model, &mut arena).unwrap();
+        let whole = session.run(&image).unwrap();
+        for pattern in [u16::MAX, mixed] {
+            session.reset();
+            for (y, row) in gray.chunks_exact(width).enumerate() {
+                if pattern >> (y % 16) & 1 == 1 {
+                    session.push_gray_row(row).unwrap();
+                } else {
+                    session.push_row(&image[y * net.input.row_len()..][..net.input.row_len()]).unwrap();
+                }
+            }
+            prop_assert_eq!(session.finish().unwrap(), whole.clone());
+        }
     }
 
     #[test]
@@ -280,6 +364,7 @@ fn misuse_is_an_error_and_the_session_survives_it() {
     let image = vec![200; net.input.len()];
     let whole = session.run(&image).unwrap();
     assert_eq!(session.push_row(&image[..net.input.row_len()]), Err(Error::TooManyRows));
+    assert_eq!(session.push_gray_row(&image[..usize::from(net.input.width)]), Err(Error::TooManyRows));
     session.reset();
     assert!(matches!(session.finish(), Err(Error::MissingRows { given: 0, .. })));
     assert!(matches!(session.push_row(&[]), Err(Error::RowLength { .. })));

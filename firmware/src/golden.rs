@@ -1,18 +1,7 @@
-//! The golden fixture: a generated image and what onnxruntime makes of it (tests/golden, written by scripts/make_golden.py).
-
-use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
+//! The model's name, and the golden fixture: a generated image and what onnxruntime makes of it (tests/golden, written
+//! by scripts/make_golden.py). build.rs writes the constants.
 
 include!(concat!(env!("OUT_DIR"), "/golden.rs"));
-
-static CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
-
-/// A running CRC-32 (ISO-HDLC, as in zlib).
-pub type Crc32 = Digest<'static, u32, Table<16>>;
-
-/// Starts a CRC-32.
-pub fn crc32() -> Crc32 {
-    CRC32.digest()
-}
 
 /// The generated image, row after row: `x = x * 1664525 + 1013904223 (mod 2^32)`, a pixel is the new `x >> 24`.
 pub struct Pixels(u32);

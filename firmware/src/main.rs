@@ -1,151 +1,79 @@
-//! One inference on a Cortex-M4, row by row, with the arena that the model asks for and not a byte more;
-//! then the same image again with every layer's bytes checked against onnxruntime.
+//! The firmware on a board that QEMU emulates.
 //!
-//! Prints to the debugger (semihosting) and ends with exit status 0 only if all checks hold.
+//! Started with `-semihosting-config enable=on,arg=firmware,arg=self-test` it runs the self-test, prints the result
+//! and ends with exit status 0 if it passed; otherwise it serves the serial port.
+//!
 //! Research software, not a medical device.
 
 #![no_std]
 #![no_main]
 
-mod board;
-mod golden;
-
-use cortex_m as _; // its critical section, which semihosting links against
-use cortex_m_rt::entry;
-use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
-use cortex_m_semihosting::hprintln;
-use cxr_core::error::Error;
-use cxr_core::format::Model;
-use cxr_core::session::{Decision, Session, Verdict};
-
-/// A model that does not parse does not compile.
-const MODEL: Model<'static> = cxr_core::include_model!(env!("CXR_MODEL_PATH"));
-
-/// Bytes of one input row.
-const ROW: usize = MODEL.input().row_len();
+use cxr_board::{NAME, Stopwatch, Uart, entry, exit, paint_stack, println, reset, stack_used, told, uart};
+use cxr_core::session::Session;
+use cxr_firmware::self_test::{self, Gauge};
+use cxr_firmware::{Platform, device, report, serve};
+use cxr_protocol::message::SelfTest;
 
 #[entry]
 fn main() -> ! {
-    static mut ARENA: [i8; MODEL.arena_bytes()] = [0; MODEL.arena_bytes()];
-    static mut PIXELS: [u8; ROW] = [0; ROW];
+    paint_stack();
+    let (mut device, mut board) = (device(NAME), Board { uart: uart() });
+    if told("self-test") {
+        let result = device.self_test(&mut board);
+        println!("{NAME}: {result:?}");
+        exit(result.is_some_and(|result| result.differences == 0));
+    }
+    serve(device, board)
+}
 
-    let status = match self_test(ARENA, PIXELS) {
-        Ok(0) => {
-            hprintln!("self-test: passed");
-            EXIT_SUCCESS
-        }
-        Ok(wrong) => {
-            hprintln!("self-test: FAILED, {} differences", wrong);
-            EXIT_FAILURE
-        }
-        Err(error) => {
-            hprintln!("self-test: FAILED, {}", error);
-            EXIT_FAILURE
-        }
-    };
-    loop {
-        debug::exit(status);
+/// The board's serial port and clock.
+struct Board {
+    uart: Uart,
+}
+
+impl Platform for Board {
+    type Line = Uart;
+
+    fn line(&mut self) -> &mut Uart {
+        &mut self.uart
+    }
+
+    fn millis(&mut self) -> u32 {
+        cxr_board::millis()
+    }
+
+    fn self_test(&mut self, session: &mut Session<'_, '_>, working: &mut dyn FnMut(&mut Self)) -> Option<SelfTest> {
+        self_test::run::<Instructions>(session, || working(self)).ok()
+    }
+
+    fn drill(&mut self) {
+        panic!("drill");
     }
 }
 
-/// Runs the fixture twice and returns the number of differences.
-fn self_test(arena: &mut [i8], pixels: &mut [u8]) -> Result<usize, Error> {
-    let input = MODEL.input();
-    hprintln!(
-        "model: {} bytes, {} layers, input {}x{}x{}, arena {} bytes",
-        MODEL.as_bytes().len(),
-        MODEL.layer_count(),
-        input.height,
-        input.width,
-        input.channels,
-        arena.len()
-    );
+/// Counts instructions.
+struct Instructions(Stopwatch);
 
-    let mut session = Session::new(&MODEL, arena)?;
-    cortex_m_stack::repaint_stack();
-    let (verdict, instructions) = measure(&mut session, pixels)?;
-    let stack = cortex_m_stack::stack_size() - cortex_m_stack::stack_painted();
-    report(&verdict);
-    hprintln!("instructions: {}", instructions);
-    hprintln!("stack: {} bytes", stack);
+impl Gauge for Instructions {
+    fn start() -> Self {
+        Self(Stopwatch::start())
+    }
 
-    let mut wrong = 0;
-    let bits = verdict.logits().iter().map(|logit| logit.to_bits());
-    if !bits.eq(golden::LOGITS_BITS) {
-        hprintln!("logits differ from onnxruntime: expected {:08x?}", golden::LOGITS_BITS);
-        wrong += 1;
+    fn count(&self) -> u64 {
+        self.0.instructions()
     }
-    wrong += check_layers(&mut session, pixels)?;
-    Ok(wrong)
-}
 
-/// One inference, and the instructions spent in the session (not in making pixels).
-fn measure(session: &mut Session<'_, '_>, row: &mut [u8]) -> Result<(Verdict, u64), Error> {
-    let empty = board::Stopwatch::start().instructions();
-    let mut instructions = 0;
-
-    session.reset();
-    let mut image = golden::Pixels::new();
-    for _ in 0..MODEL.input().height {
-        image.fill(row);
-        let watch = board::Stopwatch::start();
-        session.push_row(row)?;
-        instructions += watch.instructions() - empty;
+    fn stack() -> u32 {
+        stack_used()
     }
-    let watch = board::Stopwatch::start();
-    let verdict = session.finish()?;
-    instructions += watch.instructions() - empty;
-    Ok((verdict, instructions))
-}
-
-/// Prints a verdict and its checksum, by which runs on different targets are compared.
-fn report(verdict: &Verdict) {
-    let mut crc = golden::crc32();
-    for (class, logit) in verdict.logits().iter().enumerate() {
-        crc.update(&logit.to_bits().to_le_bytes());
-        hprintln!(
-            "{}: logit bits {:08x}, probability {:.4}",
-            MODEL.class_name(class),
-            logit.to_bits(),
-            verdict.probabilities()[class]
-        );
-    }
-    match verdict.decision() {
-        Decision::Class(class) => hprintln!("verdict: {}", MODEL.class_name(class)),
-        Decision::Abstain(reason) => hprintln!("verdict: withheld ({:?})", reason),
-    }
-    hprintln!("logits crc32: {:08x}", crc.finalize());
-}
-
-/// Runs the fixture again and compares every int8 layer's bytes with onnxruntime's, by CRC-32.
-fn check_layers(session: &mut Session<'_, '_>, row: &mut [u8]) -> Result<usize, Error> {
-    let mut sums: [golden::Crc32; golden::LAYERS.len()] = core::array::from_fn(|_| golden::crc32());
-    session.reset();
-    let mut image = golden::Pixels::new();
-    for _ in 0..MODEL.input().height {
-        image.fill(row);
-        session.push_row_observed(row, &mut |layer, _, values| {
-            if let Some(sum) = sums.get_mut(layer) {
-                values.iter().for_each(|&value| sum.update(&value.to_le_bytes()));
-            }
-        })?;
-    }
-    let mut wrong = 0;
-    for ((name, expected), sum) in golden::LAYERS.into_iter().zip(sums) {
-        let found = sum.finalize();
-        if found != expected {
-            hprintln!("layer {}: crc32 {:08x}, onnxruntime {:08x}", name, found, expected);
-            wrong += 1;
-        }
-    }
-    hprintln!("layers checked against onnxruntime: {}", golden::LAYERS.len());
-    Ok(wrong)
 }
 
 #[panic_handler]
-fn panic(info: &core::panic::PanicInfo) -> ! {
-    hprintln!("{}", info);
-    loop {
-        debug::exit(EXIT_FAILURE);
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    report(info, &mut uart());
+    if told("self-test") {
+        println!("{info}");
+        exit(false);
     }
+    reset()
 }

@@ -117,8 +117,9 @@ impl<'n> Image<'n> {
             return dicom::decode(bytes, name, max_bytes);
         }
         let (decoder, orientation, format) = open(bytes, name, max_bytes)?;
-        let mut pixels = DynamicImage::from_decoder(decoder)
-            .map_err(|error| Refusal::new(Kind::Damaged, format!("{name}: damaged image ({error}): replace the file or leave it out")))?;
+        let mut pixels = DynamicImage::from_decoder(decoder).map_err(|error| {
+            Refusal::new(Kind::Damaged, format!("{name}: damaged image ({error}): replace the file or leave it out"))
+        })?;
         pixels.apply_orientation(orientation);
         // Gray with alpha has no row type of its own; all others are read in place.
         let pixels = match pixels {
@@ -153,6 +154,16 @@ impl<'n> Image<'n> {
     /// Width and height in pixels.
     pub fn dimensions(&self) -> (u32, u32) {
         (self.pixels.width(), self.pixels.height())
+    }
+
+    /// The pixels at their own size, and the window of 16-bit ones.
+    pub fn raw(&self) -> (&DynamicImage, Window) {
+        let window = if self.pixels.color().bytes_per_pixel() / self.pixels.color().channel_count() == 2 {
+            Window::FULL_16
+        } else {
+            Window::FULL_8
+        };
+        (&self.pixels, window)
     }
 
     /// Stretches to `width` x `height` gray levels, row by row.

@@ -43,8 +43,16 @@ impl Browser {
         let port = lines.map_while(Result::ok).find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok());
         let address = SocketAddr::from(([127, 0, 0, 1], port.expect("chromedriver names its port")));
         let arguments = [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb",
-            "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--window-size=1280,900", "--lang=en",
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--force-color-profile=srgb",
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            "--window-size=1280,900",
+            "--lang=en",
         ];
         let options = json!({ "goog:chromeOptions": { "args": arguments }, "goog:loggingPrefs": { "performance": "ALL", "browser": "ALL" } });
         let capabilities: Capabilities = serde_json::from_value(options).expect("an object");
@@ -58,7 +66,8 @@ impl Browser {
     #[track_caller]
     fn command(&self, path: &str, body: &Value) -> Value {
         let path = format!("/session/{}/{path}", self.session);
-        let answer = http::request(self.address, "POST", &path, &[("content-type", "application/json")], body.to_string().as_bytes());
+        let answer =
+            http::request(self.address, "POST", &path, &[("content-type", "application/json")], body.to_string().as_bytes());
         answer.expect(200).json()["value"].take()
     }
 
@@ -140,12 +149,18 @@ impl Browser {
     /// Shows the page as a device of that size does.
     pub fn resize(&self, width: u32, height: u32, mobile: bool) {
         let scale = if mobile { 2 } else { 1 };
-        self.devtools("Emulation.setDeviceMetricsOverride", &json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile }));
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            &json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile }),
+        );
     }
 
     /// Asks for light or dark colours.
     pub fn scheme(&self, scheme: &str) {
-        self.devtools("Emulation.setEmulatedMedia", &json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }));
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            &json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
+        );
     }
 
     /// What axe-core finds wrong, by rule and element; `CXR_AXE` names its script, which is no part of this repository.

@@ -98,7 +98,8 @@ pub fn read(stream: &mut TcpStream) -> Option<Response> {
 /// One request on a connection of its own.
 #[track_caller]
 pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
-    let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let mut bytes =
+        format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         bytes += &format!("{name}: {value}\r\n");
     }

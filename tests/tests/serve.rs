@@ -71,7 +71,10 @@ fn maps_sum_to_the_logits_and_previews_show_the_picture() {
         let total = sum + map["bias"].as_f64().expect("a bias");
         assert!((total - logit.as_f64().expect("a logit")).abs() < 1e-3, "{total} against {logit}");
     }
-    assert_eq!((&found["preview"]["width"], &found["preview"]["height"], &found["preview"]["bits"]), (&json!(100), &json!(100), &json!(8)));
+    assert_eq!(
+        (&found["preview"]["width"], &found["preview"]["height"], &found["preview"]["bits"]),
+        (&json!(100), &json!(100), &json!(8))
+    );
     let dicom = fs::read(root().join("tests/golden/dicom/window-presets.dcm")).expect("a fixture");
     let answer = predict(server.address, "?preview=64", &dicom).expect(200).json();
     let preview = &answer["predictions"][0]["preview"];
@@ -123,7 +126,9 @@ fn answers_are_as_the_description_says_and_every_operation_is_described() {
     let (form, two) = multipart(&[("a.png", &good), ("b.txt", b"no image")]);
     let (_, many) = multipart(&[("a", &good), ("b", &good), ("c", &good), ("d", &good)]);
     let (_, none) = multipart(&[]);
-    let post = |kind: &str, query: &str, body: &[u8]| request(address, "POST", &format!("{path}{query}"), &[("content-type", kind)], body);
+    let post = |kind: &str, query: &str, body: &[u8]| {
+        request(address, "POST", &format!("{path}{query}"), &[("content-type", kind)], body)
+    };
     let frames = fs::read(root().join("tests/golden/dicom/refused-frames.dcm")).expect("a fixture");
     for (status, answer) in [
         (200, post("image/png", "", &good)),
@@ -139,7 +144,10 @@ fn answers_are_as_the_description_says_and_every_operation_is_described() {
         (415, post("text/html", "", &good)),
         (422, post("image/png", "", &good[..good.len() / 2])),
         (422, post("application/dicom", "", &frames)),
-        (421, raw(address, b"GET /api/v1/predictions HTTP/1.1\r\nhost: elsewhere\r\nconnection: close\r\n\r\n").expect("an answer")),
+        (
+            421,
+            raw(address, b"GET /api/v1/predictions HTTP/1.1\r\nhost: elsewhere\r\nconnection: close\r\n\r\n").expect("an answer"),
+        ),
         (403, request(address, "POST", path, &[("origin", "https://elsewhere.example")], &good)),
         (403, request(address, "POST", path, &[("sec-fetch-site", "cross-site")], &good)),
     ] {
@@ -168,7 +176,12 @@ fn answers_are_as_the_description_says_and_every_operation_is_described() {
 #[test]
 fn every_answer_has_the_headers_that_keep_it_safe() {
     let server = Server::start::<&str>([]);
-    for answer in [get(server.address, "/"), get(server.address, "/nothing"), get(server.address, "/assets/app.js"), predict(server.address, "", &sample())] {
+    for answer in [
+        get(server.address, "/"),
+        get(server.address, "/nothing"),
+        get(server.address, "/assets/app.js"),
+        predict(server.address, "", &sample()),
+    ] {
         let policy = answer.header("content-security-policy");
         assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self';"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
@@ -269,7 +282,8 @@ fn the_program_alone_is_enough() {
     let folder = tempdir().expect("a temporary folder");
     let report = folder.path().join("report");
     fs::create_dir(&report).expect("a temporary folder");
-    let evaluation = json!({ "model_sha256": sha256(&fs::read(root().join("models/default.cxr")).expect("the model")), "splits": {} });
+    let evaluation =
+        json!({ "model_sha256": sha256(&fs::read(root().join("models/default.cxr")).expect("the model")), "splits": {} });
     fs::write(report.join("report.json"), evaluation.to_string()).expect("a temporary file");
     fs::write(report.join("report.html"), "<h1>Gallery</h1>").expect("a temporary file");
     let server = Server::start(["--report".as_ref(), report.as_os_str()]);

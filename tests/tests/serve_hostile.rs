@@ -2,8 +2,8 @@
 
 use cxr_tests::golden::pixels;
 use cxr_tests::http::{Response, connect, get, multipart, predict, raw, request};
-use cxr_tests::server::Server;
 use cxr_tests::root;
+use cxr_tests::server::Server;
 use image::{DynamicImage, GrayImage, ImageFormat};
 use std::fs;
 use std::io::{Cursor, Read, Write};
@@ -35,7 +35,10 @@ fn claims(side: u32) -> Vec<u8> {
 fn hostile_files_get_the_right_status() {
     let mut server = Server::start(["--max-pixels", "64"]);
     let good = sample();
-    let jpeg = encoded(&DynamicImage::ImageLuma8(GrayImage::from_raw(64, 64, pixels(3).take(4096).collect()).expect("an image")), ImageFormat::Jpeg);
+    let jpeg = encoded(
+        &DynamicImage::ImageLuma8(GrayImage::from_raw(64, 64, pixels(3).take(4096).collect()).expect("an image")),
+        ImageFormat::Jpeg,
+    );
     let bmp = encoded(&DynamicImage::new_rgb8(9, 9), ImageFormat::Bmp);
     let tiff = encoded(&DynamicImage::new_luma16(9, 9), ImageFormat::Tiff);
     // 128 MB of zeros in a hundred kilobytes of PNG.
@@ -76,7 +79,10 @@ fn hostile_files_get_the_right_status() {
         let answer = predict(server.address, "?maps=true&preview=256", bytes);
         assert!(statuses.contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
         // Whatever came in, no browser will take the answer for a page.
-        assert!(answer.header("content-type").ends_with("json") && answer.header("x-content-type-options") == "nosniff", "{name}");
+        assert!(
+            answer.header("content-type").ends_with("json") && answer.header("x-content-type-options") == "nosniff",
+            "{name}"
+        );
         if answer.status != 200 {
             assert!(answer.json()["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{name}");
         }
@@ -93,7 +99,9 @@ fn hostile_requests_get_the_right_status() {
     let mut server = Server::start(["--max-body", "1"]);
     let address = server.address;
     let status = |bytes: &[u8]| raw(address, bytes).map(|answer| answer.status);
-    let head = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{more}\r\n").into_bytes();
+    let head = |path: &str, more: &str| {
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{more}\r\n").into_bytes()
+    };
     assert_eq!(status(&head("/", "")), Some(200));
     assert_eq!(status(&head("/../../etc/passwd", "")), Some(404));
     assert_eq!(status(&head("/assets/%2e%2e/%2e%2e/etc/passwd", "")), Some(404));
@@ -102,7 +110,10 @@ fn hostile_requests_get_the_right_status() {
     assert_eq!(status(&head("/", &"x: y\r\n".repeat(200))), Some(431));
     assert_eq!(status(b"GET / HTTP/1.1\r\n\r\n"), Some(421));
     assert_eq!(status(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"), Some(400));
-    let post = |more: &str, body: &[u8]| [format!("POST /api/v1/predictions HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{more}\r\n").as_bytes(), body].concat();
+    let post = |more: &str, body: &[u8]| {
+        [format!("POST /api/v1/predictions HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{more}\r\n").as_bytes(), body]
+            .concat()
+    };
     // Two lengths, a length that is none, chunks that are none.
     assert_eq!(status(&post("content-length: 1\r\ncontent-length: 2\r\n", b"ab")), Some(400));
     assert_eq!(status(&post("content-length: -1\r\n", b"")), Some(400));
@@ -125,7 +136,11 @@ fn hostile_requests_get_the_right_status() {
 fn noise_on_the_wire_never_ends_it() {
     let mut server = Server::start::<&str>([]);
     let (kind, form) = multipart(&[("a.png", &sample()), ("b.dcm", b"DICM")]);
-    let head = format!("POST /api/v1/predictions?preview=64 HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", server.address, form.len());
+    let head = format!(
+        "POST /api/v1/predictions?preview=64 HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+        server.address,
+        form.len()
+    );
     let whole = [head.as_bytes(), &form].concat();
     let mut random = pixels(77);
     let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
@@ -210,7 +225,8 @@ fn queues_memory_and_connections_are_bounded() {
     let mut server = Server::start(["--per-client", "2", "--upload-memory", "1", "--timeout", "20"]);
     let begin = |megabytes: usize| {
         let mut stream = connect(server.address);
-        let head = format!("POST /api/v1/predictions HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n", server.address, 3 << 20);
+        let head =
+            format!("POST /api/v1/predictions HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n", server.address, 3 << 20);
         stream.write_all(head.as_bytes()).expect("a head");
         stream.write_all(&vec![0; megabytes << 20]).expect("a body");
         stream

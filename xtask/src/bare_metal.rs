@@ -2,18 +2,18 @@
 
 use crate::install;
 use crate::shell::{Workspace, run};
-use anyhow::{Context, Result};
-use std::path::Path;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Cortex-M4F and M7F, the firmware's target.
-const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
+pub const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
 
 /// Targets that cxr-core must build for: no standard library, with and without a floating-point unit.
 const NO_STD: [&str; 2] = [CORTEX_M4F, "riscv32imc-unknown-none-elf"];
 
 /// How to reach a bare-metal target.
-enum Toolchain {
+pub enum Toolchain {
     /// The compiler in use has the target's library.
     Prebuilt,
     /// rustc-web of Debian 12 with its library source; its artefacts live apart from the other compiler's.
@@ -21,7 +21,8 @@ enum Toolchain {
 }
 
 impl Toolchain {
-    fn find(workspace: &Workspace, target: &str) -> Result<Self> {
+    /// Installs what is missing.
+    pub fn find(workspace: &Workspace, target: &str) -> Result<Self> {
         if install::target(workspace, target)? {
             return Ok(Self::Prebuilt);
         }
@@ -31,17 +32,28 @@ impl Toolchain {
         Ok(Self::Debian)
     }
 
-    fn cargo(&self, workspace: &Workspace, subcommand: &str, package: &str, target: &str) -> Command {
-        let mut cargo = workspace.cargo(&format!("{subcommand} --release --package {package} --target {target}"));
+    /// `cargo SUBCOMMAND` for a package and a target, for release unless the subcommand names a profile.
+    pub fn cargo(&self, workspace: &Workspace, subcommand: &str, package: &str, target: &str) -> Command {
+        let release = if subcommand.contains("--profile") { "" } else { "--release" };
+        let mut cargo = workspace.cargo(&format!("{subcommand} {release} --package {package} --target {target}"));
         if let Self::Debian = self {
+            let linker = format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase());
             cargo
                 .arg("-Zbuild-std=core")
                 .env("RUSTC", "/usr/bin/rustc")
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env("CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER", "ld.lld")
-                .env("CARGO_TARGET_DIR", workspace.target.join("bare-metal"));
+                .env(linker, "ld.lld")
+                .env("CARGO_TARGET_DIR", self.folder(workspace));
         }
         cargo
+    }
+
+    /// Where the artefacts lie.
+    pub fn folder(&self, workspace: &Workspace) -> PathBuf {
+        match self {
+            Self::Prebuilt => workspace.target.clone(),
+            Self::Debian => workspace.target.join("bare-metal"),
+        }
     }
 }
 
@@ -53,25 +65,15 @@ pub fn no_std(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Builds the firmware, lints it where clippy knows the target, and runs its self-test under QEMU.
-pub fn firmware(workspace: &Workspace, model: Option<&Path>, fixture: Option<&Path>) -> Result<()> {
-    install::qemu(workspace)?;
-    let toolchain = Toolchain::find(workspace, CORTEX_M4F)?;
-    let subcommands: &[&str] = match toolchain {
-        Toolchain::Prebuilt => &["clippy", "run"],
-        Toolchain::Debian => &["run"],
+/// Builds a package's static library or image for a bare-metal target; returns the folder that holds it.
+pub fn build(workspace: &Workspace, package: &str, target: &str, features: &[&str]) -> Result<PathBuf> {
+    let toolchain = Toolchain::find(workspace, target)?;
+    let mut cargo = toolchain.cargo(workspace, "build", package, target);
+    cargo.args(features.iter().flat_map(|feature| ["--features", feature]));
+    run(cargo)?;
+    let folder = match toolchain {
+        Toolchain::Prebuilt => workspace.target.clone(),
+        Toolchain::Debian => workspace.target.join("bare-metal"),
     };
-    for subcommand in subcommands {
-        let mut cargo = toolchain.cargo(workspace, subcommand, "cxr-firmware", CORTEX_M4F);
-        for (variable, path) in [("CXR_MODEL", model), ("CXR_FIXTURE", fixture)] {
-            if let Some(path) = path {
-                cargo.env(variable, path.canonicalize().with_context(|| path.display().to_string())?);
-            }
-        }
-        if *subcommand == "clippy" {
-            cargo.args(["--", "-D", "warnings"]);
-        }
-        run(cargo)?;
-    }
-    Ok(())
+    Ok(folder.join(target).join("release"))
 }

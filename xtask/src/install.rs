@@ -24,9 +24,9 @@ pub fn debian(workspace: &Workspace, packages: &[&str], is_there: impl Fn() -> b
     Ok(())
 }
 
-/// QEMU for Cortex-M.
+/// QEMU for Cortex-M and RISC-V.
 pub fn qemu(workspace: &Workspace) -> Result<()> {
-    debian(workspace, &["qemu-system-arm"], || have("qemu-system-arm"))
+    debian(workspace, &["qemu-system-arm", "qemu-system-misc"], || have("qemu-system-arm") && have("qemu-system-riscv32"))
 }
 
 /// rustfmt or clippy, which a minimal rustup profile leaves out.

@@ -1,13 +1,15 @@
 //! `cargo xtask`: installs what a bare machine lacks, then builds and tests everything.
 
 mod bare_metal;
+mod capi;
+mod firmware;
 mod install;
+mod no_panic;
 mod shell;
 mod steps;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Development tasks of the workspace.
@@ -26,15 +28,10 @@ enum Task {
         #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
         only: Vec<steps::Step>,
     },
-    /// Build the firmware, run it under QEMU on the mps2-an386 and check its self-test.
-    Firmware {
-        /// Model to embed (default: models/default.cxr).
-        #[arg(long, value_name = "FILE")]
-        model: Option<PathBuf>,
-        /// Golden fixture of that model (default: tests/golden/NAME.json).
-        #[arg(long, value_name = "FILE")]
-        fixture: Option<PathBuf>,
-    },
+    /// Write core/capi/include/cxr.h from the sources of the C interface.
+    Header,
+    /// Build the firmware of every board, run those that QEMU emulates, report what they take; fails over budget.
+    Firmware(firmware::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +49,7 @@ fn run() -> Result<()> {
     let workspace = shell::Workspace::locate()?;
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
-        Task::Firmware { model, fixture } => bare_metal::firmware(&workspace, model.as_deref(), fixture.as_deref()),
+        Task::Header => capi::write_header(&workspace),
+        Task::Firmware(args) => firmware::firmware(&workspace, &args),
     }
 }

@@ -4,7 +4,7 @@
 //! and features the test steps repeat; clippy needs their metadata only. Only cxr-core is also tested unoptimised.
 
 use crate::shell::{Workspace, run};
-use crate::{bare_metal, install};
+use crate::{bare_metal, capi, firmware, install, no_panic};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -20,8 +20,12 @@ pub enum Step {
     Core,
     /// cxr-core builds for targets without a standard library.
     NoStd,
-    /// The firmware's self-test under QEMU.
+    /// The firmware of every board: lints, budget, self-test, verdicts and faults over a serial line under QEMU.
     Firmware,
+    /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
+    C,
+    /// No public function of cxr-core links a panic on a Cortex-M4.
+    NoPanic,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
     /// Clippy, warnings are errors.
@@ -45,7 +49,9 @@ impl Step {
             }
             Self::Core => run(workspace.cargo("test --package cxr-core")),
             Self::NoStd => bare_metal::no_std(workspace),
-            Self::Firmware => bare_metal::firmware(workspace, None, None),
+            Self::Firmware => firmware::test(workspace),
+            Self::C => capi::test(workspace),
+            Self::NoPanic => no_panic::test(workspace),
             Self::Onnx => onnx(workspace),
             Self::Clippy => {
                 install::component(workspace, "clippy", "clippy")?;

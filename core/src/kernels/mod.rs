@@ -1,27 +1,296 @@
 //! Inner loops. One contract, one implementation an instruction set; [`scalar`] is the definition.
 //!
-//! A kernel computes one output row of a convolution from the input rows under its window, padding
-//! already in place. Every implementation gives the bytes of the scalar one.
+//! A kernel computes one output row from the input rows under its window, padding already in place. Every
+//! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had.
 
+#[cfg(cortex_m3)]
+#[allow(unsafe_code)]
+pub mod armv7m;
+#[cfg(any(cortex_m3, cortex_m_dsp))]
+#[allow(unsafe_code)]
+mod columns;
+#[cfg(cortex_m_dsp)]
+#[allow(unsafe_code)]
+pub mod dsp;
+#[cfg(cortex_m_mve)]
+#[allow(unsafe_code)]
+pub mod mve;
+pub mod pack;
 pub mod scalar;
+
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx512;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx_vnni;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[allow(unsafe_code)]
+mod neon;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+#[allow(unsafe_code)]
+mod simd;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[allow(unsafe_code)]
+mod simd128;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+#[allow(unsafe_code)]
+mod winograd;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod x86;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+/// Weights, biases and scales of the output channels of one layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Filters<'a> {
+    /// Weights in the layout of the operator.
+    pub weights: &'a [u8],
+    /// i32 biases, little-endian.
+    pub bias: &'a [u8],
+    /// f32 scales, little-endian.
+    pub scales: &'a [u8],
+    /// Zero point of the output.
+    pub zero_point: i8,
+    /// The same, packed by the kernel that runs them ([`Kernel::pack`]); empty where they are not.
+    pub packed: &'a [u8],
+}
 
 /// Arguments of a convolution over one output row.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvRow<'a> {
     /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
     pub rows: &'a [&'a [i8]],
-    /// Weights `[out][ky][kx][in]`, int8 bits.
-    pub weights: &'a [u8],
-    /// i32 biases, little-endian.
-    pub bias: &'a [u8],
-    /// f32 scales, little-endian.
-    pub scales: &'a [u8],
+    /// Weights `[out][ky][kx][in]`, int8, each filter followed by zeros up to [`filter_stride`](Self::filter_stride).
+    pub filters: Filters<'a>,
     /// Elements of a row under the window: kernel width * input channels.
     pub span: usize,
     /// Elements between windows: horizontal stride * input channels.
     pub step: usize,
     /// Output channels.
     pub channels: usize,
-    /// Zero point of the output.
-    pub zero_point: i8,
+}
+
+impl ConvRow<'_> {
+    /// Weights of a filter: kernel height * kernel width * input channels.
+    #[inline(always)]
+    pub const fn taps(&self) -> usize {
+        self.rows.len() * self.span
+    }
+
+    /// Bytes from one filter to the next: [`taps`](Self::taps) rounded up to a multiple of 4, so that words can be loaded.
+    #[inline(always)]
+    pub const fn filter_stride(&self) -> usize {
+        self.taps().next_multiple_of(4)
+    }
+}
+
+/// Arguments of the first convolution over one output row of a gray image: all input channels are equal, so that
+/// their weights are summed once, at export.
+#[derive(Clone, Copy, Debug)]
+pub struct GrayRow<'a> {
+    /// Input rows under the window, top to bottom, one int8 value a pixel.
+    pub rows: &'a [&'a [i8]],
+    /// Weights `[out][ky][kx]`, i16, little-endian, each filter padded with a zero to an even count.
+    pub filters: Filters<'a>,
+    /// Kernel width.
+    pub span: usize,
+    /// Horizontal stride.
+    pub step: usize,
+    /// Output channels.
+    pub channels: usize,
+}
+
+impl GrayRow<'_> {
+    /// Weights of a filter: kernel height * kernel width.
+    #[inline(always)]
+    pub const fn taps(&self) -> usize {
+        self.rows.len() * self.span
+    }
+
+    /// Bytes from one filter to the next: [`taps`](Self::taps) i16, rounded up to a multiple of 4 bytes.
+    #[inline(always)]
+    pub const fn filter_stride(&self) -> usize {
+        (2 * self.taps()).next_multiple_of(4)
+    }
+}
+
+/// Arguments of a depthwise convolution (one filter a channel) over one output row.
+#[derive(Clone, Copy, Debug)]
+pub struct DepthwiseRow<'a> {
+    /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
+    pub rows: &'a [&'a [i8]],
+    /// Weights `[ky][kx][channel]`, int8.
+    pub filters: Filters<'a>,
+    /// Kernel width.
+    pub kernel_width: usize,
+    /// Elements between windows: horizontal stride * channels.
+    pub step: usize,
+    /// Channels, of input and output.
+    pub channels: usize,
+}
+
+/// The inner loops of one instruction set.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    pub(crate) name: &'static str,
+    pub(crate) conv_row: fn(&ConvRow<'_>, &mut [i8]),
+    pub(crate) gray_row: fn(&GrayRow<'_>, &mut [i8]),
+    pub(crate) depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
+    pub(crate) dot: fn(&[i8], &[u8]) -> i32,
+    /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
+    pub(crate) pack: Option<fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize>,
+}
+
+impl Kernel {
+    /// Portable loops: the definition.
+    pub const SCALAR: Self = Self {
+        name: "scalar",
+        conv_row: scalar::conv_row,
+        gray_row: scalar::gray_row,
+        depthwise_row: scalar::depthwise_row,
+        dot: scalar::dot,
+        pack: None,
+    };
+
+    /// Armv7-M without the DSP extension: Cortex-M3.
+    #[cfg(cortex_m3)]
+    pub const ARMV7M: Self = Self {
+        name: "armv7m",
+        conv_row: armv7m::conv_row,
+        gray_row: armv7m::gray_row,
+        depthwise_row: armv7m::depthwise_row,
+        dot: scalar::dot,
+    };
+
+    /// The fastest kernel that this processor has.
+    pub fn best() -> Self {
+        Self::available().next().unwrap_or(Self::SCALAR)
+    }
+
+    /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
+    pub fn available() -> impl Iterator<Item = Self> {
+        let faster = [
+            #[cfg(cortex_m_mve)]
+            Self::mve(),
+            #[cfg(cortex_m_dsp)]
+            Self::dsp(),
+            #[cfg(cortex_m3)]
+            Some(Self::ARMV7M),
+            None,
+        ];
+        faster.into_iter().flatten().chain(vector_kernels()).chain(core::iter::once(Self::SCALAR))
+    }
+
+    /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
+    #[cfg(cortex_m_dsp)]
+    pub fn dsp() -> Option<Self> {
+        dsp::is_available().then_some(Self {
+            name: "dsp",
+            conv_row: dsp::conv_row,
+            gray_row: dsp::gray_row,
+            depthwise_row: dsp::depthwise_row,
+            dot: dsp::dot,
+        })
+    }
+
+    /// Helium, Arm's M-profile vectors: Cortex-M55 and its successors, where start-up code enabled them (`CPACR`).
+    #[cfg(cortex_m_mve)]
+    pub fn mve() -> Option<Self> {
+        mve::is_available().then_some(Self {
+            name: "mve",
+            conv_row: mve::conv_row,
+            gray_row: mve::gray_row,
+            depthwise_row: mve::depthwise_row,
+            dot: mve::dot,
+        })
+    }
+
+    /// Name of the instruction set.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Bytes that these filters take when packed, 0 where the kernel reads them as they are.
+    pub fn packed_len(&self, shape: &pack::Shape, filters: &Filters<'_>) -> usize {
+        self.pack(shape, filters, &mut [])
+    }
+
+    /// Packs filters for this kernel, once, so that it need not at every row; the bytes taken, which are written only
+    /// if `out` is that long.
+    pub fn pack(&self, shape: &pack::Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
+        match self.pack {
+            Some(pack) if shape.is_covered_by(filters) => pack(shape, filters, out),
+            _ => 0,
+        }
+    }
+
+    /// One output row of a convolution; `out` is `width * channels` long.
+    #[inline]
+    pub fn conv_row(&self, args: &ConvRow<'_>, out: &mut [i8]) {
+        (self.conv_row)(args, out);
+    }
+
+    /// One output row of the first convolution of a gray image; `out` is `width * channels` long.
+    #[inline]
+    pub fn gray_row(&self, args: &GrayRow<'_>, out: &mut [i8]) {
+        (self.gray_row)(args, out);
+    }
+
+    /// One output row of a depthwise convolution; `out` is `width * channels` long.
+    #[inline]
+    pub fn depthwise_row(&self, args: &DepthwiseRow<'_>, out: &mut [i8]) {
+        (self.depthwise_row)(args, out);
+    }
+
+    /// Sum of products of int8 values (`weights` as int8 bits), over the shorter of the two.
+    #[inline]
+    pub fn dot(&self, values: &[i8], weights: &[u8]) -> i32 {
+        (self.dot)(values, weights)
+    }
+}
+
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use neon::available as vector_kernels;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use simd128::available as vector_kernels;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+use x86::available as vector_kernels;
+
+#[cfg(not(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
+fn vector_kernels() -> impl Iterator<Item = Kernel> {
+    core::iter::empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_gives_the_bytes_of_the_definition() {
+        Kernel::available().for_each(|kernel| testing::check(&kernel));
+    }
+
+    #[test]
+    fn the_best_kernel_comes_first_and_the_definition_last() {
+        assert_eq!(Kernel::available().next().map(|k| k.name()), Some(Kernel::best().name()));
+        assert_eq!(Kernel::available().last().map(|k| k.name()), Some("scalar"));
+    }
 }

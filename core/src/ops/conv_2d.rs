@@ -2,21 +2,85 @@
 
 use super::Rows;
 use crate::format::Layer;
-use crate::kernels::{ConvRow, scalar};
+use crate::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, pack};
+use crate::quant::requantize;
 use crate::shape::Window2d;
 
-/// Computes one output row into `out` (`output width * output channels`) from the padded input rows.
-pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) {
-    let channels = layer.input.channels as usize;
-    let args = ConvRow {
-        rows,
-        weights: layer.weights,
-        bias: layer.bias,
-        scales: layer.scales,
+/// Filters of a layer and, where a [`crate::prepared::Prepared`] has them, the same packed.
+pub const fn filters<'a>(layer: &Layer<'a>, packed: &'a [u8]) -> Filters<'a> {
+    Filters { weights: layer.weights, bias: layer.bias, scales: layer.scales, zero_point: layer.output_zero_point, packed }
+}
+
+/// What a kernel packs of a layer whose channels are not grouped; `gray`: for [`gray_row`].
+pub const fn packing(layer: &Layer<'_>, window: Window2d, gray: bool) -> pack::Shape {
+    let channels = if gray { 1 } else { layer.input.channels as usize };
+    pack::Shape {
+        height: window.kernel[0] as usize,
         span: window.kernel[1] as usize * channels,
         step: window.stride[1] as usize * channels,
         channels: layer.output.channels as usize,
-        zero_point: layer.output_zero_point,
+        wide: gray,
+    }
+}
+
+/// Computes one output row into `out` (`output width * output channels`) from the padded input rows.
+pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kernel: &Kernel, packed: &[u8], out: &mut [i8]) {
+    if layer.groups != 1 {
+        return grouped_row(layer, window, rows, out);
+    }
+    let pack::Shape { span, step, channels, .. } = packing(layer, window, false);
+    let args = ConvRow { rows, filters: filters(layer, packed), span, step, channels };
+    kernel.conv_row(&args, out);
+}
+
+/// [`row`] of the first layer for rows of one gray value a pixel; `weights` are [`crate::format::Model::gray_weights`].
+#[allow(clippy::too_many_arguments)]
+pub fn gray_row(
+    layer: &Layer<'_>,
+    weights: &[u8],
+    window: Window2d,
+    rows: &Rows<'_>,
+    kernel: &Kernel,
+    packed: &[u8],
+    out: &mut [i8],
+) {
+    let pack::Shape { span, step, channels, .. } = packing(layer, window, true);
+    let args = GrayRow { rows, filters: Filters { weights, ..filters(layer, packed) }, span, step, channels };
+    kernel.gray_row(&args, out);
+}
+
+/// Computes one output row of a depthwise convolution.
+pub fn depthwise_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kernel: &Kernel, out: &mut [i8]) {
+    let channels = layer.input.channels as usize;
+    let args = DepthwiseRow {
+        rows,
+        filters: filters(layer, &[]),
+        kernel_width: window.kernel[1] as usize,
+        step: window.stride[1] as usize * channels,
+        channels,
     };
-    scalar::conv_row(&args, out);
+    kernel.depthwise_row(&args, out);
+}
+
+/// Groups other than one and one a channel are rare: plain loops.
+fn grouped_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) {
+    let (channels, outputs) = (layer.input.channels as usize, (layer.output.channels as usize).max(1));
+    let groups = (layer.groups as usize).max(1);
+    let (inside, outside) = ((channels / groups).max(1), (outputs / groups).max(1));
+    let (columns, step) = (window.kernel[1] as usize, window.stride[1] as usize * channels);
+    let stride = layer.filter_len().next_multiple_of(4).max(4);
+    for (x, pixel) in out.chunks_exact_mut(outputs).enumerate() {
+        for (c, (q, filter)) in pixel.iter_mut().zip(layer.weights.chunks_exact(stride)).enumerate() {
+            let mut weights = filter.chunks_exact(inside);
+            let mut sum = layer.bias_at(c);
+            for row in rows {
+                for column in 0..columns {
+                    let at = x * step + column * channels + c / outside * inside;
+                    let cell = row.get(at..at + inside).unwrap_or(&[]);
+                    sum += crate::kernels::scalar::dot(cell, weights.next().unwrap_or(&[]));
+                }
+            }
+            *q = requantize(sum, layer.scale_at(c), layer.output_zero_point);
+        }
+    }
 }

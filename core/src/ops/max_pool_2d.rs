@@ -1,23 +1,24 @@
-//! Max-pooling (ONNX `MaxPool` on int8, without padding), one output row.
+//! Max-pooling (ONNX `MaxPool` on int8, without padding, and `GlobalMaxPool`), an input row at a time.
 
-use super::Rows;
-use crate::format::Layer;
 use crate::shape::Window2d;
 
-/// Computes one output row into `out` (`output width * channels`).
-pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) {
-    let channels = layer.input.channels as usize;
+/// Takes the maxima of an input row under each horizontal window into `best` (`output width * channels`), on top of what
+/// is there.
+pub fn fold(window: Window2d, channels: usize, row: &[i8], best: &mut [i8]) {
+    let channels = channels.max(1);
     let (span, step) = (window.kernel[1] as usize * channels, window.stride[1] as usize * channels);
-    for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
-        pixel.fill(i8::MIN);
-        for row in rows {
-            if let Some(under) = row.get(x * step..x * step + span) {
-                for cell in under.chunks_exact(channels) {
-                    for (best, value) in pixel.iter_mut().zip(cell) {
-                        *best = (*best).max(*value);
-                    }
-                }
-            }
+    for (x, pixel) in best.chunks_exact_mut(channels).enumerate() {
+        if let Some(under) = row.get(x * step..x * step + span) {
+            fold_all(under, pixel);
+        }
+    }
+}
+
+/// Takes the maxima over all cells of a row into `best` (one value a channel), on top of what is there.
+pub fn fold_all(row: &[i8], best: &mut [i8]) {
+    for cell in row.chunks_exact(best.len().max(1)) {
+        for (best, value) in best.iter_mut().zip(cell) {
+            *best = (*best).max(*value);
         }
     }
 }

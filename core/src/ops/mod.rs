@@ -1,5 +1,6 @@
 //! Operators, a row at a time.
 
+pub mod average_pool_2d;
 pub mod conv_2d;
 pub mod dense;
 pub mod max_pool_2d;

@@ -38,7 +38,8 @@ pub(super) fn decode<'n>(bytes: &[u8], name: &'n str, max_bytes: u64) -> Result<
     too_large(name, width, height, samples * (u64::from(header.bits_allocated) / 8 + 2), max_bytes)?;
     let raw = pixels::decode(&header, bytes, name)?;
     let misfit = || Refusal::new(Kind::Damaged, format!("{name}: damaged DICOM pixels: replace the file or leave it out"));
-    let whole = Image { name, format: "DICOM", pixels: DynamicImage::new_luma8(1, 1), window: Window::FULL_16, presets: Vec::new() };
+    let whole =
+        Image { name, format: "DICOM", pixels: DynamicImage::new_luma8(1, 1), window: Window::FULL_16, presets: Vec::new() };
     match header.photometric.as_str() {
         "MONOCHROME1" | "MONOCHROME2" => {
             let gray = voi::window(&header, pixels::samples(&header, &raw));
@@ -73,7 +74,8 @@ mod tests {
 
     #[test]
     fn levels_are_those_of_pydicom() {
-        let expected: serde_json::Value = serde_json::from_slice(&std::fs::read(folder().join("expected.json")).unwrap()).unwrap();
+        let expected: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(folder().join("expected.json")).unwrap()).unwrap();
         let files = expected["levels"].as_object().unwrap();
         assert!(files.len() >= 14, "{} files", files.len());
         for (name, levels) in files {
@@ -116,7 +118,15 @@ mod tests {
     #[test]
     fn damage_is_an_error_and_nothing_worse() {
         let mut seed = 1u32;
-        for name in ["window-presets", "implicit-monochrome1-rescaled", "voi-table", "rle-16", "jpeg-baseline", "jpeg-lossless", "big-endian-signed"] {
+        for name in [
+            "window-presets",
+            "implicit-monochrome1-rescaled",
+            "voi-table",
+            "rle-16",
+            "jpeg-baseline",
+            "jpeg-lossless",
+            "big-endian-signed",
+        ] {
             let whole = read(name);
             for end in (0..whole.len()).step_by(7) {
                 let _ = decode::gray(&whole[..end], name, 32, 32);

@@ -55,7 +55,8 @@ pub(super) async fn authorize(State(app): State<Arc<App>>, request: axum::http::
             _ => b"",
         };
         if !app.token_is(token) {
-            return Problem::unauthorized("give the header `Authorization: Bearer TOKEN` with this server's token").into_response();
+            return Problem::unauthorized("give the header `Authorization: Bearer TOKEN` with this server's token")
+                .into_response();
         }
     }
     next.run(request).await
@@ -68,7 +69,9 @@ fn check(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
     if let Some(hosts) = &app.hosts
         && !hosts.iter().any(|known| known == name_of(&host))
     {
-        return Err(Problem::misdirected("this server listens for its own machine: start it with --allow-host NAME to serve another name"));
+        return Err(Problem::misdirected(
+            "this server listens for its own machine: start it with --allow-host NAME to serve another name",
+        ));
     }
     match text(HeaderName::from_static("sec-fetch-site")) {
         // A link elsewhere may lead here, a script elsewhere may not use this.
@@ -99,6 +102,9 @@ mod tests {
 
     #[test]
     fn ports_are_cut_off_names_and_not_off_addresses() {
-        assert_eq!(["localhost:8080", "localhost", "[::1]:80", "[::1]", ""].map(name_of), ["localhost", "localhost", "[::1]", "[::1]", ""]);
+        assert_eq!(
+            ["localhost:8080", "localhost", "[::1]:80", "[::1]", ""].map(name_of),
+            ["localhost", "localhost", "[::1]", "[::1]", ""]
+        );
     }
 }

@@ -43,7 +43,10 @@ impl App {
         let (for_workers, max_bytes) = (Arc::clone(&model), limits.max_pixels << 20);
         let hosts = args.listen.ip().is_loopback().then(|| {
             let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
-            own.into_iter().chain([args.listen.ip().to_string()]).chain(args.allow_host.iter().map(|host| host.to_lowercase())).collect()
+            own.into_iter()
+                .chain([args.listen.ip().to_string()])
+                .chain(args.allow_host.iter().map(|host| host.to_lowercase()))
+                .collect()
         });
         Ok(Self {
             model,
@@ -91,7 +94,11 @@ fn token(args: &Args) -> Result<Option<[u8; 32]>> {
     let (text, origin) = match &args.token_file {
         Some(path) => {
             let name = path.display().to_string();
-            (std::fs::read_to_string(path).with_context(|| format!("{name}: cannot be read: give a file that holds the token"))?, name)
+            (
+                std::fs::read_to_string(path)
+                    .with_context(|| format!("{name}: cannot be read: give a file that holds the token"))?,
+                name,
+            )
         }
         None => match std::env::var("CXR_SERVE_TOKEN") {
             Ok(text) => (text, "CXR_SERVE_TOKEN".to_owned()),

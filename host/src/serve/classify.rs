@@ -5,7 +5,7 @@ use crate::decode::{Image, Samples, Thumbnail};
 use crate::files;
 use crate::heatmap::Map;
 use crate::model_file::ModelFile;
-use crate::predict::Prediction;
+use crate::predict::{Prediction, Source};
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -80,7 +80,7 @@ fn classify(model: &ModelFile, max_bytes: u64, job: &Job, waited: Duration) -> R
         milliseconds: 1e3 * taken.as_secs_f64(),
         heatmap: None,
     };
-    let mut json = prediction.to_json(model, engine);
+    let mut json = prediction.to_json(&Source::new(model, engine));
     let (columns, rows) = image.dimensions();
     json["width"] = columns.into();
     json["height"] = rows.into();

@@ -121,7 +121,9 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .route("/readyz", get(ready))
         .fallback(|| async { Problem::not_found("see /openapi.json for what there is") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed("see /openapi.json for what there is") })
-        .layer(CatchPanicLayer::custom(|_| Problem::internal("this request made the server fail; the server goes on").into_response()))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::internal("this request made the server fail; the server goes on").into_response()
+        }))
         .layer(from_fn(at_once))
         .layer(from_fn_with_state(Arc::clone(app), guard))
         .with_state(Arc::clone(app))
@@ -157,6 +159,7 @@ async fn evaluation(State(app): State<Arc<App>>) -> Response {
             let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)];
             (headers, report.clone()).into_response()
         }
-        None => Problem::not_found("start the server with --report DIR, a folder that `host evaluate --report DIR` wrote").into_response(),
+        None => Problem::not_found("start the server with --report DIR, a folder that `host evaluate --report DIR` wrote")
+            .into_response(),
     }
 }

@@ -40,9 +40,11 @@ pub(super) fn load(args: &Args) -> Result<Served> {
     };
     let mut report = None;
     if let Some(folder) = &args.report {
-        let read = |name: &str| files::read(&folder.join(name)).context("--report wants a folder that `host evaluate --report` wrote");
+        let read =
+            |name: &str| files::read(&folder.join(name)).context("--report wants a folder that `host evaluate --report` wrote");
         report = Some(read("report.html")?);
-        evaluation = Some(serde_json::from_slice(&read("report.json")?).with_context(|| format!("{}: report.json", folder.display()))?);
+        evaluation =
+            Some(serde_json::from_slice(&read("report.json")?).with_context(|| format!("{}: report.json", folder.display()))?);
         ensure!(
             evaluation.as_ref().is_some_and(|report| report["model_sha256"] == file.sha256),
             "{}: an evaluation of another model: run `host evaluate` on {}",
@@ -65,10 +67,18 @@ fn beside(prefix: &Path, suffix: &str) -> Result<Option<Value>> {
         return Ok(None);
     }
     let value = serde_json::from_slice(&files::read(&path)?);
-    value.with_context(|| format!("{}: no JSON: export or evaluate the model again, or move the file away", path.display())).map(Some)
+    value
+        .with_context(|| format!("{}: no JSON: export or evaluate the model again, or move the file away", path.display()))
+        .map(Some)
 }
 
-fn describe(file: &ModelFile, card: Option<&Value>, evaluation: Option<Value>, has_report: bool, limits: &Limits) -> Result<Value> {
+fn describe(
+    file: &ModelFile,
+    card: Option<&Value>,
+    evaluation: Option<Value>,
+    has_report: bool,
+    limits: &Limits,
+) -> Result<Value> {
     let engine = file.engine()?;
     let model = engine.model;
     let [height, width, channels] = engine.input();

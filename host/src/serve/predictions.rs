@@ -35,13 +35,16 @@ pub(super) async fn post(
         }
         let too_many = || Problem::per_client(format!("{} requests in hand: wait for an answer", app.limits.per_client));
         let _visit = app.clients.enter(peer.0.ip()).ok_or_else(too_many)?;
-        let declared = headers.get(header::CONTENT_TYPE).map_or(Ok(""), |value| value.to_str().map_err(|_| Problem::not_an_image(KINDS)))?;
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok()).unwrap_or(0);
+        let declared =
+            headers.get(header::CONTENT_TYPE).map_or(Ok(""), |value| value.to_str().map_err(|_| Problem::not_an_image(KINDS)))?;
+        let length =
+            headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok()).unwrap_or(0);
         let limit = app.limits.max_body << 20;
         let chunks = Box::pin(chunks(body, limit, Instant::now() + app.limits.timeout()));
         let kind = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let results = if kind == "multipart/form-data" {
-            let boundary = multer::parse_boundary(declared).map_err(|_| Problem::malformed("multipart/form-data without a boundary"))?;
+            let boundary =
+                multer::parse_boundary(declared).map_err(|_| Problem::malformed("multipart/form-data without a boundary"))?;
             multipart(&app, Multipart::new(chunks, boundary), options).await?
         } else if matches!(kind.as_str(), "" | "application/octet-stream" | "application/dicom") || kind.starts_with("image/") {
             let upload = app.memory.collect(chunks, length.min(limit)).await?;
@@ -80,7 +83,10 @@ struct FieldChunks<'f>(multer::Field<'f>);
 impl futures_util::Stream for FieldChunks<'_> {
     type Item = Result<axum::body::Bytes, Interrupted>;
 
-    fn poll_next(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
         std::pin::Pin::new(&mut self.0).poll_next(context).map_err(interrupted)
     }
 }
@@ -143,6 +149,7 @@ fn respond(app: &App, results: Vec<Classified>) -> Result<Response, Problem> {
         Err(problem) => json!({ "image": name, "problem": problem.to_json() }),
     };
     let predictions: Vec<Value> = results.into_iter().map(item).collect();
-    let body = json!({ "notice": DISCLAIMER, "model": app.model.name, "model_sha256": app.model.sha256, "predictions": predictions });
+    let body =
+        json!({ "notice": DISCLAIMER, "model": app.model.name, "model_sha256": app.model.sha256, "predictions": predictions });
     Ok(([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response())
 }

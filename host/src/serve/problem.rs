@@ -79,7 +79,9 @@ impl Problem {
 impl From<Interrupted> for Problem {
     fn from(interrupted: Interrupted) -> Self {
         match interrupted {
-            Interrupted::TooLarge(limit) => Self::too_large(format!("a request may have {} MiB: send fewer or smaller images", limit >> 20)),
+            Interrupted::TooLarge(limit) => {
+                Self::too_large(format!("a request may have {} MiB: send fewer or smaller images", limit >> 20))
+            }
             Interrupted::TooLate => Self::timeout("the body did not arrive in time: try again on a faster connection"),
             Interrupted::NoMemory => Self::busy("too many uploads at once: try again in a moment"),
             Interrupted::Broken => Self::malformed("the body broke off"),

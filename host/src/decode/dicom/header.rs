@@ -95,7 +95,8 @@ const MAX_DEPTH: usize = 32;
 impl Header {
     /// Walks the data set up to its pixels and checks what it says.
     pub(super) fn read(bytes: &[u8], name: &str) -> Result<Self> {
-        let damaged = |what: &str| Refusal::new(Kind::Damaged, format!("{name}: damaged DICOM file ({what}): replace it or leave it out"));
+        let damaged =
+            |what: &str| Refusal::new(Kind::Damaged, format!("{name}: damaged DICOM file ({what}): replace it or leave it out"));
         let (uid, start) = meta(bytes).ok_or_else(|| damaged("file meta information"))?;
         let Some(syntax) = Syntax::of(uid) else {
             let known = TransferSyntaxRegistry.get(uid).map_or(uid, |syntax| syntax.name());
@@ -263,7 +264,10 @@ impl Header {
             ("MONOCHROME1" | "MONOCHROME2", 1) if bits == 8 || bits == 16 => {}
             ("RGB" | "YBR_FULL" | "YBR_FULL_422", 3) if bits == 8 => {}
             (kind, _) => {
-                refuse!(Unsupported, "{name}: DICOM pixels of {samples} x {bits} bits, {kind:?}: export it as MONOCHROME2 of 8 or 16 bits")
+                refuse!(
+                    Unsupported,
+                    "{name}: DICOM pixels of {samples} x {bits} bits, {kind:?}: export it as MONOCHROME2 of 8 or 16 bits"
+                )
             }
         }
         self.bits_stored = if self.bits_stored == 0 { bits } else { self.bits_stored };

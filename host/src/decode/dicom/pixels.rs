@@ -12,14 +12,19 @@ pub(super) fn decode(header: &Header, bytes: &[u8], name: &str) -> Result<Vec<u8
     let samples = usize::from(header.rows) * usize::from(header.columns) * usize::from(header.samples_per_pixel);
     let expected = samples * usize::from(header.bits_allocated / 8);
     let fragments = header.data.iter().map(|range| &bytes[range.clone()]);
-    let stored: Cow<'_, [u8]> =
-        if header.data.len() == 1 { Cow::Borrowed(&bytes[header.data[0].clone()]) } else { fragments.flatten().copied().collect::<Vec<_>>().into() };
+    let stored: Cow<'_, [u8]> = if header.data.len() == 1 {
+        Cow::Borrowed(&bytes[header.data[0].clone()])
+    } else {
+        fragments.flatten().copied().collect::<Vec<_>>().into()
+    };
     let mut raw = match header.syntax {
         Syntax::Little | Syntax::Big => stored.get(..expected).map(<[u8]>::to_vec),
         Syntax::Rle => rle(header, &stored),
         Syntax::Jpeg => jpeg(header, &stored, name)?,
     }
-    .ok_or_else(|| Refusal::new(Kind::Damaged, format!("{name}: its DICOM pixels break off: replace the file or leave it out")))?;
+    .ok_or_else(|| {
+        Refusal::new(Kind::Damaged, format!("{name}: its DICOM pixels break off: replace the file or leave it out"))
+    })?;
     if header.syntax == Syntax::Big && header.bits_allocated == 16 {
         raw.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
     }
@@ -91,7 +96,8 @@ fn jpeg(header: &Header, stored: &[u8], name: &str) -> Result<Option<Vec<u8>>> {
         let info = decoder.info();
         // Not decoded where it claims other extents than were checked.
         let fits = info.is_some_and(|info| {
-            (info.width, info.height) == (header.columns, header.rows) && (info.pixel_format.pixel_bytes() == 3) == (header.samples_per_pixel == 3)
+            (info.width, info.height) == (header.columns, header.rows)
+                && (info.pixel_format.pixel_bytes() == 3) == (header.samples_per_pixel == 3)
         });
         if !fits {
             return Ok(None);
@@ -102,7 +108,9 @@ fn jpeg(header: &Header, stored: &[u8], name: &str) -> Result<Option<Vec<u8>>> {
     // The decoder has assertions of its own; a damaged file must be no more than an error.
     let (pixels, size) = match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(Some(pixels))) => pixels,
-        Ok(Ok(None)) => refuse!(Damaged, "{name}: the JPEG in this DICOM file has another size than its header: replace it or leave it out"),
+        Ok(Ok(None)) => {
+            refuse!(Damaged, "{name}: the JPEG in this DICOM file has another size than its header: replace it or leave it out")
+        }
         Ok(Err(error)) => refuse!(Damaged, "{name}: damaged JPEG in a DICOM file ({error}): replace it or leave it out"),
         Err(_) => refuse!(Damaged, "{name}: damaged JPEG in a DICOM file: replace it or leave it out"),
     };

@@ -46,7 +46,8 @@ pub(super) fn window(header: &Header, stored: Vec<i32>) -> Gray {
     if header.windows.is_empty() {
         if let Some(table) = &header.voi_table {
             let top = (1u32 << table.bits.clamp(8, 16)) - 1;
-            let level = |v: i32| (u32::from(look_up(table, (slope * f64::from(v) + intercept) as i32)).min(top) * 65535 / top) as u16;
+            let level =
+                |v: i32| (u32::from(look_up(table, (slope * f64::from(v) + intercept) as i32)).min(top) * 65535 / top) as u16;
             return mapped(&stored, invert, level);
         }
     }
@@ -94,7 +95,11 @@ pub(super) fn window(header: &Header, stored: Vec<i32>) -> Gray {
 
 /// Gray over all 16 bits.
 fn mapped(stored: &[i32], invert: bool, level: impl Fn(i32) -> u16) -> Gray {
-    Gray { samples: stored.iter().map(|v| level(*v)).collect(), window: Window { invert, ..Window::FULL_16 }, presets: Vec::new() }
+    Gray {
+        samples: stored.iter().map(|v| level(*v)).collect(),
+        window: Window { invert, ..Window::FULL_16 },
+        presets: Vec::new(),
+    }
 }
 
 /// An entry of a table; values beyond its ends take the nearest.

@@ -1,0 +1,354 @@
+//! What frames say. Field order is the format: postcard writes no names.
+
+use core::fmt;
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Most classes that a verdict lists, as in [`cxr_core::format::MAX_CLASSES`].
+pub const MAX_CLASSES: usize = cxr_core::format::MAX_CLASSES;
+
+/// How the pixels of an image are sent: rows from top to bottom, channels interleaved, 16-bit values little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// A byte a pixel.
+    Gray8,
+    /// Two bytes a pixel.
+    Gray16,
+    /// Three bytes a pixel.
+    Rgb8,
+    /// Six bytes a pixel.
+    Rgb16,
+}
+
+impl Format {
+    /// Bytes of a pixel.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Gray8 => 1,
+            Self::Gray16 => 2,
+            Self::Rgb8 => 3,
+            Self::Rgb16 => 6,
+        }
+    }
+}
+
+/// Which levels are black and white, see [`cxr_core::image::Window`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Level shown black.
+    pub low: u16,
+    /// Level shown white.
+    pub high: u16,
+    /// Swap black and white.
+    pub invert: bool,
+}
+
+impl Window {
+    /// All levels of 8-bit images.
+    pub const FULL_8: Self = Self { low: 0, high: 255, invert: false };
+    /// All levels of 16-bit images.
+    pub const FULL_16: Self = Self { low: 0, high: u16::MAX, invert: false };
+}
+
+impl From<Window> for cxr_core::image::Window {
+    fn from(Window { low, high, invert }: Window) -> Self {
+        Self { low, high, invert }
+    }
+}
+
+/// Announces an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    /// Number of the image, not 0; the host takes another one for every attempt.
+    pub image: u32,
+    /// Width in pixels.
+    pub width: u16,
+    /// Height in pixels.
+    pub height: u16,
+    /// Pixels.
+    pub format: Format,
+    /// Black and white.
+    pub window: Window,
+}
+
+/// From the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// Who are you? Answered by [`Reply::Hello`]; ends an image in progress.
+    Hello,
+    /// An image follows. Answered by [`Reply::Ready`]; ends an image in progress.
+    Begin(Begin),
+    /// The next pixels, cut anywhere. Answered by [`Reply::Taken`].
+    Rows {
+        /// The image.
+        image: u32,
+        /// Counts the image's frames from 0.
+        sequence: u32,
+        /// At most [`Hello::chunk`] bytes.
+        pixels: &'a [u8],
+    },
+    /// All pixels are sent. Answered by [`Reply::Verdict`].
+    Finish {
+        /// The image.
+        image: u32,
+        /// CRC-32 of all its pixels.
+        crc: u32,
+    },
+    /// Where the logits of the last verdict came from. Answered by [`Reply::Map`].
+    Map {
+        /// The image.
+        image: u32,
+        /// First cell wanted.
+        first: u32,
+    },
+    /// Forget the image in progress, if any. Answered by [`Reply::Idle`].
+    Abort,
+    /// Run the golden fixture. Answered by [`Reply::SelfTest`].
+    SelfTest,
+    /// Panic on purpose, to see the report and the restart; boards may refuse.
+    Drill,
+}
+
+/// Who the board is and what it can take.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello<'a> {
+    /// The board.
+    pub board: &'a str,
+    /// Version of its firmware.
+    pub firmware: &'a str,
+    /// Name of the model.
+    pub model: &'a str,
+    /// SHA-256 of the model file.
+    pub model_sha256: [u8; 32],
+    /// Height, width and channels of the network's input.
+    pub input: [u16; 3],
+    /// Rows and columns of the map.
+    pub map: [u16; 2],
+    /// Bytes of arena.
+    pub arena: u32,
+    /// Name of the kernel.
+    pub kernel: &'a str,
+    /// Class names, one a line.
+    pub classes: &'a str,
+    /// Top probability under which verdicts are withheld.
+    pub abstain_below: f32,
+    /// Score above which a picture is refused, if the model can tell.
+    pub refuse_above: Option<f32>,
+    /// Most bytes of pixels in a frame.
+    pub chunk: u16,
+    /// Most bytes in a row of an image.
+    pub row: u16,
+}
+
+/// What a verdict says of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The last layer's sum, bias included.
+    pub accumulator: i32,
+    /// Its bias; the map's cells sum to the rest.
+    pub bias: i32,
+    /// Logits for one unit of the accumulator.
+    pub scale: f32,
+    /// The logit.
+    pub logit: f32,
+    /// The calibrated probability.
+    pub probability: f32,
+}
+
+/// A class, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decision {
+    /// Index of the class.
+    Class(u8),
+    /// The picture is unlike a frontal chest X-ray.
+    OutOfDistribution,
+    /// No class is likely enough.
+    LowConfidence,
+    /// Another reason, of a newer firmware.
+    Withheld,
+}
+
+/// The result for one image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The image.
+    pub image: u32,
+    /// CRC-32 of the pixels that it was made from.
+    pub crc: u32,
+    /// The class, unless withheld.
+    pub decision: Decision,
+    /// How unlike the training images the picture is, if the model can tell.
+    pub refusal_score: Option<f32>,
+    /// Classes in the model's order.
+    pub scores: Vec<Score, MAX_CLASSES>,
+}
+
+/// Result of a self-test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfTest {
+    /// Layers compared with the fixture.
+    pub layers: u16,
+    /// Layers and logits that differ; 0 is a pass.
+    pub differences: u16,
+    /// CRC-32 of the logits, little-endian; the same on all boards.
+    pub verdict_crc: u32,
+    /// Instructions (or cycles, where the board counts those) of one inference, 0 if it cannot count.
+    pub instructions: u64,
+    /// Bytes of stack used at the deepest, 0 if it cannot tell.
+    pub stack: u32,
+}
+
+/// From the board.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reply<'a> {
+    /// Answers [`Request::Hello`]; also sent once after a start.
+    Hello(#[serde(borrow)] Hello<'a>),
+    /// Send rows.
+    Ready {
+        /// The image.
+        image: u32,
+    },
+    /// Pixels were taken.
+    Taken {
+        /// The image.
+        image: u32,
+        /// Sequence number that comes next.
+        next: u32,
+    },
+    /// The result.
+    Verdict(Verdict),
+    /// Cells of the map, `[class][y][x]`.
+    Map {
+        /// The image.
+        image: u32,
+        /// First cell sent.
+        first: u32,
+        /// i32 values, little-endian; empty beyond the last.
+        cells: &'a [u8],
+    },
+    /// No image is in progress.
+    Idle,
+    /// Still busy with the last request: wait on.
+    Working,
+    /// Result of the self-test.
+    SelfTest(SelfTest),
+    /// Something was wrong; the board is idle.
+    Error {
+        /// The image that was given up, or 0.
+        image: u32,
+        /// What was wrong.
+        fault: Fault,
+    },
+    /// The firmware panicked and restarts.
+    Panicked {
+        /// What for.
+        message: &'a str,
+        /// Source file.
+        file: &'a str,
+        /// Line.
+        line: u32,
+    },
+}
+
+/// Why bytes are not a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FrameFault {
+    /// Longer than any frame.
+    TooLong,
+    /// Not COBS.
+    Cobs,
+    /// The checksum is wrong.
+    Crc,
+    /// No message of this version.
+    Message,
+    /// Of another version.
+    Version {
+        /// The frame's.
+        found: u8,
+        /// The reader's.
+        supported: u8,
+    },
+    /// The rest did not come.
+    Unfinished,
+}
+
+/// What was wrong, as the board reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// Bytes that are no frame.
+    Frame(FrameFault),
+    /// A frame was lost, repeated or out of order.
+    Sequence {
+        /// Number that was due.
+        expected: u32,
+        /// Number that came.
+        found: u32,
+    },
+    /// A frame of an image that is not in progress.
+    NoSuchImage {
+        /// Its number.
+        image: u32,
+    },
+    /// Another request came before the image was complete.
+    Abandoned,
+    /// The rest of the image did not come in time.
+    Timeout,
+    /// An extent is 0 or too large, or the number of the image is 0.
+    BadImage,
+    /// A row is longer than [`Hello::row`].
+    RowTooLong {
+        /// Its bytes.
+        bytes: u32,
+    },
+    /// The window's high level is not above its low level.
+    EmptyWindow,
+    /// More pixels than the image has.
+    TooMuch,
+    /// The image is not complete.
+    TooFew {
+        /// Rows still missing.
+        rows: u16,
+    },
+    /// The pixels' checksum is not the one that was announced.
+    Checksum {
+        /// Of the pixels that came.
+        found: u32,
+    },
+    /// This firmware does not do that.
+    Unsupported,
+    /// The session refused a row: a fault of the firmware.
+    Internal,
+}
+
+impl fmt::Display for FrameFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TooLong => f.write_str("frame too long"),
+            Self::Cobs => f.write_str("damaged frame (COBS)"),
+            Self::Crc => f.write_str("damaged frame (checksum)"),
+            Self::Message => f.write_str("unknown message"),
+            Self::Version { found, supported } => write!(f, "protocol version {found}, {supported} is supported"),
+            Self::Unfinished => f.write_str("unfinished frame"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Frame(fault) => fault.fmt(f),
+            Self::Sequence { expected, found } => write!(f, "frame {found} came where {expected} was due"),
+            Self::NoSuchImage { image } => write!(f, "image {image} is not in progress"),
+            Self::Abandoned => f.write_str("the image was abandoned for another request"),
+            Self::Timeout => f.write_str("the rest of the image did not come in time"),
+            Self::BadImage => f.write_str("the image's size is out of range"),
+            Self::RowTooLong { bytes } => write!(f, "a row of {bytes} bytes is too long"),
+            Self::EmptyWindow => f.write_str("the window is empty"),
+            Self::TooMuch => f.write_str("more pixels than the image has"),
+            Self::TooFew { rows } => write!(f, "{rows} rows are missing"),
+            Self::Checksum { found } => write!(f, "the pixels' checksum is {found:08x}, another was announced"),
+            Self::Unsupported => f.write_str("the firmware does not do that"),
+            Self::Internal => f.write_str("internal fault"),
+        }
+    }
+}
