@@ -49,6 +49,18 @@ function confusion(name, split, classes) {
       head("Class", "Found (sensitivity)", "Others left alone (specificity)", "Right when it says so (PPV)"), el("tbody", {}, each))));
 }
 
+/** What is refused that should be, and what is that should not. */
+function refusals(refusal) {
+  if (!refusal) return [];
+  const rows = (figures, prefix) => Object.entries(figures).map(([name, figure]) => el("tr", {}, el("th", { scope: "row" }, `${prefix}${SPLITS[name] ?? name}`), el("td", {}, rate(figure))));
+  return [el("section", { class: "card", "aria-labelledby": "refusal-title" },
+    el("h2", { id: "refusal-title" }, "What it refuses"),
+    el("p", {}, `A picture whose score is above ${refusal.refuse_above.toPrecision(3)} gets no answer: it does not look like a frontal chest X-ray.`),
+    el("div", { class: "two" },
+      scroll("Refused rightly", el("table", { class: "data" }, el("caption", {}, "Not frontal chest X-rays: refused"), head("Pictures", "Refused"), el("tbody", {}, rows(refusal.others ?? {}, "")))),
+      scroll("Refused wrongly", el("table", { class: "data" }, el("caption", {}, "Chest X-rays: refused nevertheless"), head("Images of", "Refused"), el("tbody", {}, rows(refusal.in_distribution ?? {}, ""))))))];
+}
+
 /** The kinds of mistake, the commonest first. */
 function failures(model, splits) {
   const classes = model.evaluation.classes ?? model.classes;
@@ -82,7 +94,7 @@ function show(model) {
   const classes = evaluation.classes ?? model.classes;
   const main = ["external_test", "test"].filter((name) => evaluation.splits[name]);
   content.replaceChildren(figures(model), overview(evaluation.splits),
-    el("div", { class: "two" }, main.map((name) => confusion(name, evaluation.splits[name], classes))), failures(model, evaluation.splits));
+    el("div", { class: "two" }, main.map((name) => confusion(name, evaluation.splits[name], classes))), ...refusals(evaluation.refusal), failures(model, evaluation.splits));
   if (location.hash) document.querySelector(location.hash)?.scrollIntoView();
 }
 

@@ -28,6 +28,8 @@ pub enum Step {
     NoPanic,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
+    /// The description of the server's interface is valid OpenAPI 3.1.
+    Openapi,
     /// Clippy, warnings are errors.
     Clippy,
     /// The release build, `host` among it.
@@ -53,6 +55,11 @@ impl Step {
             Self::C => capi::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
             Self::Onnx => onnx(workspace),
+            Self::Openapi => {
+                let mut check = workspace.command(install::python(workspace)?);
+                check.args(["scripts/check_openapi.py", "host/assets/openapi.json"]);
+                run(check)
+            }
             Self::Clippy => {
                 install::component(workspace, "clippy", "clippy")?;
                 run(workspace.cargo("clippy --release --all-targets -- -D warnings"))
