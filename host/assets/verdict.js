@@ -1,6 +1,6 @@
 // The answer in words: what, how sure, how often wrong, about whom it says nothing.
 
-import { el, icon, ICONS } from "./dom.js";
+import { el, icon, ICONS, slashed } from "./dom.js";
 import { MEANINGS, percent, rate, SPLITS } from "./figures.js";
 
 /** Why no class was given. */
@@ -51,7 +51,7 @@ function bars(result, model) {
     }
     const chosen = name === result.label;
     return el("tr", { class: chosen ? "chosen" : null },
-      el("th", { scope: "row" }, chosen ? icon(ICONS.answer) : null, el("span", {}, name), el("small", {}, MEANINGS[name] ?? "")),
+      el("th", { scope: "row" }, el("span", {}, chosen ? icon(ICONS.answer) : null, slashed(name)), el("small", {}, MEANINGS[name] ?? "")),
       el("td", { class: "bar-cell" }, track),
       el("td", { class: "number" }, percent(share, 1)));
   });
@@ -62,7 +62,7 @@ function bars(result, model) {
 function calibration(result, model) {
   const { test, external_test: external } = model?.evaluation?.splits ?? {};
   const [, top] = Object.entries(result.probabilities).sort((a, b) => b[1] - a[1])[0];
-  const parts = [`Calibrated on validation images: of pictures like those that get ${percent(top)}, about ${Math.round(100 * top)} in 100 should be labelled so.`];
+  const parts = [`Calibrated on validation images: of pictures like those given ${percent(top)}, about ${Math.round(100 * top)} in 100 are labelled so.`];
   if (test && external) {
     parts.push(`Measured, such numbers were off by ${(100 * test.ece).toFixed(0)} points on average on the benchmark and by ${(100 * external.ece).toFixed(0)} on X-rays from other hospitals.`);
   }
@@ -84,7 +84,7 @@ function errors(result, model) {
       : [`${split.abstained} of ${split.n}`, rate(split.answered)];
     return el("tr", {}, el("th", { scope: "row" }, SPLITS[name]), cells.map((cell) => el("td", {}, cell)));
   });
-  const heads = label ? [`Right when it said ${label}`, `Found, of all ${label}`] : ["No answer given", "Right where it answered"];
+  const heads = label ? [["Right when it said ", slashed(label)], ["Found, of all ", slashed(label)]] : ["No answer given", "Right where it answered"];
   const table = el("table", { class: "rates" },
     el("caption", {}, "Measured on images that it was not trained on; in brackets the 95 % interval"),
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Images"), heads.map((head) => el("th", { scope: "col" }, head)))),
@@ -126,7 +126,7 @@ export function answer(item, model, { onjson, onprint }) {
     icon(reason ? ICONS.none : ICONS.answer),
     el("div", {},
       el("p", { class: "eyebrow" }, "The classifier's answer"),
-      el("h3", { class: "verdict-title" }, reason ? reason.title : result.label),
+      el("h3", { class: "verdict-title" }, reason ? reason.title : slashed(result.label)),
       el("p", {}, reason ? reason.text : `${percent(result.probabilities[result.label], 1)}: ${MEANINGS[result.label] ?? "this class"}. Not a diagnosis.`)));
   const withheld = result.reason === "out_of_distribution"
     ? el("p", { class: "muted" }, "The numbers below are what the network would say of any picture; they mean nothing here.") : null;
@@ -135,7 +135,7 @@ export function answer(item, model, { onjson, onprint }) {
     head,
     withheld,
     bars(result, model),
-    calibration(result, model),
+    result.reason === "out_of_distribution" ? null : calibration(result, model),
     el("div", { class: "caution", role: "note", "aria-label": "Caution: children and adults" }, icon(ICONS.error), el("p", {}, CAUTION)),
     errors(result, model),
     el("details", { class: "record" }, el("summary", {}, "For the record: hashes, version, time"), provenance(item, model)),

@@ -96,13 +96,11 @@ impl Browser {
     }
 
     /// Evaluates a script's value.
-    #[track_caller]
     pub async fn eval(&self, script: &str) -> Value {
         self.client.execute(&format!("return {script};"), Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// Waits until a script's value is true.
-    #[track_caller]
     pub async fn until(&self, script: &str) {
         let end = Instant::now() + Duration::from_secs(30);
         while self.eval(script).await != Value::Bool(true) {
@@ -115,21 +113,18 @@ impl Browser {
     }
 
     /// An element's visible text.
-    #[track_caller]
     pub async fn text(&self, selector: &str) -> String {
         let element = self.client.find(Locator::Css(selector)).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
         element.text().await.expect("text")
     }
 
     /// Clicks.
-    #[track_caller]
     pub async fn click(&self, selector: &str) {
         let element = self.client.find(Locator::Css(selector)).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
         element.click().await.unwrap_or_else(|error| panic!("{selector}: {error}"));
     }
 
     /// Chooses files in the file field, as a person does.
-    #[track_caller]
     pub async fn choose(&self, files: &[PathBuf]) {
         let names: Vec<_> = files.iter().map(|file| file.canonicalize().expect("a file").display().to_string()).collect();
         let field = self.client.find(Locator::Css("#files")).await.expect("a file field");

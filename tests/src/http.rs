@@ -57,7 +57,7 @@ impl Response {
         let head = std::str::from_utf8(&bytes[..end]).ok()?;
         let mut lines = head.split("\r\n");
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-        let headers = lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+        let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
         let headers: Vec<_> = headers.collect();
         let mut body = bytes[end + 4..].to_vec();
         let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
@@ -78,9 +78,21 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Option<Response> {
     let mut stream = connect(address);
     // A server may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    Response::parse(&answer)
+    read(&mut stream)
+}
+
+/// Reads an answer: as long as it says it is, else until the server closes.
+pub fn read(stream: &mut TcpStream) -> Option<Response> {
+    let (mut answer, mut part) = (Vec::new(), vec![0; 1 << 16]);
+    loop {
+        let count = stream.read(&mut part).unwrap_or(0);
+        answer.extend_from_slice(&part[..count]);
+        let response = Response::parse(&answer);
+        let whole = |response: &Response| response.header("content-length").parse() == Ok(response.body.len());
+        if count == 0 || response.as_ref().is_some_and(whole) {
+            return response;
+        }
+    }
 }
 
 /// One request on a connection of its own.

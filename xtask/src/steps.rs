@@ -30,6 +30,8 @@ pub enum Step {
     Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
+    /// The description of the server's interface is valid OpenAPI 3.1.
+    Openapi,
     /// Clippy, warnings are errors.
     Clippy,
     /// The release build, `host` among it.
@@ -56,6 +58,11 @@ impl Step {
             Self::NoPanic => no_panic::test(workspace),
             Self::Fuzz => fuzz::test(workspace, 30),
             Self::Onnx => onnx(workspace),
+            Self::Openapi => {
+                let mut check = workspace.command(install::python(workspace)?);
+                check.args(["scripts/check_openapi.py", "host/assets/openapi.json"]);
+                run(check)
+            }
             Self::Clippy => {
                 install::component(workspace, "clippy", "clippy")?;
                 run(workspace.cargo("clippy --release --all-targets -- -D warnings"))
@@ -67,6 +74,7 @@ impl Step {
                 run(workspace.cargo("build --release"))?;
                 let mut tests = workspace.cargo("test --release --test *");
                 tests.env("CXR_HOST", workspace.target.join("release/host"));
+                tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }
         }

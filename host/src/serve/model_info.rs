@@ -94,6 +94,7 @@ fn describe(
         "input": { "height": height, "width": width, "channels": channels },
         "temperature": model.temperature(),
         "abstain_below": model.abstain_below(),
+        "refuse_above": model.refusal().map(|head| head.refuse_above()),
         "abstain_rule": of_card("abstain_rule"),
         "parameters": of_card("parameters"),
         "macs": of_card("macs"),
