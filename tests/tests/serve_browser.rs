@@ -20,7 +20,9 @@ fn with_page<F: Future<Output = (Browser, Server)>>(test: impl FnOnce(Browser, S
         let Some(browser) = Browser::start().await else { return };
         let server = Server::start::<&str>([]);
         browser.client.goto(&format!("{}/", server.origin())).await.expect("the page");
-        browser.until("document.querySelectorAll('#headline dt').length > 0 || /No evaluation/.test(document.body.innerText)").await;
+        browser
+            .until("document.querySelectorAll('#headline dt').length > 0 || /No evaluation/.test(document.body.innerText)")
+            .await;
         let (browser, server) = test(browser, server).await;
         let origin = server.origin();
         let requests = browser.requests();
@@ -41,7 +43,8 @@ fn fixture(name: &str) -> PathBuf {
     root().join("tests/golden/dicom").join(name)
 }
 
-const DONE: &str = "document.querySelector('.verdict-title') !== null && !/Being|Waiting/.test(document.getElementById('items').innerText)";
+const DONE: &str =
+    "document.querySelector('.verdict-title') !== null && !/Being|Waiting/.test(document.getElementById('items').innerText)";
 
 #[track_caller]
 fn assert_accessible(found: &[String], place: &str) {
@@ -61,7 +64,8 @@ fn upload_verdict_heatmap_and_exports() {
             assert!(answer.contains(told), "{told} in {answer}");
         }
         // The bars are the server's probabilities.
-        let shown = browser.eval("[...document.querySelectorAll('.bars .number')].map((cell) => parseFloat(cell.textContent))").await;
+        let shown =
+            browser.eval("[...document.querySelectorAll('.bars .number')].map((cell) => parseFloat(cell.textContent))").await;
         let image = std::fs::read(sample("covid-19.png")).expect("a sample");
         let expected = cxr_tests::http::predict(server.address, "", &image).json();
         for (class, shown) in cxr_tests::CLASSES.iter().zip(shown.as_array().expect("numbers")) {
@@ -78,7 +82,13 @@ fn upload_verdict_heatmap_and_exports() {
         browser.until(&format!("{picture} !== {plain}")).await;
         let mapped = browser.eval(picture).await;
         assert!(browser.text(".heat-sum").await.contains("that is the logit"));
-        assert!(browser.eval("document.querySelector('.stage canvas').getAttribute('aria-label')").await.to_string().contains("heatmap for"));
+        assert!(
+            browser
+                .eval("document.querySelector('.stage canvas').getAttribute('aria-label')")
+                .await
+                .to_string()
+                .contains("heatmap for")
+        );
         browser.eval("(() => { const s = document.querySelector('.heat-class'); s.value = 'Normal/NA'; s.dispatchEvent(new Event('change')); })()").await;
         browser.until(&format!("{picture} !== {mapped}")).await;
         browser.click(".heat-numbers summary").await;
@@ -90,7 +100,11 @@ fn upload_verdict_heatmap_and_exports() {
         browser.until(&format!("{picture} === {plain}")).await;
         browser.click(".invert").await;
         browser.until(&format!("{picture} !== {plain}")).await;
-        browser.eval("(() => { const s = document.querySelector('.level'); s.value = '60'; s.dispatchEvent(new Event('input')); })()").await;
+        browser
+            .eval(
+                "(() => { const s = document.querySelector('.level'); s.value = '60'; s.dispatchEvent(new Event('input')); })()",
+            )
+            .await;
         assert_eq!(browser.eval("document.querySelector('.preset').value").await, "own");
         browser.click(".reset").await;
         browser.until(&format!("{picture} === {plain}")).await;
@@ -103,12 +117,19 @@ fn upload_verdict_heatmap_and_exports() {
         for field in ["sha256", "model_sha256", "logits", "probabilities", "label", "reason", "version"] {
             assert_eq!(saved[field], expected["predictions"][0][field], "{field}");
         }
-        assert!(saved["notice"].is_string() && saved["time"].is_string() && saved["image"] == "covid-19.png" && saved["preview"].is_null());
+        assert!(
+            saved["notice"].is_string()
+                && saved["time"].is_string()
+                && saved["image"] == "covid-19.png"
+                && saved["preview"].is_null()
+        );
         browser.click("#csv").await;
         browser.until("window.saved.length === 2").await;
         let csv = browser.eval("window.saved[1]").await.as_str().expect("text").to_owned();
         assert_eq!(csv.lines().count(), 2, "{csv}");
-        assert!(csv.contains(expected["predictions"][0]["sha256"].as_str().expect("a hash")) && csv.contains("not a medical device"));
+        assert!(
+            csv.contains(expected["predictions"][0]["sha256"].as_str().expect("a hash")) && csv.contains("not a medical device")
+        );
 
         // Nothing moved while the page was built up.
         let shift = browser.eval("new Promise((resolve) => new PerformanceObserver((list) => resolve(list.getEntries().filter((e) => !e.hadRecentInput).reduce((sum, e) => sum + e.value, 0))).observe({ type: 'layout-shift', buffered: true }) || setTimeout(() => resolve(0), 300))").await;
@@ -126,12 +147,20 @@ fn dicom_many_files_errors_and_refusals() {
         let noise = folder.path().join("noise.png");
         let picture = image::GrayImage::from_raw(256, 256, pixels(5).take(65536).collect()).expect("an image");
         picture.save(&noise).expect("a temporary image");
-        let files = [fixture("window-presets.dcm"), sample("normal.png"), letter, fixture("refused-frames.dcm"), fixture("implicit-monochrome1-rescaled.dcm"), noise];
+        let files = [
+            fixture("window-presets.dcm"),
+            sample("normal.png"),
+            letter,
+            fixture("refused-frames.dcm"),
+            fixture("implicit-monochrome1-rescaled.dcm"),
+            noise,
+        ];
         browser.choose(&files).await;
         browser.until("document.getElementById('count').textContent === '6 of 6 done'").await;
         // DICOM: its windows are offered, and choosing one changes the picture.
         assert!(browser.text(".meta").await.contains("DICOM, 32 x 32 pixels, 16 bits"));
-        let options = browser.eval("[...document.querySelectorAll('.preset option')].map((option) => option.textContent).join()").await;
+        let options =
+            browser.eval("[...document.querySelectorAll('.preset option')].map((option) => option.textContent).join()").await;
         assert!(options.to_string().contains("Lung (from the file)") && options.to_string().contains("Bone"), "{options}");
         let picture = "document.querySelector('.stage canvas').toDataURL()";
         let plain = browser.eval(picture).await;
@@ -152,10 +181,16 @@ fn dicom_many_files_errors_and_refusals() {
         browser.eval("import('/assets/verdict.js').then((verdict) => { window.reason = verdict.reasonText; })").await;
         browser.until("typeof window.reason === 'function'").await;
         let probabilities = "probabilities: { 'Normal/NA': 0.48, 'Pneumonia/NA': 0.3, 'Pneumonia/COVID-19': 0.22 }";
-        let refused = browser.eval(&format!("window.reason({{ reason: 'out_of_distribution', refusal_score: 7.25, {probabilities} }}, {{ refuse_above: 5 }})")).await;
+        let refused = browser
+            .eval(&format!(
+                "window.reason({{ reason: 'out_of_distribution', refusal_score: 7.25, {probabilities} }}, {{ refuse_above: 5 }})"
+            ))
+            .await;
         assert_eq!(refused["title"], "No answer: this does not look like a frontal chest X-ray");
         assert_eq!(refused["text"], "How unlike the training pictures it is: 7.25; up to 5.00 is accepted.");
-        let unsure = browser.eval(&format!("window.reason({{ reason: 'low_confidence', {probabilities} }}, {{ abstain_below: 0.512 }})")).await;
+        let unsure = browser
+            .eval(&format!("window.reason({{ reason: 'low_confidence', {probabilities} }}, {{ abstain_below: 0.512 }})"))
+            .await;
         assert_eq!(unsure["text"], "The likeliest class, Normal/NA, reached 48.0\u{a0}%; 51.2\u{a0}% is needed.");
         let other = browser.eval(&format!("window.reason({{ reason: 'out_of_range', {probabilities} }}, null)")).await;
         assert_eq!(other["text"], "Reason: out of range.");
@@ -197,15 +232,19 @@ fn by_keyboard_alone() {
             browser.client.perform_actions(keys).await.expect("keys");
         };
         let focus = "(document.activeElement.id || document.activeElement.dataset.example || document.activeElement.className || document.activeElement.textContent)";
-                // From the top: the skip link, then everything that acts, in reading order.
+        // From the top: the skip link, then everything that acts, in reading order.
         let mut seen = Vec::new();
         for _ in 0..14 {
             press(Key::Tab.into()).await;
             seen.push(browser.eval(focus).await.as_str().unwrap_or_default().to_owned());
         }
-        let place = |name: &str| seen.iter().position(|found| found == name).unwrap_or_else(|| panic!("{name} is not reached: {seen:?}"));
+        let place =
+            |name: &str| seen.iter().position(|found| found == name).unwrap_or_else(|| panic!("{name} is not reached: {seen:?}"));
         assert_eq!(seen[0], "skip");
-        assert!(place("theme") < place("files") && place("files") < place("camera") && place("camera") < place("normal.png"), "{seen:?}");
+        assert!(
+            place("theme") < place("files") && place("files") < place("camera") && place("camera") < place("normal.png"),
+            "{seen:?}"
+        );
         // Focus is always visible.
         browser.eval("document.querySelector('[data-example=\"normal.png\"]').focus()").await;
         let outline = browser.eval("getComputedStyle(document.activeElement).outlineStyle").await;

@@ -6,7 +6,7 @@ mod line;
 mod report;
 mod rp2350;
 
-pub use board::{BOARDS, Board};
+use board::{BOARDS, Board};
 use report::Row;
 
 use crate::install;
@@ -79,6 +79,15 @@ pub fn firmware(workspace: &Workspace, args: &Args) -> Result<()> {
         report::write_readme(workspace, &rows)?;
     }
     report::check(&rows, args)
+}
+
+/// Builds the images of some boards for tests that drive `host device`; returns their folder.
+pub fn images(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
+    install::qemu(workspace)?;
+    for name in names {
+        Board::named(name)?.build(workspace, &Args::default())?;
+    }
+    Ok(workspace.target.join("boards"))
 }
 
 /// The CI step: lints, both ends over memory, all boards under QEMU, faults on a serial line.

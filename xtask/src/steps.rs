@@ -1,7 +1,8 @@
 //! The steps of `cargo xtask test`.
 //!
-//! Burn and tract take most of the time: they are compiled once, for release, by `build`, whose package selection
-//! and features the test steps repeat; clippy needs their metadata only. Only cxr-core is also tested unoptimised.
+//! Burn and tract take most of the time: they are compiled once, for release, with cxr-host alone. Cargo unites the
+//! features that all selected packages ask of a dependency, so tools for tests beside cxr-host would compile Burn again;
+//! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, run};
 use crate::{bare_metal, capi, firmware, fuzz, install, no_panic};
@@ -10,6 +11,9 @@ use clap::ValueEnum;
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
+
+/// The packages beside cxr-host that have tests.
+const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,13 +71,20 @@ impl Step {
                 install::component(workspace, "clippy", "clippy")?;
                 run(workspace.cargo("clippy --release --all-targets -- -D warnings"))
             }
-            Self::Build => run(workspace.cargo("build --release")),
-            Self::Unit => run(workspace.cargo("test --release --lib --bins")),
-            Self::Doc => run(workspace.cargo("test --release --doc")),
+            Self::Build => run(workspace.cargo("build --release --package cxr-host")),
+            Self::Unit => {
+                run(workspace.cargo("test --release --package cxr-host --lib --bins"))?;
+                run(workspace.cargo(&format!("test --release --lib --bins {OTHERS}")))
+            }
+            Self::Doc => {
+                run(workspace.cargo("test --release --package cxr-host --doc"))?;
+                run(workspace.cargo("test --release --package cxr-core --package cxr-protocol --doc"))
+            }
             Self::Integration => {
-                run(workspace.cargo("build --release"))?;
-                let mut tests = workspace.cargo("test --release --test *");
-                tests.env("CXR_HOST", workspace.target.join("release/host"));
+                run(workspace.cargo("build --release --package cxr-host"))?;
+                let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
+                let mut tests = workspace.cargo(&format!("test --release --test * {OTHERS}"));
+                tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }

@@ -88,7 +88,7 @@ impl Image {
     pub fn expected<const W: usize>(&self, model: &Model<'_>) -> (Vec<u32>, Vec<i32>) {
         let mut arena = vec![0; model.arena_bytes()];
         let mut map = vec![0; explain::map_len(model)];
-        let mut session = Session::new(&model, &mut arena).unwrap().with_map(&mut map).unwrap();
+        let mut session = Session::new(model, &mut arena).unwrap().with_map(&mut map).unwrap();
         let (width, height) = (usize::from(self.begin.width), usize::from(self.begin.height));
         let mut resizer = Resizer::<W>::new(width, height, usize::from(model.input().height), self.begin.window.into()).unwrap();
         for row in self.pixels.chunks_exact(width * self.begin.format.bytes()) {
