@@ -8,6 +8,7 @@ mod install;
 mod no_panic;
 mod shell;
 mod steps;
+mod targets;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -5,7 +5,7 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, run};
-use crate::{bare_metal, capi, firmware, fuzz, install, no_panic};
+use crate::{bare_metal, capi, firmware, fuzz, install, no_panic, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -26,6 +26,8 @@ pub enum Step {
     NoStd,
     /// The firmware of every board: lints, budget, self-test, verdicts and faults over a serial line under QEMU.
     Firmware,
+    /// NEON, sdot and WebAssembly's kernels, tested under QEMU and in node: the same bytes and verdict as here.
+    Targets,
     /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
     C,
     /// No public function of cxr-core links a panic on a Cortex-M4.
@@ -58,6 +60,7 @@ impl Step {
             Self::Core => run(workspace.cargo("test --package cxr-core")),
             Self::NoStd => bare_metal::no_std(workspace),
             Self::Firmware => firmware::test(workspace),
+            Self::Targets => targets::test(workspace),
             Self::C => capi::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
             Self::Fuzz => fuzz::test(workspace, 30),
