@@ -13,7 +13,7 @@ pub const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
 const NO_STD: [&str; 2] = [CORTEX_M4F, "riscv32imc-unknown-none-elf"];
 
 /// How to reach a bare-metal target.
-enum Toolchain {
+pub enum Toolchain {
     /// The compiler in use has the target's library.
     Prebuilt,
     /// rustc-web of Debian 12 with its library source; its artefacts live apart from the other compiler's.
@@ -21,7 +21,8 @@ enum Toolchain {
 }
 
 impl Toolchain {
-    fn find(workspace: &Workspace, target: &str) -> Result<Self> {
+    /// The toolchain for a target, installed where it is missing.
+    pub fn find(workspace: &Workspace, target: &str) -> Result<Self> {
         if install::target(workspace, target)? {
             return Ok(Self::Prebuilt);
         }
@@ -31,17 +32,27 @@ impl Toolchain {
         Ok(Self::Debian)
     }
 
-    fn cargo(&self, workspace: &Workspace, subcommand: &str, package: &str, target: &str) -> Command {
+    /// `cargo` for a package and a target.
+    pub fn cargo(&self, workspace: &Workspace, subcommand: &str, package: &str, target: &str) -> Command {
         let mut cargo = workspace.cargo(&format!("{subcommand} --release --package {package} --target {target}"));
         if let Self::Debian = self {
             cargo
                 .arg("-Zbuild-std=core")
                 .env("RUSTC", "/usr/bin/rustc")
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env("CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER", "ld.lld")
+                .env(format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase()), "ld.lld")
                 .env("CARGO_TARGET_DIR", workspace.target.join("bare-metal"));
         }
         cargo
+    }
+
+    /// Where it leaves what it builds for a target.
+    pub fn folder(&self, workspace: &Workspace, target: &str) -> PathBuf {
+        let folder = match self {
+            Self::Prebuilt => workspace.target.clone(),
+            Self::Debian => workspace.target.join("bare-metal"),
+        };
+        folder.join(target).join("release")
     }
 }
 
@@ -59,11 +70,7 @@ pub fn build(workspace: &Workspace, package: &str, target: &str, features: &[&st
     let mut cargo = toolchain.cargo(workspace, "build", package, target);
     cargo.args(features.iter().flat_map(|feature| ["--features", feature]));
     run(cargo)?;
-    let folder = match toolchain {
-        Toolchain::Prebuilt => workspace.target.clone(),
-        Toolchain::Debian => workspace.target.join("bare-metal"),
-    };
-    Ok(folder.join(target).join("release"))
+    Ok(toolchain.folder(workspace, target))
 }
 
 /// Builds the firmware, lints it where clippy knows the target, and runs its self-test under QEMU.

@@ -1,6 +1,7 @@
 //! `cargo xtask`: installs what a bare machine lacks, then builds and tests everything.
 
 mod bare_metal;
+mod bench;
 mod capi;
 mod install;
 mod no_panic;
@@ -28,6 +29,8 @@ enum Task {
         #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
         only: Vec<steps::Step>,
     },
+    /// Count instructions on the boards that QEMU emulates: layers, the default network; every hash must be the host's.
+    Bench(bench::Options),
     /// Write core/capi/include/cxr.h from the sources of the C interface.
     Header,
     /// Build the firmware, run it under QEMU on the mps2-an386 and check its self-test.
@@ -56,6 +59,7 @@ fn run() -> Result<()> {
     let workspace = shell::Workspace::locate()?;
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
+        Task::Bench(options) => bench::bench(&workspace, &options),
         Task::Header => capi::write_header(&workspace),
         Task::Firmware { model, fixture } => bare_metal::firmware(&workspace, model.as_deref(), fixture.as_deref()),
     }

@@ -4,7 +4,7 @@
 //! and features the test steps repeat; clippy needs their metadata only. Only cxr-core is also tested unoptimised.
 
 use crate::shell::{Workspace, run};
-use crate::{bare_metal, capi, install, no_panic};
+use crate::{bare_metal, bench, capi, install, no_panic};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -22,6 +22,10 @@ pub enum Step {
     NoStd,
     /// The firmware's self-test under QEMU.
     Firmware,
+    /// Every kernel against the definition, on the boards that QEMU emulates.
+    Kernels,
+    /// Instruction counts there have not grown beyond tests/instructions.json.
+    Instructions,
     /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
     C,
     /// No public function of cxr-core links a panic on a Cortex-M4.
@@ -50,6 +54,8 @@ impl Step {
             Self::Core => run(workspace.cargo("test --package cxr-core")),
             Self::NoStd => bare_metal::no_std(workspace),
             Self::Firmware => bare_metal::firmware(workspace, None, None),
+            Self::Kernels => bench::kernels(workspace),
+            Self::Instructions => bench::gate(workspace),
             Self::C => capi::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
             Self::Onnx => onnx(workspace),
