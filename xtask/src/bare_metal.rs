@@ -67,9 +67,5 @@ pub fn build(workspace: &Workspace, package: &str, target: &str, features: &[&st
     let mut cargo = toolchain.cargo(workspace, "build", package, target);
     cargo.args(features.iter().flat_map(|feature| ["--features", feature]));
     run(cargo)?;
-    let folder = match toolchain {
-        Toolchain::Prebuilt => workspace.target.clone(),
-        Toolchain::Debian => workspace.target.join("bare-metal"),
-    };
-    Ok(folder.join(target).join("release"))
+    Ok(toolchain.folder(workspace).join(target).join("release"))
 }

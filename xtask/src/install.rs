@@ -29,6 +29,11 @@ pub fn qemu(workspace: &Workspace) -> Result<()> {
     debian(workspace, &["qemu-system-arm", "qemu-system-misc"], || have("qemu-system-arm") && have("qemu-system-riscv32"))
 }
 
+/// QEMU for RISC-V.
+pub fn qemu_riscv(workspace: &Workspace) -> Result<()> {
+    debian(workspace, &["qemu-system-misc"], || have("qemu-system-riscv32"))
+}
+
 /// rustfmt or clippy, which a minimal rustup profile leaves out.
 pub fn component(workspace: &Workspace, name: &str, subcommand: &str) -> Result<()> {
     if output(workspace.cargo(&format!("{subcommand} --version"))).is_ok() {

@@ -1,6 +1,7 @@
 //! `cargo xtask`: installs what a bare machine lacks, then builds and tests everything.
 
 mod bare_metal;
+mod bench;
 mod capi;
 mod firmware;
 mod fuzz;
@@ -36,6 +37,8 @@ enum Task {
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },
+    /// Count instructions on the boards that QEMU emulates: layers, the default network; every hash must be the host's.
+    Bench(bench::Options),
     /// Write core/capi/include/cxr.h from the sources of the C interface.
     Header,
     /// Build the firmware of every board, run those that QEMU emulates, report what they take; fails over budget.
@@ -58,6 +61,7 @@ fn run() -> Result<()> {
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
         Task::Fuzz { seconds } => fuzz::test(&workspace, seconds),
+        Task::Bench(options) => bench::bench(&workspace, &options),
         Task::Header => capi::write_header(&workspace),
         Task::Firmware(args) => firmware::firmware(&workspace, &args),
     }

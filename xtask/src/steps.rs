@@ -5,7 +5,7 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, run};
-use crate::{bare_metal, capi, firmware, fuzz, install, no_panic, targets};
+use crate::{bare_metal, bench, capi, firmware, fuzz, install, no_panic, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -28,6 +28,10 @@ pub enum Step {
     Firmware,
     /// NEON, sdot and WebAssembly's kernels, tested under QEMU and in node: the same bytes and verdict as here.
     Targets,
+    /// Every kernel against the definition, on the boards that QEMU emulates.
+    Kernels,
+    /// Instruction counts there have not grown beyond tests/instructions.json.
+    Instructions,
     /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
     C,
     /// No public function of cxr-core links a panic on a Cortex-M4.
@@ -61,6 +65,8 @@ impl Step {
             Self::NoStd => bare_metal::no_std(workspace),
             Self::Firmware => firmware::test(workspace),
             Self::Targets => targets::test(workspace),
+            Self::Kernels => bench::kernels(workspace),
+            Self::Instructions => bench::gate(workspace),
             Self::C => capi::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
             Self::Fuzz => fuzz::test(workspace, 30),
