@@ -15,7 +15,9 @@ fn main() -> Result<()> {
     let path = arguments.next().context("usage: bare_rate JPEG SECONDS")?;
     let seconds: f64 = arguments.next().context("usage: bare_rate JPEG SECONDS")?.parse()?;
     if !Path::new(&path).exists() {
-        let level = |x: u32, y: u32| (128.0 + 90.0 * (x as f64 / 17.0).sin() * (y as f64 / 23.0).cos()) as u8 ^ ((x * 7 + y * 13) % 5) as u8;
+        let level = |x: u32, y: u32| {
+            (128.0 + 90.0 * (x as f64 / 17.0).sin() * (y as f64 / 23.0).cos()) as u8 ^ ((x * 7 + y * 13) % 5) as u8
+        };
         GrayImage::from_fn(224, 224, |x, y| Luma([level(x, y)])).save_with_format(&path, ImageFormat::Jpeg)?;
     }
     let bytes = std::fs::read(&path)?;

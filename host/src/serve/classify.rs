@@ -53,7 +53,11 @@ pub(super) struct Outcome {
 }
 
 /// Returns a worker's function.
-pub(super) fn worker(engine: Engine<'static>, source: Arc<Source>, max_bytes: u64) -> impl FnMut(Job, Duration) -> Result<Outcome> {
+pub(super) fn worker(
+    engine: Engine<'static>,
+    source: Arc<Source>,
+    max_bytes: u64,
+) -> impl FnMut(Job, Duration) -> Result<Outcome> {
     move |job, waited| classify(&engine, &source, max_bytes, &job, waited)
 }
 
