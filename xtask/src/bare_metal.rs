@@ -36,14 +36,10 @@ impl Toolchain {
     pub fn cargo(&self, workspace: &Workspace, subcommand: &str, package: &str, target: &str) -> Command {
         let release = if subcommand.contains("--profile") { "" } else { "--release" };
         let mut cargo = workspace.cargo(&format!("{subcommand} {release} --package {package} --target {target}"));
+        cargo.env("CARGO_TARGET_DIR", self.folder(workspace));
         if let Self::Debian = self {
             let linker = format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase());
-            cargo
-                .arg("-Zbuild-std=core")
-                .env("RUSTC", "/usr/bin/rustc")
-                .env("RUSTC_BOOTSTRAP", "1")
-                .env(linker, "ld.lld")
-                .env("CARGO_TARGET_DIR", self.folder(workspace));
+            cargo.arg("-Zbuild-std=core").env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env(linker, "ld.lld");
         }
         cargo
     }

@@ -49,7 +49,7 @@ pub fn target(workspace: &Workspace, target: &str) -> Result<bool> {
         rustup.args(["target", "add", target]).env("RUSTUP_MAX_RETRIES", "0").env("RUST_BACKTRACE", "0");
         // Without a network the caller has another way.
         if let Err(error) = run(rustup) {
-            println!("{error:#}");
+            eprintln!("{error:#}");
         }
     }
     Ok(library.is_dir())

@@ -3,6 +3,7 @@
 mod bare_metal;
 mod capi;
 mod firmware;
+mod fuzz;
 mod install;
 mod no_panic;
 mod shell;
@@ -28,6 +29,12 @@ enum Task {
         #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
         only: Vec<steps::Step>,
     },
+    /// Fuzz the parser and the session of cxr-core.
+    Fuzz {
+        /// Time for each of the two.
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
     /// Write core/capi/include/cxr.h from the sources of the C interface.
     Header,
     /// Build the firmware of every board, run those that QEMU emulates, report what they take; fails over budget.
@@ -49,6 +56,7 @@ fn run() -> Result<()> {
     let workspace = shell::Workspace::locate()?;
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
+        Task::Fuzz { seconds } => fuzz::test(&workspace, seconds),
         Task::Header => capi::write_header(&workspace),
         Task::Firmware(args) => firmware::firmware(&workspace, &args),
     }

@@ -4,7 +4,7 @@
 //! and features the test steps repeat; clippy needs their metadata only. Only cxr-core is also tested unoptimised.
 
 use crate::shell::{Workspace, run};
-use crate::{bare_metal, capi, firmware, install, no_panic};
+use crate::{bare_metal, capi, firmware, fuzz, install, no_panic};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -26,6 +26,8 @@ pub enum Step {
     C,
     /// No public function of cxr-core links a panic on a Cortex-M4.
     NoPanic,
+    /// A minute of fuzzing the parser and the session.
+    Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
     /// The description of the server's interface is valid OpenAPI 3.1.
@@ -54,6 +56,7 @@ impl Step {
             Self::Firmware => firmware::test(workspace),
             Self::C => capi::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
+            Self::Fuzz => fuzz::test(workspace, 30),
             Self::Onnx => onnx(workspace),
             Self::Openapi => {
                 let mut check = workspace.command(install::python(workspace)?);

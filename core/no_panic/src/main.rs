@@ -17,8 +17,9 @@ use cxr_core::error::Error;
 use cxr_core::explain;
 use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::image::{Resizer, Row, Window};
-use cxr_core::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel};
+use cxr_core::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, pack};
 use cxr_core::plan;
+use cxr_core::prepared::Prepared;
 use cxr_core::quant;
 use cxr_core::session::{Session, Verdict};
 use cxr_core::shape::{Padding, Shape, Window2d};
@@ -77,7 +78,10 @@ fn from_file(outside: &mut Outside<'_>, sum: &mut f32) -> Result<(), Error> {
     let kernels = Kernel::available();
     let kernel = kernels.last().unwrap_or(Kernel::SCALAR);
     black_box(kernel.name());
-    let mut session = Session::new(&model, outside.arena)?.with_map(outside.map)?.with_kernel(kernel);
+    let prepared = Prepared::new(&model, kernel, outside.out)?;
+    black_box((Prepared::bytes(&model, &kernel), prepared.kernel(), prepared.is_of(&model)));
+    let session = Session::new(&model, outside.arena)?.with_map(outside.map)?.with_kernel(kernel);
+    let mut session = session.with_prepared(&prepared)?;
     *sum += judge(&session.run(outside.bytes)?);
     session.reset();
     black_box(session.map());
@@ -178,13 +182,17 @@ fn operators(outside: &mut Outside<'_>) {
     softmax::softmax(floats, scale, &mut probabilities);
     black_box(probabilities);
 
+    // What a session cannot give to a kernel, a caller of the kernels can.
     let kernel = Kernel::best();
     let values = &mut *outside.values;
-    let filters = Filters { weights: bytes, bias: bytes, scales: bytes, zero_point: 0 };
+    let filters = Filters { weights: bytes, bias: bytes, scales: bytes, zero_point: 0, packed: bytes };
     let conv = ConvRow { rows, filters, span: a, step: b, channels: c };
     let gray = GrayRow { rows, filters, span: a, step: b, channels: c };
     let depthwise = DepthwiseRow { rows, filters, kernel_width: a, step: b, channels: c };
     black_box((conv.taps(), conv.filter_stride(), gray.taps(), gray.filter_stride()));
+    let form = pack::Shape { height: a, span: b, step: c, channels: d, wide: a == b };
+    black_box((form.filter_stride(), form.is_covered_by(&filters), kernel.packed_len(&form, &filters)));
+    black_box(kernel.pack(&form, &filters, outside.out));
     kernel.conv_row(&conv, values);
     kernel.gray_row(&gray, values);
     kernel.depthwise_row(&depthwise, values);

@@ -3,7 +3,7 @@
 //! As in the kernel of the DSP extension, what lies under four columns is widened once, here to i32, and serves every output
 //! channel: one load of a weight, one of four activations, four multiplications. Compiled code reaches half of that.
 
-use super::columns::{COLUMNS, dots, load_bias, width};
+use super::columns::{COLUMNS, dots, load_bias, row_of, width};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 use crate::quant::requantize;
 use crate::shape::MAX_KERNEL;
@@ -74,7 +74,7 @@ unsafe fn columns(
         // Beyond the right edge the last column is computed again.
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..channels).step_by(CHANNELS) {
-            let sums = load_bias(&filters.bias[4 * channel..], &mut sums[..CHANNELS.min(channels - channel)]);
+            let sums = load_bias(filters.bias, channel, &mut sums, channels);
             for at in (0..stride).step_by(pass) {
                 if stride > pass || channel == 0 {
                     widen(source, columns, at / weight, tile);
@@ -88,7 +88,9 @@ unsafe fn columns(
                     dots(tile, weights, bytes, sums.start, sums.end, stride - bytes);
                 }
             }
-            for (i, (sums, scale)) in sums.iter().zip(filters.scales[4 * channel..].chunks_exact(4)).enumerate() {
+            for (i, (sums, scale)) in
+                sums.iter().zip(filters.scales.get(4 * channel..).unwrap_or_default().chunks_exact(4)).enumerate()
+            {
                 let scale = f32::from_le_bytes([scale[0], scale[1], scale[2], scale[3]]);
                 for (sum, x) in sums.iter().zip(columns) {
                     let q = requantize(*sum, scale, filters.zero_point);
@@ -103,7 +105,7 @@ unsafe fn columns(
 /// Taps of every column's window from `tap` on into the tile, as many as it holds.
 #[inline(always)]
 fn widen(source: &Source<'_>, columns: [usize; COLUMNS], tap: usize, to: *mut u32) {
-    let (y, mut at) = if tap == 0 { (0, 0) } else { (tap / source.span, tap % source.span) };
+    let (y, mut at) = row_of(tap, source.span);
     let mut done = 0;
     for row in source.rows.get(y..).unwrap_or(&[]) {
         let count = (source.span - at).min(TAPS - done);

@@ -28,9 +28,23 @@ pub fn width(
     fits.then_some(width)
 }
 
-/// Starts every column's sum with the bias.
+/// The row of a tap, and where in the row's span it lies.
 #[inline(always)]
-pub fn load_bias<'a>(bias: &[u8], sums: &'a mut [MaybeUninit<[i32; COLUMNS]>]) -> &'a mut [[i32; COLUMNS]] {
+pub fn row_of(tap: usize, span: usize) -> (usize, usize) {
+    if tap < span { (0, tap) } else { (tap.checked_div(span).unwrap_or(0), tap.checked_rem(span).unwrap_or(0)) }
+}
+
+/// Starts every column's sum of the channels from `channel` on, as many as there is room for, with the bias.
+#[inline(always)]
+pub fn load_bias<'a>(
+    bias: &[u8],
+    channel: usize,
+    sums: &'a mut [MaybeUninit<[i32; COLUMNS]>],
+    channels: usize,
+) -> &'a mut [[i32; COLUMNS]] {
+    let bias = bias.get(4 * channel..).unwrap_or_default();
+    let count = sums.len().min(channels - channel);
+    let sums = sums.get_mut(..count).unwrap_or_default();
     for (sums, bias) in sums.iter_mut().zip(bias.chunks_exact(4)) {
         sums.write([i32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]); COLUMNS]);
     }

@@ -3,7 +3,7 @@
 //! Four output columns at a time: what lies under their windows is widened to i16 once, interleaved in the order in which
 //! the inner loop wants it, and then serves every output channel. `docs/kernels.md` has the counts.
 
-use super::columns::{COLUMNS, dots, load_bias, width};
+use super::columns::{COLUMNS, dots, load_bias, row_of, width};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 #[cfg(target_abi = "eabihf")]
 use crate::shape::MAX_KERNEL;
@@ -65,8 +65,7 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
         // Beyond the right edge the last column is computed again.
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
-            let sums = &mut sums[..CHANNELS.min(args.channels - channel)];
-            let sums = load_bias(&args.filters.bias[4 * channel..], sums);
+            let sums = load_bias(args.filters.bias, channel, &mut sums, args.channels);
             for tap in (0..stride).step_by(pass) {
                 let taps = pass.min(stride - tap);
                 if passes > 1 || channel == 0 {
@@ -88,10 +87,10 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
 /// Taps `tap..tap + taps` of every column's window into the tile.
 #[inline(always)]
 fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize, to: *mut u32) {
-    let (y, at) = (tap / args.span, tap % args.span);
+    let (y, at) = row_of(tap, args.span);
     if args.span % 4 == 0 {
         let (mut done, mut at) = (0, at);
-        for row in &args.rows[y..] {
+        for row in args.rows.get(y..).unwrap_or(&[]) {
             let count = (args.span - at).min(taps - done);
             if count == 0 {
                 return;
@@ -129,8 +128,9 @@ fn gather(
     places: u32,
     to: *mut u32,
 ) {
-    let (mut done, mut at, mut to) = (0, tap % span, to.cast());
-    for row in &rows[tap / span..] {
+    let (y, mut at) = row_of(tap, span);
+    let (mut done, mut to) = (0, to.cast());
+    for row in rows.get(y..).unwrap_or(&[]) {
         let count = (span - at).min(taps - done);
         if count == 0 {
             return;
@@ -282,10 +282,12 @@ fn requantize_block(
         let sums = sums.as_ptr_range();
         // SAFETY: `columns` are below the width; `width` found a scale for each channel and `width * channels` values of
         // `out`, of which every column writes those of the channels in `sums`, of which there is at least one.
-        unsafe { requantize_columns(sums.start, sums.end, filters.scales[4 * channel..].as_ptr(), offset(filters), &out) };
+        unsafe {
+            requantize_columns(sums.start, sums.end, filters.scales.as_ptr().wrapping_add(4 * channel), offset(filters), &out)
+        };
     }
     #[cfg(not(target_abi = "eabihf"))]
-    for (i, (sums, scale)) in sums.iter().zip(filters.scales[4 * channel..].chunks_exact(4)).enumerate() {
+    for (i, (sums, scale)) in sums.iter().zip(filters.scales.get(4 * channel..).unwrap_or_default().chunks_exact(4)).enumerate() {
         let scale = f32::from_le_bytes([scale[0], scale[1], scale[2], scale[3]]);
         for (sum, x) in sums.iter().zip(columns) {
             out[x * channels + channel + i] = crate::quant::requantize(*sum, scale, filters.zero_point);
@@ -371,8 +373,7 @@ pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
     for x in (0..width).step_by(COLUMNS) {
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
-            let sums = &mut sums[..CHANNELS.min(args.channels - channel)];
-            let sums = load_bias(&args.filters.bias[4 * channel..], sums);
+            let sums = load_bias(args.filters.bias, channel, &mut sums, args.channels);
             for at in (0..stride).step_by(2 * TAPS) {
                 let bytes = (2 * TAPS).min(stride - at);
                 if stride > 2 * TAPS || channel == 0 {
@@ -460,12 +461,12 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
         group.bias = core::array::from_fn(|i| quad(args.filters.bias, word(i)) as i32);
         group.scales = core::array::from_fn(|i| quad(args.filters.scales, word(i)));
         let mut to = group.triples.iter_mut().zip(&mut group.weights);
-        for (row, weights) in args.rows.iter().zip(args.filters.weights.chunks_exact(span)) {
+        for (row, weights) in args.rows.iter().zip(args.filters.weights.chunks_exact(span.max(1))) {
             for (i, (triple, to)) in (0..per_row).zip(&mut to) {
                 // The last triple of a row may overlap the one before; its weights do not.
                 let first = if kernel_width < TRIPLE { i } else { (TRIPLE * i).min(kernel_width - TRIPLE) };
                 let taps = if kernel_width < TRIPLE { i..i + 1 } else { TRIPLE * i..kernel_width };
-                triple.write(row[first * channels + channel..].as_ptr());
+                triple.write(row.as_ptr().wrapping_add(first * channels + channel));
                 to.write(core::array::from_fn(|k| {
                     let tap = first + k;
                     let weights = if taps.contains(&tap) { quad(weights, tap * channels + channel) } else { 0 };
@@ -474,7 +475,7 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
             }
         }
         group.end = group.triples.as_ptr().cast::<*const i8>().wrapping_add(per_row * args.rows.len());
-        let out = out[channel..].as_mut_ptr();
+        let out = out.as_mut_ptr().wrapping_add(channel);
         // SAFETY: `width` found that each row holds every window; the four values read there and those written lie at
         // `channel..channel + 4` of `channels`.
         unsafe { depthwise_group(&group, out, out.wrapping_add(width * channels)) };
@@ -586,7 +587,7 @@ pub fn dot(a: &[i8], b: &[u8]) -> i32 {
     let (x, w) = (a.chunks_exact(4), b.chunks_exact(4));
     // Of two lengths the shorter counts: what remains starts at the same place in both.
     let quads = x.len().min(w.len());
-    let (rest_a, rest_b) = (&a[4 * quads..], &b[4 * quads..]);
+    let (rest_a, rest_b) = (a.get(4 * quads..).unwrap_or_default(), b.get(4 * quads..).unwrap_or_default());
     let mut sum = 0;
     for (x, w) in x.zip(w) {
         let x = u32::from_le_bytes([x[0] as u8, x[1] as u8, x[2] as u8, x[3] as u8]);

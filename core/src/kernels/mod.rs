@@ -174,6 +174,7 @@ impl Kernel {
         gray_row: armv7m::gray_row,
         depthwise_row: armv7m::depthwise_row,
         dot: scalar::dot,
+        pack: None,
     };
 
     /// The fastest kernel that this processor has.
@@ -204,6 +205,7 @@ impl Kernel {
             gray_row: dsp::gray_row,
             depthwise_row: dsp::depthwise_row,
             dot: dsp::dot,
+            pack: None,
         })
     }
 
@@ -216,6 +218,7 @@ impl Kernel {
             gray_row: mve::gray_row,
             depthwise_row: mve::depthwise_row,
             dot: mve::dot,
+            pack: None,
         })
     }
 

@@ -3,7 +3,7 @@
 //! Two output columns and four output channels at a time, whose eight sums take all the registers that can be summed into.
 //! What lies under the two windows is copied together once for all channels. `docs/kernels.md` has the counts.
 
-use super::columns::width;
+use super::columns::{row_of, width};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, dsp};
 use crate::shape::MAX_KERNEL;
 use core::arch::{asm, naked_asm};
@@ -120,7 +120,7 @@ fn rows(
                 for at in (0..stride).step_by(WINDOW) {
                     if stride > WINDOW || channel == 0 {
                         let tap = at / weight;
-                        let (y, first) = if tap == 0 { (0, 0) } else { (tap / source.span, tap % source.span) };
+                        let (y, first) = row_of(tap, source.span);
                         let taps = (WINDOW / weight).min(source.taps - tap);
                         for (i, x) in columns.into_iter().enumerate() {
                             let rows = source.rows.as_ptr().add(y);
@@ -453,15 +453,15 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
         };
         lanes.bias = core::array::from_fn(|i| word(args.filters.bias, i));
         lanes.scales = core::array::from_fn(|i| word(args.filters.scales, i));
-        let weights = args.filters.weights.chunks_exact(channels).map(|weights| &weights[channel..channel + LANES]);
+        let weights = args.filters.weights.chunks_exact(channels.max(1));
         for (to, weights) in lanes.weights.iter_mut().zip(weights) {
-            // SAFETY: eight values each.
-            unsafe { widen(weights.as_ptr().cast(), LANES, to.as_mut_ptr().cast()) };
+            // SAFETY: `channel..channel + 8` are below `channels`.
+            unsafe { widen(weights.as_ptr().add(channel).cast(), LANES, to.as_mut_ptr().cast()) };
         }
         let mut taps = lanes.taps.iter_mut();
         for row in args.rows {
             for (i, tap) in (0..kernel_width).zip(&mut taps) {
-                tap.write(row[i * channels + channel..].as_ptr());
+                tap.write(row.as_ptr().wrapping_add(i * channels + channel));
             }
         }
         for x in (0..width).step_by(COLUMNS) {

@@ -1,8 +1,9 @@
 //! The host's end: one request at a time, and what to make of the replies.
 
 use crate::device::MAX_FRAME;
+use crate::fault::{Fault, FrameFault};
 use crate::frame::{self, Decoder, crc32};
-use crate::message::{Begin, Fault, FrameFault, Hello, Reply, Request, SelfTest, Verdict};
+use crate::message::{Begin, Hello, Reply, Request, SelfTest, Verdict};
 use heapless::String;
 
 /// A line to a board.

@@ -6,8 +6,9 @@ use cxr_core::format::Model;
 use cxr_core::session::Session;
 use cxr_protocol::client::{Client, Error, Transport};
 use cxr_protocol::device::{Buffers, Device, Identity, Platform};
+use cxr_protocol::fault::{Fault, FrameFault};
 use cxr_protocol::frame;
-use cxr_protocol::message::{Begin, Decision, Fault, Format, FrameFault, Hello, Reply, Request, SelfTest, Verdict, Window};
+use cxr_protocol::message::{Begin, Decision, Format, Hello, Reply, Request, SelfTest, Verdict, Window};
 use cxr_protocol::testing::{self, Failure, Faulty, HARMS, Image};
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 use proptest::prelude::*;
@@ -73,7 +74,7 @@ impl Platform for Board {
         self.now
     }
 
-    fn yield_now(&mut self) {
+    fn between_rows(&mut self) {
         self.rows += 1;
     }
 

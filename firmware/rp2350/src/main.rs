@@ -55,7 +55,7 @@ fn main() -> ! {
     let last_words = last_words::take(&mut watchdog);
     // A row takes milliseconds; whoever hangs for two seconds is started again.
     watchdog.start(2.secs());
-    serve(device("rp2350"), Board { usb: Usb::new(bus, timer, last_words), watchdog, timer })
+    serve(device("rp2350"), Board { usb: Usb::new(bus, timer, last_words), watchdog, timer }, Board::between_rows)
 }
 
 /// USB serial, clock and watchdog.
@@ -76,14 +76,14 @@ impl Platform for Board {
         (self.timer.get_counter().ticks() / 1_000) as u32
     }
 
-    fn yield_now(&mut self) {
+    fn between_rows(&mut self) {
         self.watchdog.feed();
         self.usb.poll();
     }
 
     fn self_test(&mut self, session: &mut Session<'_, '_>, working: &mut dyn FnMut(&mut Self)) -> Option<SelfTest> {
         self_test::run::<Cycles>(session, || {
-            self.yield_now();
+            self.between_rows();
             working(self);
         })
         .ok()

@@ -7,7 +7,8 @@ use crate::model_file::Answer;
 use crate::predict::Source;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cxr_protocol::client::{Client, Error, Panicked};
-use cxr_protocol::message::{Begin, Decision, Fault, FrameFault, Hello, Score, SelfTest, Verdict};
+use cxr_protocol::fault::{Fault, FrameFault};
+use cxr_protocol::message::{Begin, Decision, Hello, Score, SelfTest, Verdict};
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -27,7 +27,11 @@ impl Port {
     pub fn open(name: &str, baud: u32) -> Result<Self> {
         match name.strip_prefix("tcp:") {
             Some(address) => {
-                let remedy = || format!("{name}: no board answers there; is QEMU running with `-serial {name},server=on`?");
+                let remedy = || {
+                    format!(
+                        "{name}: no board answers there; is QEMU running with `-serial {name},server=on,wait=off,nodelay=on`?"
+                    )
+                };
                 let mut addresses = address.to_socket_addrs().with_context(|| format!("{name}: give tcp:HOST:PORT"))?;
                 let address = addresses.next().with_context(remedy)?;
                 let stream = TcpStream::connect_timeout(&address, PATIENCE).with_context(remedy)?;

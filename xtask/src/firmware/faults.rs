@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The board in question; RV32's serial port has a queue, so that it is the quickest.
+/// The board in question.
 const BOARD: &str = "mps2-an386";
 /// Milliseconds that the host waits for a reply. Where the machine is busy and that is too short, the reply is a late one.
 const TIMEOUT: u32 = 120;
@@ -33,9 +33,9 @@ pub fn faults(workspace: &Workspace, wanted: u64) -> Result<Value> {
     let (model, fixture) = write_model(&workspace.target.join("boards"))?;
     let file = fs::read(&model)?;
     let args = Args { model: Some(model), fixture: Some(fixture), ..Args::default() };
-    let built = board.build(workspace, &args)?;
-    let image = built.with_file_name(format!("{BOARD}-faults.elf"));
-    fs::rename(&built, &image)?;
+    // In a folder of its own, so that the image with the other model stays as it is.
+    let apart = Workspace { root: workspace.root.clone(), target: workspace.target.join("boards/faults") };
+    let image = board.build(&apart, &args)?;
     let model = Model::parse(&file)?;
     let images: Vec<(Image, Vec<u32>)> = (0..12)
         .map(|i| {

@@ -33,7 +33,7 @@ impl Emulator {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let mut qemu = board.qemu(workspace, image, counts);
-        qemu.args(["-serial", &format!("tcp:{}", listener.local_addr()?)]);
+        qemu.args(["-serial", &format!("tcp:{},nodelay=on", listener.local_addr()?)]);
         let mut process = qemu.spawn().with_context(|| format!("cannot start QEMU for {}", board.name))?;
         let start = Instant::now();
         loop {
