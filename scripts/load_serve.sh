@@ -5,7 +5,9 @@
 #   scripts/load_serve.sh [REQUESTS=100000] [MAX_SECONDS=1200]
 #
 # Needs wrk (installed with apt-get where that works). Everything is bounded in count and time, and ends by itself.
-# Exit 0: throughput >= 80 % of bare, p99 <= 4 x p50, memory <= 150 MB, no answer but 200; else 1.
+# On a machine that does something else too, the scheduler favours whichever side has more threads: the processor time of an image,
+# bare and served (wrk's own not counted), tells what serving costs.
+# Exit 0: throughput >= 80 % of bare by both measures, p99 <= 4 x p50, memory <= 150 MB, no answer but 200; else 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 requests="${1:-100000}" max_seconds="${2:-1200}"
@@ -36,17 +38,24 @@ url="$(head -1 "$work/out")api/v1/predictions"
 resident() { awk '/VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$server/status"; }
 load() { wrk -t1 -c8 "-d$1s" --timeout 30s -s "$work/post.lua" "$url" | sed -n 's/^FIGURES //p'; }
 
+ticks() { awk '{ print $14 + $15 }' "/proc/$server/stat"; }
+TIMEFORMAT='%U %S'
+
 load 2 >/dev/null
-echo "round   bare/s   served/s   share   p50 ms   p99 ms"
+echo "round   bare/s   served/s   share   p50 ms   p99 ms   bare CPU ms   served CPU ms"
 for round in 1 2 3 4 5; do
   # Interleaved, so that what else the machine does meets both.
-  bare="$("$release/examples/bare_rate" "$CXR_IMAGE" 5)"
-  read -r _ rate p50 p99 errors < <(load 5)
-  echo "$round $bare $rate $p50 $p99 $errors" | tee -a "$work/rounds" |
-    awk '{ printf "%5d %8.1f %10.1f %6.1f%% %8.2f %8.2f\n", $1, $2, $3, 100 * $3 / $2, $4, $5 }'
+  { time "$release/examples/bare_rate" "$CXR_IMAGE" 5 >"$work/bare"; } 2>"$work/time"
+  bare="$(cat "$work/bare")" before="$(ticks)"
+  read -r count rate p50 p99 errors < <(load 5)
+  bare_cpu="$(awk -v n="$bare" '{ print 1000 * ($1 + $2) / (5 * n) }' "$work/time")"
+  cpu="$(echo "$before $(ticks) $count $(getconf CLK_TCK)" | awk '{ print 1000 * ($2 - $1) / $4 / $3 }')"
+  echo "$round $bare $rate $p50 $p99 $bare_cpu $cpu" | tee -a "$work/rounds" |
+    awk '{ printf "%5d %8.1f %10.1f %6.1f%% %8.2f %8.2f %13.3f %15.3f\n", $1, $2, $3, 100 * $3 / $2, $4, $5, $6, $7 }'
 done
 median() { sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 share="$(awk '{ print 100 * $3 / $2 }' "$work/rounds" | median)"
+cost="$(awk '{ print 100 * $6 / $7 }' "$work/rounds" | median)"
 ratio="$(awk '{ print $5 / $4 }' "$work/rounds" | median)"
 
 echo "sent   resident MB"
@@ -57,7 +66,7 @@ while [ "$sent" -lt "$requests" ] && [ $((SECONDS - start)) -lt "$max_seconds" ]
   peak="$(echo "$peak $now" | awk '{ print ($2 > $1) ? $2 : $1 }')"
   echo "$sent   $now"
 done
-echo "throughput: $share % of bare (median of 5); p99 / p50: $ratio (median of 5)"
+echo "throughput: $share % of bare, $cost % by processor time (medians of 5); p99 / p50: $ratio (median of 5)"
 echo "memory: $first MB at first, $(resident) MB after $sent requests in $((SECONDS - start)) s, $peak MB at most; $failed failed"
-awk -v share="$share" -v ratio="$ratio" -v peak="$peak" -v failed="$failed" -v sent="$sent" -v wanted="$requests" \
-  'BEGIN { exit !(share >= 80 && ratio <= 4 && peak <= 150 && failed == 0 && sent >= wanted) }'
+awk -v share="$share" -v cost="$cost" -v ratio="$ratio" -v peak="$peak" -v failed="$failed" -v sent="$sent" -v wanted="$requests" \
+  'BEGIN { exit !(share >= 80 && cost >= 80 && ratio <= 4 && peak <= 150 && failed == 0 && sent >= wanted) }'

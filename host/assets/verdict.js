@@ -12,19 +12,21 @@ export function reasonText(result, model) {
     case "low_confidence":
       return {
         title: "No answer: not sure enough",
+        short: "No answer: not sure enough",
         text: `The likeliest class, ${ranked[0][0]}, reached ${percent(ranked[0][1], 1)}`
           + (model ? `; ${percent(model.abstain_below, 1)} is needed.` : "."),
       };
     case "out_of_distribution":
       return {
         title: "No answer: this does not look like a frontal chest X-ray",
+        short: "No answer: no chest X-ray?",
         text: score === null
           ? "The picture is too unlike those that the classifier was trained on."
           : `How unlike the training pictures it is: ${score.toPrecision(3)}`
             + (typeof limit === "number" ? `; up to ${limit.toPrecision(3)} is accepted.` : "."),
       };
     default:
-      return { title: "No answer", text: `Reason: ${String(result.reason ?? "withheld").replaceAll("_", " ")}.` };
+      return { title: "No answer", short: "No answer", text: `Reason: ${String(result.reason ?? "withheld").replaceAll("_", " ")}.` };
   }
 }
 
@@ -33,7 +35,7 @@ export function summary(item, model) {
   if (item.state === "error") return item.problem.title;
   if (item.state !== "done") return item.state === "working" ? "Being classified" : "Waiting";
   const { label, probabilities } = item.result;
-  return label ? `${label}, ${percent(probabilities[label])}` : reasonText(item.result, model).title;
+  return label ? `${label}, ${percent(probabilities[label])}` : reasonText(item.result, model).short;
 }
 
 function bars(result, model) {
@@ -128,14 +130,15 @@ export function answer(item, model, { onjson, onprint }) {
       el("p", { class: "eyebrow" }, "The classifier's answer"),
       el("h3", { class: "verdict-title" }, reason ? reason.title : slashed(result.label)),
       el("p", {}, reason ? reason.text : `${percent(result.probabilities[result.label], 1)}: ${MEANINGS[result.label] ?? "this class"}. Not a diagnosis.`)));
-  const withheld = result.reason === "out_of_distribution"
-    ? el("p", { class: "muted" }, "The numbers below are what the network would say of any picture; they mean nothing here.") : null;
+  // A number beside a refusal would be read as an answer: it has to be asked for.
+  const numbers = result.reason === "out_of_distribution"
+    ? [el("details", {}, el("summary", {}, "What the network would have said"),
+      el("p", { class: "muted" }, "It gives numbers to any picture; they mean nothing here."), bars(result, model))]
+    : [bars(result, model), calibration(result, model)];
   return [
     el("p", { class: "research" }, "Research use only: not for diagnosis, triage or treatment."),
     head,
-    withheld,
-    bars(result, model),
-    result.reason === "out_of_distribution" ? null : calibration(result, model),
+    ...numbers,
     el("div", { class: "caution", role: "note", "aria-label": "Caution: children and adults" }, icon(ICONS.error), el("p", {}, CAUTION)),
     errors(result, model),
     el("details", { class: "record" }, el("summary", {}, "For the record: hashes, version, time"), provenance(item, model)),

@@ -43,6 +43,29 @@ fn fixture(name: &str) -> PathBuf {
     root().join("tests/golden/dicom").join(name)
 }
 
+/// A picture that gets an answer: a real X-ray where they lie beside the checkout, else a drawing whose refusal is taken back
+/// between server and page.
+async fn answered(browser: &Browser, server: &Server) -> PathBuf {
+    let folder = root().join("../shared/data/external/images");
+    let real = cxr_tests::files(&folder, "png").into_iter().chain(cxr_tests::files(&folder, "jpg")).take(40);
+    for path in real {
+        let answer = cxr_tests::http::predict(server.address, "", &std::fs::read(&path).expect("an image")).json();
+        if answer["predictions"][0]["label"].is_string() {
+            return path;
+        }
+    }
+    replace_answers(browser, "label: 'Pneumonia/COVID-19', abstained: false, reason: null").await;
+    sample("covid-19.png")
+}
+
+/// Has the page get answers with other fields than the server gave.
+async fn replace_answers(browser: &Browser, fields: &str) {
+    let script = "(() => { const ask = window.fetch; window.fetch = async (path, options) => { const answer = await ask(path, options); \
+        if (!String(path).includes('predictions')) return answer; const body = await answer.json(); \
+        Object.assign(body.predictions[0], { FIELDS }); return new Response(JSON.stringify(body), { status: 200 }); }; })()";
+    browser.eval(&script.replace("FIELDS", fields)).await;
+}
+
 const DONE: &str =
     "document.querySelector('.verdict-title') !== null && !/Being|Waiting/.test(document.getElementById('items').innerText)";
 
@@ -57,7 +80,8 @@ fn upload_verdict_heatmap_and_exports() {
         browser.screenshot("start-light").await;
         assert_accessible(&browser.axe().await, "start");
         assert!(browser.text(".notice").await.contains("not a medical device"));
-        browser.choose(&[sample("covid-19.png")]).await;
+        let path = answered(&browser, &server).await;
+        browser.choose(std::slice::from_ref(&path)).await;
         browser.until(DONE).await;
         let answer = browser.text(".answer").await;
         for told in ["Research use only", "Calibrated", "Children and adults", "How often is it wrong?"] {
@@ -66,7 +90,7 @@ fn upload_verdict_heatmap_and_exports() {
         // The bars are the server's probabilities.
         let shown =
             browser.eval("[...document.querySelectorAll('.bars .number')].map((cell) => parseFloat(cell.textContent))").await;
-        let image = std::fs::read(sample("covid-19.png")).expect("a sample");
+        let image = std::fs::read(&path).expect("an image");
         let expected = cxr_tests::http::predict(server.address, "", &image).json();
         for (class, shown) in cxr_tests::CLASSES.iter().zip(shown.as_array().expect("numbers")) {
             let expected = 100.0 * expected["predictions"][0]["probabilities"][class].as_f64().expect("a probability");
@@ -89,7 +113,7 @@ fn upload_verdict_heatmap_and_exports() {
                 .to_string()
                 .contains("heatmap for")
         );
-        browser.eval("(() => { const s = document.querySelector('.heat-class'); s.value = 'Normal/NA'; s.dispatchEvent(new Event('change')); })()").await;
+        browser.eval("(() => { const s = document.querySelector('.heat-class'); s.selectedIndex = (s.selectedIndex + 1) % 3; s.dispatchEvent(new Event('change')); })()").await;
         browser.until(&format!("{picture} !== {mapped}")).await;
         browser.click(".heat-numbers summary").await;
         browser.full_screenshot("heatmap-light");
@@ -114,13 +138,14 @@ fn upload_verdict_heatmap_and_exports() {
         browser.click(".save-json").await;
         browser.until("window.saved.length === 1").await;
         let saved = browser.eval("JSON.parse(window.saved[0])").await;
-        for field in ["sha256", "model_sha256", "logits", "probabilities", "label", "reason", "version"] {
+        for field in ["sha256", "model_sha256", "logits", "probabilities", "refusal_score", "version"] {
             assert_eq!(saved[field], expected["predictions"][0][field], "{field}");
         }
         assert!(
             saved["notice"].is_string()
                 && saved["time"].is_string()
-                && saved["image"] == "covid-19.png"
+                && saved["label"].is_string()
+                && path.ends_with(saved["image"].as_str().expect("a name"))
                 && saved["preview"].is_null()
         );
         browser.click("#csv").await;
@@ -207,16 +232,15 @@ fn dicom_many_files_errors_and_refusals() {
 #[test]
 fn a_refusal_is_shown_as_one() {
     with_page(|browser, server| async move {
-        // The answer of a model that refuses, put in the place of this one's.
-        browser.eval("(() => { const ask = window.fetch; window.fetch = async (path, options) => { const answer = await ask(path, options); \
-            if (!String(path).includes('predictions')) return answer; const body = await answer.json(); \
-            Object.assign(body.predictions[0], { label: null, abstained: true, reason: 'out_of_distribution', refusal_score: 9.5 }); \
-            return new Response(JSON.stringify(body), { status: 200 }); }; })()").await;
+        // A score that is known, whatever the model.
+        replace_answers(&browser, "label: null, abstained: true, reason: 'out_of_distribution', refusal_score: 9.5").await;
         browser.choose(&[sample("normal.png")]).await;
         browser.until(DONE).await;
         let answer = browser.text(".answer").await;
         assert!(answer.contains("this does not look like a frontal chest X-ray") && answer.contains("9.50"), "{answer}");
         assert!(browser.text(".item").await.contains("No answer"));
+        // Its numbers are not shown until they are asked for.
+        assert_eq!(browser.eval("document.querySelector('.bars').checkVisibility()").await, false);
         assert_eq!(browser.eval("document.querySelectorAll('.bars .chosen').length").await, 0);
         browser.full_screenshot("refusal-light");
         assert_accessible(&browser.axe().await, "refusal");
