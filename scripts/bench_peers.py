@@ -5,7 +5,8 @@ usage: bench_peers.py [--host target/release/host] [--model models/default.cxr] 
 
 Each round times `host bench` and onnxruntime's float32 and int8 files (intra_op_num_threads=1), the latter with all
 instructions of the processor and, where Linux can hide them from a process (hide_avx512.c), with AVX2 at most.
-Ratios are taken round by round; printed is their median, so that a busy machine slows both sides alike.
+Ratios are taken round by round; printed is their median, so that a busy machine slows both sides alike. "least" is the calmest round: on a busy machine
+medians of what runs longer than a scheduler's slice are too long.
 Research software, not a medical device.
 """
 
@@ -103,7 +104,7 @@ def main() -> int:
             one = {f"{name} {kind}": ms for name, peer in peers.items() for kind, ms in peer.measure().items()}
             report = json.loads(subprocess.run(bench, check=True, capture_output=True, text=True).stdout)
             one |= {f"core {name}": ms for name, ms in report["kernels"].items()}
-            one |= {f"tract {kind}": report[f"tract_{kind}_ms"] for kind in ("f32", "int8")}
+            one |= {f"tract {kind}": report[f"tract_{kind}_ms"] for kind in ("f32", "int8") if report[f"tract_{kind}_ms"]}
             rounds.append(one)
         version = peers["onnxruntime"].version
         for peer in peers.values():
@@ -113,14 +114,15 @@ def main() -> int:
     best = f"core {report['kernel']}"
     cores = [best] + [name for name in ("core avx2",) if name in rounds[0] and name != best]
     medians = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+    least = {name: min(one[name] for one in rounds) for name in rounds[0]}
     ratios = {core: {name: statistics.median(one[name] / one[core] for one in rounds) for name in rounds[0]} for core in cores}
     if options.json:
-        print(json.dumps({"onnxruntime": version, "macs": report["macs"], "rounds": len(rounds), "ms": medians, "ratios": ratios}))
+        print(json.dumps({"onnxruntime": version, "macs": report["macs"], "rounds": len(rounds), "ms": medians, "least_ms": least, "ratios": ratios}))
         return 0
     print(f"{options.model}, one thread, medians of {len(rounds)} rounds; onnxruntime {version}")
-    print(f"{'':<24} {'ms':>9} {'GMAC/s':>8}" + "".join(f" {'x ' + core:>20}" for core in cores))
+    print(f"{'':<24} {'ms':>9} {'least':>9} {'GMAC/s':>8}" + "".join(f" {'x ' + core:>20}" for core in cores))
     for name, ms in sorted(medians.items(), key=lambda item: item[1]):
-        print(f"{name:<24} {ms:>9.3f} {report['macs'] / ms / 1e6:>8.1f}" + "".join(f" {ratios[core][name]:>20.2f}" for core in cores))
+        print(f"{name:<24} {ms:>9.3f} {least[name]:>9.3f} {report['macs'] / ms / 1e6:>8.1f}" + "".join(f" {ratios[core][name]:>20.2f}" for core in cores))
     return 0
 
 
