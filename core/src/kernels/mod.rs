@@ -143,6 +143,9 @@ pub struct DepthwiseRow<'a> {
     pub channels: usize,
 }
 
+/// Packs the filters of a layer into a buffer; returns the bytes written.
+type Pack = fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize;
+
 /// The inner loops of one instruction set.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
@@ -152,7 +155,7 @@ pub struct Kernel {
     pub(crate) depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
     pub(crate) dot: fn(&[i8], &[u8]) -> i32,
     /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
-    pub(crate) pack: Option<fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize>,
+    pub(crate) pack: Option<Pack>,
 }
 
 impl Kernel {

@@ -3,6 +3,9 @@
 //! A vector holds one output channel a lane. Rows are converted once into a scratch buffer; then, for a block of columns, each
 //! word of taps is given to all lanes and multiplied with the vectors of the output channels. Accumulators stay in registers.
 
+// Indices, so that what they index stays in registers.
+#![allow(clippy::needless_range_loop)]
+
 use super::pack::{HEADER, Layout, Shape, WORD, word};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 use crate::quant::requantize;

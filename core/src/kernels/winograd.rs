@@ -11,6 +11,9 @@
 //! shift loses nothing. Sums are taken modulo 2^32, which is exact wherever `|2 y| < 2^31`: [`Shape::suits_winograd`] asks the weights.
 //! (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.)
 
+// Indices, so that what they index stays in registers.
+#![allow(clippy::needless_range_loop)]
+
 use super::pack::{HEADER, Layout, Shape, WORD};
 use super::simd::{Isa, Job, SCRATCH, Scratch, store};
 use core::hint::black_box;

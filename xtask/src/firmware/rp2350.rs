@@ -27,7 +27,7 @@ pub fn build(workspace: &Workspace, args: &Args) -> Result<Row> {
     let (elf, uf2) = (folder.join("rp2350.elf"), folder.join("rp2350.uf2"));
     let bytes = fs::read(toolchain.folder(workspace).join(TARGET).join("firmware").join(PACKAGE))?;
     let mut blocks = Vec::new();
-    elf2uf2(&bytes, &mut blocks, &RP2350::default(), NoProgress).context("the image as UF2")?;
+    elf2uf2(&bytes, &mut blocks, &RP2350, NoProgress).context("the image as UF2")?;
     check(&bytes, &blocks)?;
     fs::write(&elf, &bytes)?;
     fs::write(&uf2, &blocks)?;
