@@ -32,7 +32,13 @@ pub fn test(workspace: &Workspace) -> Result<()> {
         Place { target: AARCH64, runner: "qemu-aarch64 -cpu max".to_owned(), flags: lld, kernel: "neon-dotprod", tests: all },
         // Without sdot; the kernel itself has passed its test above.
         Place { target: AARCH64, runner: "qemu-aarch64 -cpu cortex-a53".to_owned(), flags: lld, kernel: "neon", tests: whole },
-        Place { target: WASM, runner: node, flags: "-C target-feature=+simd128", kernel: "simd128", tests: all },
+        Place {
+            target: WASM,
+            runner: node,
+            flags: "-C target-feature=+simd128 -C link-arg=-zstack-size=33554432",
+            kernel: "simd128",
+            tests: all,
+        },
     ];
     for place in places {
         if !install::target(workspace, place.target)? {
