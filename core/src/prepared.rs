@@ -28,9 +28,18 @@ const ALIGN: usize = 64;
 /// Filters of a model, packed for a kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Prepared<'a> {
+    index: Index,
+    packed: &'a [u8],
+    /// As in the file: reading a layer's record takes longer than adding up a short row.
+    layers: [Option<Layer<'a>>; MAX_LAYERS],
+}
+
+/// What lies where in a buffer of packed filters: with it, whoever owns the buffer can [`resume`](Prepared::resume).
+#[derive(Clone, Copy, Debug)]
+pub struct Index {
     kernel: Kernel,
     file: u32,
-    packed: &'a [u8],
+    start: usize,
     /// Where each layer's filters end; those of the first layer for gray rows come before all.
     ends: [usize; MAX_LAYERS + 1],
 }
@@ -48,38 +57,59 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
-    pub fn new(model: &Model<'_>, kernel: Kernel, buffer: &'a mut [u8]) -> Result<Self, Error> {
+    pub fn new(model: &Model<'a>, kernel: Kernel, buffer: &'a mut [u8]) -> Result<Self, Error> {
         let (needed, given) = (Self::bytes(model, &kernel), buffer.len());
         let start = buffer.as_ptr().align_offset(ALIGN).min(ALIGN - 1);
         let Some(buffer) = buffer.get_mut(..needed) else {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
-        let buffer = buffer.get_mut(start..).unwrap_or_default();
-        let (mut at, mut ends) = (0, [0; MAX_LAYERS + 1]);
+        let (mut at, mut ends) = (start, [start; MAX_LAYERS + 1]);
         for (end, packing) in ends.iter_mut().zip(packings(model)) {
             if let Some((shape, filters)) = packing {
                 at += kernel.pack(&shape, &filters, buffer.get_mut(at..).unwrap_or_default()).next_multiple_of(ALIGN);
             }
             *end = at;
         }
-        Ok(Self { kernel, file: model.checksum(), packed: buffer, ends })
+        Self::resume(model, Index { kernel, file: model.checksum(), start, ends }, buffer)
+    }
+
+    /// The filters that [`new`](Self::new) packed into `buffer`, which has not moved or changed since.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`] if they are of another file.
+    pub fn resume(model: &Model<'a>, index: Index, buffer: &'a [u8]) -> Result<Self, Error> {
+        if index.file != model.checksum() {
+            return Err(Error::OtherModel);
+        }
+        Ok(Self { index, packed: buffer, layers: core::array::from_fn(|i| model.layer(i)) })
+    }
+
+    /// What lies where in the buffer.
+    pub const fn index(&self) -> Index {
+        self.index
     }
 
     /// The kernel that reads these filters.
     pub const fn kernel(&self) -> Kernel {
-        self.kernel
+        self.index.kernel
     }
 
     /// True if `model` is the file that was prepared.
     pub const fn is_of(&self, model: &Model<'_>) -> bool {
-        self.file == model.checksum()
+        self.index.file == model.checksum()
+    }
+
+    /// Layer `i` of the model.
+    #[inline(always)]
+    pub(crate) fn layer(&self, i: usize) -> Option<Layer<'a>> {
+        self.layers.get(i).copied().flatten()
     }
 
     /// Filters of layer `i`, of the first for gray rows if `gray`; empty where nothing was packed.
     pub(crate) fn filters(&self, i: usize, gray: bool) -> &'a [u8] {
         let entry = if gray { 0 } else { i + 1 };
-        let start = entry.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(entry).copied().unwrap_or(0);
+        let start = entry.checked_sub(1).and_then(|before| self.index.ends.get(before)).copied().unwrap_or(self.index.start);
+        let end = self.index.ends.get(entry).copied().unwrap_or(0);
         self.packed.get(start..end).unwrap_or(&[])
     }
 }

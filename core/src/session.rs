@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::explain;
-use crate::format::{MAX_CLASSES, MAX_LAYERS, Model, Op};
+use crate::format::{Layer, MAX_CLASSES, MAX_LAYERS, Model, Op};
 use crate::kernels::Kernel;
 use crate::ops::{average_pool_2d, dense, softmax};
 use crate::plan::{Arena, ring, waiting};
@@ -296,8 +296,11 @@ impl<'m, 'b> Session<'m, 'b> {
     pub fn push_gray_row_observed(&mut self, row: &[u8], observe: &mut Observer<'_>) -> Result<(), Error> {
         let input = self.model.input();
         self.check_row(row.len(), input.width as usize)?;
-        let channels = if self.gray { 1 } else { input.channels as usize };
-        self.take(row.iter().flat_map(|v| core::iter::repeat_n(*v, channels)), observe);
+        if self.gray {
+            self.take(row.iter().copied(), observe);
+        } else {
+            self.take(row.iter().flat_map(|v| core::iter::repeat_n(*v, input.channels as usize)), observe);
+        }
         Ok(())
     }
 
@@ -330,7 +333,7 @@ impl<'m, 'b> Session<'m, 'b> {
 
     fn take(&mut self, values: impl Iterator<Item = u8>, observe: &mut Observer<'_>) {
         let gray = self.gray;
-        if let Some((first, scratch)) = self.model.layer(0).zip(self.scratch(0)) {
+        if let Some((first, scratch)) = self.layer(0).zip(self.scratch(0)) {
             let pixels = fill_row(&first, gray, scratch);
             for (cell, value) in pixels.iter_mut().zip(values) {
                 *cell = (value ^ 0x80) as i8; // pixel - 128
@@ -346,6 +349,15 @@ impl<'m, 'b> Session<'m, 'b> {
             }
             let Some(next) = self.pad_below() else { break };
             i = next;
+        }
+    }
+
+    /// Layer `i`, from where it is read fastest.
+    #[inline(always)]
+    fn layer(&self, i: usize) -> Option<Layer<'m>> {
+        match self.prepared {
+            Some(prepared) => prepared.layer(i),
+            None => self.model.layer(i),
         }
     }
 
@@ -376,7 +388,8 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// Layer `i` takes the row that waits for it; true if one now waits for the next layer.
     fn step(&mut self, i: usize, observe: &mut Observer<'_>) -> bool {
-        let (Some(layer), Some(progress)) = (self.model.layer(i), self.progress.get_mut(i)) else { return false };
+        let reader = self.layer(i + 1);
+        let (Some(layer), Some(progress)) = (self.layer(i), self.progress.get_mut(i)) else { return false };
         let (row, next) = (progress.row, progress.next);
         progress.row += 1;
         let kept = progress.offset;
@@ -396,7 +409,7 @@ impl<'m, 'b> Session<'m, 'b> {
             }
             return false;
         }
-        let Some(reader) = self.model.layer(i + 1) else { return false };
+        let Some(reader) = reader else { return false };
         let out = fill_row(&reader, false, output);
         let kept = rings.get_mut(kept..).unwrap_or_default();
         let done = match layer.op {

@@ -61,10 +61,11 @@ pub fn device(board: &'static str) -> Device {
     device.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Says hello and answers requests for good. A broken line is tried again.
-pub fn serve<P: Platform>(mut device: Device, mut platform: P) -> ! {
+/// Says hello and answers requests for good; `idle` is called whenever the line is silent. A broken line is tried again.
+pub fn serve<P: Platform>(mut device: Device, mut platform: P, mut idle: impl FnMut(&mut P)) -> ! {
     let _ = device.greet(&mut platform);
     loop {
         let _ = device.poll(&mut platform);
+        idle(&mut platform);
     }
 }

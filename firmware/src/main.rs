@@ -23,7 +23,7 @@ fn main() -> ! {
         println!("{NAME}: {result:?}");
         exit(result.is_some_and(|result| result.differences == 0));
     }
-    serve(device, board)
+    serve(device, board, |board| board.uart.wait())
 }
 
 /// The board's serial port and clock.

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { setUp as setUpCamera } from "./camera.js";
-import { el, icon, ICONS, say } from "./dom.js";
+import { el, icon, ICONS, say, slashed } from "./dom.js";
 import { fillSheet, saveCsv, saveJson } from "./export.js";
 import { headline } from "./figures.js";
 import { answer, failure, summary } from "./verdict.js";
@@ -107,7 +107,7 @@ function fillRow(item) {
     thumbnail,
     el("span", { class: "item-text" },
       el("span", { class: "item-name" }, item.name),
-      el("span", { class: `item-state ${item.state}` }, icon(ICONS[shape]), el("span", {}, summary(item, model)))));
+      el("span", { class: `item-state ${item.state}` }, icon(ICONS[shape]), el("span", {}, item.result?.label ? slashed(summary(item, model)) : summary(item, model)))));
   const remove = el("button", { type: "button", class: "remove quiet", "aria-label": `Remove ${item.name}`, onclick: () => drop(item) }, icon("M5 5l10 10M15 5L5 15"));
   item.row.replaceChildren(button, remove);
 }

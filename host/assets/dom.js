@@ -8,9 +8,12 @@ export function el(name, attributes = {}, ...children) {
     else if (value === true) element.setAttribute(key, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
+
+/** A class name that breaks after its slash and nowhere else. */
+export const slashed = (name) => name.split(/(?<=\/)/).flatMap((part) => [el("span", { class: "word" }, part), el("wbr")]);
 
 /** An SVG icon of one path. */
 export function icon(path) {

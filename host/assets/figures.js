@@ -1,7 +1,7 @@
 // Figures of the evaluation in words.
 
 /** A share as per cent. */
-export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)}\u00a0%`;
 
 /** "10 of 12 (83 %; 55 to 95 %)". */
 export function rate(figure) {

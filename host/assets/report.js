@@ -1,12 +1,12 @@
 // The evaluation of the served model, as tables.
 
 import * as api from "./api.js";
-import { el } from "./dom.js";
+import { el, slashed } from "./dom.js";
 import { headline, percent, rate, SPLITS } from "./figures.js";
 import { CAUTION } from "./verdict.js";
 
 const scroll = (label, table) => el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table);
-const head = (...names) => el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name))));
+const head = (...names) => el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, slashed(name)))));
 
 function figures(model) {
   return el("section", { class: "card", "aria-labelledby": "headline-title" },
@@ -35,11 +35,11 @@ function overview(splits) {
 
 function confusion(name, split, classes) {
   const id = `split-${name}`;
-  const rows = split.confusion.map((row, truth) => el("tr", {}, el("th", { scope: "row" }, classes[truth]),
+  const rows = split.confusion.map((row, truth) => el("tr", {}, el("th", { scope: "row" }, slashed(classes[truth])),
     row.map((count, said) => el("td", { class: truth === said ? "right" : count ? "wrong" : null }, String(count)))));
   const each = classes.map((label) => {
     const figure = split.classes[label];
-    return el("tr", {}, el("th", { scope: "row" }, label), el("td", {}, rate(figure.sensitivity)), el("td", {}, rate(figure.specificity)), el("td", {}, rate(figure.ppv)));
+    return el("tr", {}, el("th", { scope: "row" }, slashed(label)), el("td", {}, rate(figure.sensitivity)), el("td", {}, rate(figure.specificity)), el("td", {}, rate(figure.ppv)));
   });
   return el("section", { class: "card", "aria-labelledby": id },
     el("h2", { id }, SPLITS[name] ?? name),
@@ -47,6 +47,18 @@ function confusion(name, split, classes) {
       head("Label", ...classes), el("tbody", {}, rows))),
     scroll(`Rates, ${name}`, el("table", { class: "data" }, el("caption", {}, "By class"),
       head("Class", "Found (sensitivity)", "Others left alone (specificity)", "Right when it says so (PPV)"), el("tbody", {}, each))));
+}
+
+/** What is refused that should be, and what is that should not. */
+function refusals(refusal) {
+  if (!refusal) return [];
+  const rows = (figures, prefix) => Object.entries(figures).map(([name, figure]) => el("tr", {}, el("th", { scope: "row" }, `${prefix}${SPLITS[name] ?? name}`), el("td", {}, rate(figure))));
+  return [el("section", { class: "card", "aria-labelledby": "refusal-title" },
+    el("h2", { id: "refusal-title" }, "What it refuses"),
+    el("p", {}, `A picture whose score is above ${refusal.refuse_above.toPrecision(3)} gets no answer: it does not look like a frontal chest X-ray.`),
+    el("div", { class: "two" },
+      scroll("Refused rightly", el("table", { class: "data" }, el("caption", {}, "Not frontal chest X-rays: refused"), head("Pictures", "Refused"), el("tbody", {}, rows(refusal.others ?? {}, "")))),
+      scroll("Refused wrongly", el("table", { class: "data" }, el("caption", {}, "Chest X-rays: refused nevertheless"), head("Images of", "Refused"), el("tbody", {}, rows(refusal.in_distribution ?? {}, ""))))))];
 }
 
 /** The kinds of mistake, the commonest first. */
@@ -82,7 +94,7 @@ function show(model) {
   const classes = evaluation.classes ?? model.classes;
   const main = ["external_test", "test"].filter((name) => evaluation.splits[name]);
   content.replaceChildren(figures(model), overview(evaluation.splits),
-    el("div", { class: "two" }, main.map((name) => confusion(name, evaluation.splits[name], classes))), failures(model, evaluation.splits));
+    el("div", { class: "two" }, main.map((name) => confusion(name, evaluation.splits[name], classes))), ...refusals(evaluation.refusal), failures(model, evaluation.splits));
   if (location.hash) document.querySelector(location.hash)?.scrollIntoView();
 }
 

@@ -1,6 +1,6 @@
 // The answer in words: what, how sure, how often wrong, about whom it says nothing.
 
-import { el, icon, ICONS } from "./dom.js";
+import { el, icon, ICONS, slashed } from "./dom.js";
 import { MEANINGS, percent, rate, SPLITS } from "./figures.js";
 
 /** Why no class was given. */
@@ -12,19 +12,21 @@ export function reasonText(result, model) {
     case "low_confidence":
       return {
         title: "No answer: not sure enough",
+        short: "No answer: not sure enough",
         text: `The likeliest class, ${ranked[0][0]}, reached ${percent(ranked[0][1], 1)}`
           + (model ? `; ${percent(model.abstain_below, 1)} is needed.` : "."),
       };
     case "out_of_distribution":
       return {
         title: "No answer: this does not look like a frontal chest X-ray",
+        short: "No answer: no chest X-ray?",
         text: score === null
           ? "The picture is too unlike those that the classifier was trained on."
           : `How unlike the training pictures it is: ${score.toPrecision(3)}`
             + (typeof limit === "number" ? `; up to ${limit.toPrecision(3)} is accepted.` : "."),
       };
     default:
-      return { title: "No answer", text: `Reason: ${String(result.reason ?? "withheld").replaceAll("_", " ")}.` };
+      return { title: "No answer", short: "No answer", text: `Reason: ${String(result.reason ?? "withheld").replaceAll("_", " ")}.` };
   }
 }
 
@@ -33,7 +35,7 @@ export function summary(item, model) {
   if (item.state === "error") return item.problem.title;
   if (item.state !== "done") return item.state === "working" ? "Being classified" : "Waiting";
   const { label, probabilities } = item.result;
-  return label ? `${label}, ${percent(probabilities[label])}` : reasonText(item.result, model).title;
+  return label ? `${label}, ${percent(probabilities[label])}` : reasonText(item.result, model).short;
 }
 
 function bars(result, model) {
@@ -51,7 +53,7 @@ function bars(result, model) {
     }
     const chosen = name === result.label;
     return el("tr", { class: chosen ? "chosen" : null },
-      el("th", { scope: "row" }, chosen ? icon(ICONS.answer) : null, el("span", {}, name), el("small", {}, MEANINGS[name] ?? "")),
+      el("th", { scope: "row" }, el("span", {}, chosen ? icon(ICONS.answer) : null, slashed(name)), el("small", {}, MEANINGS[name] ?? "")),
       el("td", { class: "bar-cell" }, track),
       el("td", { class: "number" }, percent(share, 1)));
   });
@@ -62,7 +64,7 @@ function bars(result, model) {
 function calibration(result, model) {
   const { test, external_test: external } = model?.evaluation?.splits ?? {};
   const [, top] = Object.entries(result.probabilities).sort((a, b) => b[1] - a[1])[0];
-  const parts = [`Calibrated on validation images: of pictures like those that get ${percent(top)}, about ${Math.round(100 * top)} in 100 should be labelled so.`];
+  const parts = [`Calibrated on validation images: of pictures like those given ${percent(top)}, about ${Math.round(100 * top)} in 100 are labelled so.`];
   if (test && external) {
     parts.push(`Measured, such numbers were off by ${(100 * test.ece).toFixed(0)} points on average on the benchmark and by ${(100 * external.ece).toFixed(0)} on X-rays from other hospitals.`);
   }
@@ -84,7 +86,7 @@ function errors(result, model) {
       : [`${split.abstained} of ${split.n}`, rate(split.answered)];
     return el("tr", {}, el("th", { scope: "row" }, SPLITS[name]), cells.map((cell) => el("td", {}, cell)));
   });
-  const heads = label ? [`Right when it said ${label}`, `Found, of all ${label}`] : ["No answer given", "Right where it answered"];
+  const heads = label ? [["Right when it said ", slashed(label)], ["Found, of all ", slashed(label)]] : ["No answer given", "Right where it answered"];
   const table = el("table", { class: "rates" },
     el("caption", {}, "Measured on images that it was not trained on; in brackets the 95 % interval"),
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Images"), heads.map((head) => el("th", { scope: "col" }, head)))),
@@ -126,16 +128,17 @@ export function answer(item, model, { onjson, onprint }) {
     icon(reason ? ICONS.none : ICONS.answer),
     el("div", {},
       el("p", { class: "eyebrow" }, "The classifier's answer"),
-      el("h3", { class: "verdict-title" }, reason ? reason.title : result.label),
+      el("h3", { class: "verdict-title" }, reason ? reason.title : slashed(result.label)),
       el("p", {}, reason ? reason.text : `${percent(result.probabilities[result.label], 1)}: ${MEANINGS[result.label] ?? "this class"}. Not a diagnosis.`)));
-  const withheld = result.reason === "out_of_distribution"
-    ? el("p", { class: "muted" }, "The numbers below are what the network would say of any picture; they mean nothing here.") : null;
+  // A number beside a refusal would be read as an answer: it has to be asked for.
+  const numbers = result.reason === "out_of_distribution"
+    ? [el("details", {}, el("summary", {}, "What the network would have said"),
+      el("p", { class: "muted" }, "It gives numbers to any picture; they mean nothing here."), bars(result, model))]
+    : [bars(result, model), calibration(result, model)];
   return [
     el("p", { class: "research" }, "Research use only: not for diagnosis, triage or treatment."),
     head,
-    withheld,
-    bars(result, model),
-    calibration(result, model),
+    ...numbers,
     el("div", { class: "caution", role: "note", "aria-label": "Caution: children and adults" }, icon(ICONS.error), el("p", {}, CAUTION)),
     errors(result, model),
     el("details", { class: "record" }, el("summary", {}, "For the record: hashes, version, time"), provenance(item, model)),

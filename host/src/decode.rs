@@ -156,6 +156,16 @@ impl<'n> Image<'n> {
         (self.pixels.width(), self.pixels.height())
     }
 
+    /// The pixels at their own size, and the window of 16-bit ones.
+    pub fn raw(&self) -> (&DynamicImage, Window) {
+        let window = if self.pixels.color().bytes_per_pixel() / self.pixels.color().channel_count() == 2 {
+            Window::FULL_16
+        } else {
+            Window::FULL_8
+        };
+        (&self.pixels, window)
+    }
+
     /// Stretches to `width` x `height` gray levels, row by row.
     ///
     /// # Errors

@@ -7,11 +7,15 @@
 pub mod agreement;
 #[cfg(feature = "lab")]
 pub mod augment;
+#[cfg(feature = "lab")]
+pub mod bench;
 pub mod classes;
 pub mod cli;
 #[cfg(feature = "lab")]
 pub mod dataset;
 pub mod decode;
+#[cfg(feature = "device")]
+pub mod device;
 #[cfg(feature = "lab")]
 pub mod evaluate;
 #[cfg(feature = "lab")]

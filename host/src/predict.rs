@@ -34,11 +34,12 @@ pub fn run(args: &Args) -> Result<()> {
     let path = args.model.clone().map_or_else(default_model, Ok)?;
     let file = ModelFile::read(&path)?;
     let engine = file.engine()?;
+    let source = Source::new(&file, engine);
     let mut failed = 0;
     for image in &args.images {
         match predict(engine, image, args.heatmap.as_deref()) {
-            Ok(prediction) if args.json => println!("{}", prediction.to_json(&file, engine)),
-            Ok(prediction) => prediction.print(engine),
+            Ok(prediction) if args.json => println!("{}", prediction.to_json(&source)),
+            Ok(prediction) => prediction.print(&source),
             Err(error) => {
                 eprintln!("error: {error:#}");
                 failed += 1;
@@ -72,6 +73,38 @@ pub fn default_model() -> Result<PathBuf> {
         })
 }
 
+/// The model behind a prediction, here or on a board.
+pub(crate) struct Source {
+    /// Its name.
+    pub(crate) model: String,
+    /// SHA-256 of its file.
+    pub(crate) sha256: String,
+    /// Class names.
+    pub(crate) classes: Vec<String>,
+    /// Top probability under which verdicts are withheld.
+    pub(crate) abstain_below: f32,
+    /// Score above which a picture is refused, if the model can tell.
+    pub(crate) refuse_above: Option<f32>,
+}
+
+impl Source {
+    /// A model file.
+    pub(crate) fn new(file: &ModelFile, engine: Engine<'_>) -> Self {
+        let model = engine.model;
+        Self {
+            model: file.name.clone(),
+            sha256: file.sha256.clone(),
+            classes: (0..model.class_count()).map(|class| model.class_name(class).to_owned()).collect(),
+            abstain_below: model.abstain_below(),
+            refuse_above: model.refusal().map(|head| head.refuse_above()),
+        }
+    }
+
+    fn class(&self, class: usize) -> &str {
+        self.classes.get(class).map_or("", String::as_str)
+    }
+}
+
 /// A classified image.
 pub(crate) struct Prediction {
     /// Its path or name.
@@ -96,33 +129,37 @@ fn predict(engine: Engine<'_>, path: &Path, heatmaps: Option<&Path>) -> Result<P
     let milliseconds = 1e3 * started.elapsed().as_secs_f64();
     let heatmap = match heatmaps {
         Some(folder) => {
-            let likeliest =
-                (0..maps.len()).max_by(|a, b| answer.probabilities[*a].total_cmp(&answer.probabilities[*b])).unwrap_or(0);
-            Some(heatmap::write(folder, path, &heatmap::overlay(&gray, width, height, &maps[likeliest]))?)
+            let map = &maps[likeliest(&answer.probabilities)];
+            Some(heatmap::write(folder, path, &heatmap::overlay(&gray, width, height, map))?)
         }
         None => None,
     };
     Ok(Prediction { image, answer, milliseconds, heatmap, sha256: files::sha256(&bytes) })
 }
 
+/// Index of the largest probability.
+pub(crate) fn likeliest(probabilities: &[f32]) -> usize {
+    (0..probabilities.len()).max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b])).unwrap_or(0)
+}
+
 impl Prediction {
-    /// What `predict --json` prints and the server answers.
-    pub(crate) fn to_json(&self, file: &ModelFile, engine: Engine<'_>) -> Value {
-        let class = |k: usize| engine.model.class_name(k);
+    /// What `predict --json`, `device --json` and the server answer.
+    pub(crate) fn to_json(&self, source: &Source) -> Value {
+        let class = |k: usize| source.class(k);
         let probabilities: Map<String, Value> =
             self.answer.probabilities.iter().enumerate().map(|(k, p)| (class(k).to_owned(), json!(p))).collect();
         let mut object = json!({
             "image": self.image,
             "sha256": self.sha256,
-            "model": file.name,
-            "model_sha256": file.sha256,
+            "model": source.model,
+            "model_sha256": source.sha256,
             "label": self.answer.class.map(class),
             "probabilities": probabilities,
             "logits": self.answer.logits,
             "abstained": self.answer.class.is_none(),
             "reason": self.answer.reason,
             "refusal_score": self.answer.refusal_score,
-            "refuse_above": engine.model.refusal().map(|head| head.refuse_above()),
+            "refuse_above": source.refuse_above,
             "milliseconds": self.milliseconds,
         });
         if let Some(path) = &self.heatmap {
@@ -131,22 +168,23 @@ impl Prediction {
         object
     }
 
-    fn print(&self, engine: Engine<'_>) {
+    /// What both print without `--json`.
+    pub(crate) fn print(&self, source: &Source) {
         println!("{}", self.image);
         for (k, p) in self.answer.probabilities.iter().enumerate() {
-            println!("  {:<20} {:>6.1} %  {}", engine.model.class_name(k), 100.0 * p, bar(*p));
+            println!("  {:<20} {:>6.1} %  {}", source.class(k), 100.0 * p, bar(*p));
         }
         match (self.answer.class, &self.answer.reason) {
-            (Some(class), _) => println!("  verdict: {}", engine.model.class_name(class)),
+            (Some(class), _) => println!("  verdict: {}", source.class(class)),
             (None, Some(reason)) if reason == "out_of_distribution" => println!(
                 "  no verdict: this does not look like a frontal chest X-ray (score {:.1}, refused above {:.1})",
                 self.answer.refusal_score.unwrap_or(f32::NAN),
-                engine.model.refusal().map_or(f32::NAN, |head| head.refuse_above())
+                source.refuse_above.unwrap_or(f32::NAN)
             ),
             (None, reason) => println!(
                 "  no verdict: {} (the top probability must reach {:.1} %)",
                 reason.as_deref().unwrap_or("withheld").replace('_', " "),
-                100.0 * engine.model.abstain_below()
+                100.0 * source.abstain_below
             ),
         }
         if let Some(path) = &self.heatmap {
@@ -166,8 +204,6 @@ fn bar(share: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::bundle::Bundle;
-    use crate::export::random::{FIXTURE, network, smooth};
 
     #[test]
     fn bars_are_proportional() {
@@ -175,8 +211,11 @@ mod tests {
         assert_eq!(bar(0.5).chars().count(), 12);
     }
 
+    #[cfg(feature = "lab")]
     #[test]
     fn json_has_the_documented_fields_and_bad_images_are_refused() {
+        use crate::export::bundle::Bundle;
+        use crate::export::random::{FIXTURE, network, smooth};
         let folder = tempfile::tempdir().unwrap();
         let bundle = Bundle::random(network(1, [256, 256, 3], &FIXTURE), 1).unwrap();
         let file = ModelFile::new(bundle.cxr, "m").unwrap();
@@ -187,14 +226,14 @@ mod tests {
         let drawn = predict(engine, &path, Some(folder.path())).unwrap();
         let overlay = image::open(drawn.heatmap.clone().unwrap()).unwrap();
         assert_eq!((overlay.width(), overlay.height()), (256, 256));
-        assert!(drawn.to_json(&file, engine)["heatmap"].is_string());
+        assert!(drawn.to_json(&Source::new(&file, engine))["heatmap"].is_string());
         let gray = decode::gray(&decode::read(&path).unwrap(), "image", 256, 256).unwrap();
         let (answer, maps) = engine.explain(&gray).unwrap();
         for (logit, map) in answer.logits.iter().zip(&maps) {
             let sum = map.cells.iter().map(|cell| f64::from(*cell)).sum::<f64>() + f64::from(map.bias);
             assert!((f64::from(*logit) - sum).abs() < 1e-3, "{logit} against {sum}");
         }
-        let value = predict(engine, &path, None).unwrap().to_json(&file, engine);
+        let value = predict(engine, &path, None).unwrap().to_json(&Source::new(&file, engine));
         let mut fields: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
         fields.sort_unstable();
         assert_eq!(

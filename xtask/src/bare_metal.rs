@@ -2,7 +2,7 @@
 
 use crate::install;
 use crate::shell::{Workspace, run};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,7 +21,7 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// The toolchain for a target, installed where it is missing.
+    /// Installs what is missing.
     pub fn find(workspace: &Workspace, target: &str) -> Result<Self> {
         if install::target(workspace, target)? {
             return Ok(Self::Prebuilt);
@@ -32,27 +32,24 @@ impl Toolchain {
         Ok(Self::Debian)
     }
 
-    /// `cargo` for a package and a target.
+    /// `cargo SUBCOMMAND` for a package and a target, for release unless the subcommand names a profile.
     pub fn cargo(&self, workspace: &Workspace, subcommand: &str, package: &str, target: &str) -> Command {
-        let mut cargo = workspace.cargo(&format!("{subcommand} --release --package {package} --target {target}"));
+        let release = if subcommand.contains("--profile") { "" } else { "--release" };
+        let mut cargo = workspace.cargo(&format!("{subcommand} {release} --package {package} --target {target}"));
+        cargo.env("CARGO_TARGET_DIR", self.folder(workspace));
         if let Self::Debian = self {
-            cargo
-                .arg("-Zbuild-std=core")
-                .env("RUSTC", "/usr/bin/rustc")
-                .env("RUSTC_BOOTSTRAP", "1")
-                .env(format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase()), "ld.lld")
-                .env("CARGO_TARGET_DIR", workspace.target.join("bare-metal"));
+            let linker = format!("CARGO_TARGET_{}_LINKER", target.replace(['-', '.'], "_").to_uppercase());
+            cargo.arg("-Zbuild-std=core").env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env(linker, "ld.lld");
         }
         cargo
     }
 
-    /// Where it leaves what it builds for a target.
-    pub fn folder(&self, workspace: &Workspace, target: &str) -> PathBuf {
-        let folder = match self {
+    /// Where the artefacts lie.
+    pub fn folder(&self, workspace: &Workspace) -> PathBuf {
+        match self {
             Self::Prebuilt => workspace.target.clone(),
             Self::Debian => workspace.target.join("bare-metal"),
-        };
-        folder.join(target).join("release")
+        }
     }
 }
 
@@ -70,29 +67,5 @@ pub fn build(workspace: &Workspace, package: &str, target: &str, features: &[&st
     let mut cargo = toolchain.cargo(workspace, "build", package, target);
     cargo.args(features.iter().flat_map(|feature| ["--features", feature]));
     run(cargo)?;
-    Ok(toolchain.folder(workspace, target))
-}
-
-/// Builds the firmware, lints it where clippy knows the target, and runs its self-test under QEMU.
-pub fn firmware(workspace: &Workspace, model: Option<&Path>, fixture: Option<&Path>) -> Result<()> {
-    install::qemu(workspace)?;
-    let toolchain = Toolchain::find(workspace, CORTEX_M4F)?;
-    let subcommands: &[&str] = match toolchain {
-        Toolchain::Prebuilt => &["clippy", "run"],
-        Toolchain::Debian => &["run"],
-    };
-    for subcommand in subcommands {
-        let mut cargo = toolchain.cargo(workspace, subcommand, "cxr-firmware", CORTEX_M4F);
-        cargo.args(["--features", "mps2-an386"]);
-        for (variable, path) in [("CXR_MODEL", model), ("CXR_FIXTURE", fixture)] {
-            if let Some(path) = path {
-                cargo.env(variable, path.canonicalize().with_context(|| path.display().to_string())?);
-            }
-        }
-        if *subcommand == "clippy" {
-            cargo.args(["--", "-D", "warnings"]);
-        }
-        run(cargo)?;
-    }
-    Ok(())
+    Ok(toolchain.folder(workspace).join(target).join("release"))
 }

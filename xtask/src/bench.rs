@@ -86,7 +86,7 @@ impl Board {
         let mut cargo = toolchain.cargo(workspace, "build", "cxr-bench", target);
         cargo.args(["--quiet", "--features", feature]).args(binaries.iter().flat_map(|name| ["--bin", name])).envs(LIMITS);
         output(cargo)?;
-        Ok(toolchain.folder(workspace, target))
+        Ok(toolchain.folder(workspace).join(target).join("release"))
     }
 
     /// QEMU with an image, counting instructions exactly.

@@ -57,7 +57,7 @@ fn search_path() -> std::ffi::OsString {
 /// Runs a command, shows it, and fails unless it exits with 0.
 pub fn run(mut command: Command) -> Result<()> {
     let line = line(&command);
-    println!("$ {line}");
+    eprintln!("$ {line}");
     let status = command.status().with_context(|| format!("cannot start: {line}"))?;
     if !status.success() {
         bail!("{status}: {line}");

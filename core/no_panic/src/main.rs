@@ -17,12 +17,13 @@ use cxr_core::error::Error;
 use cxr_core::explain;
 use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::image::{Resizer, Row, Window};
-use cxr_core::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel};
-use cxr_core::ops::{Rows, average_pool_2d, conv_2d, dense, max_pool_2d, softmax};
+use cxr_core::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, pack};
 use cxr_core::plan;
+use cxr_core::prepared::Prepared;
 use cxr_core::quant;
 use cxr_core::session::{Session, Verdict};
 use cxr_core::shape::{Padding, Shape, Window2d};
+use cxr_core::softmax;
 
 cxr_core::embed_model!(struct Embedded, concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/default.cxr"));
 
@@ -77,7 +78,10 @@ fn from_file(outside: &mut Outside<'_>, sum: &mut f32) -> Result<(), Error> {
     let kernels = Kernel::available();
     let kernel = kernels.last().unwrap_or(Kernel::SCALAR);
     black_box(kernel.name());
-    let mut session = Session::new(&model, outside.arena)?.with_map(outside.map)?.with_kernel(kernel);
+    let prepared = Prepared::new(&model, kernel, outside.out)?;
+    black_box((Prepared::bytes(&model, &kernel), prepared.kernel(), prepared.is_of(&model)));
+    let session = Session::new(&model, outside.arena)?.with_map(outside.map)?.with_kernel(kernel);
+    let mut session = session.with_prepared(&prepared)?;
     *sum += judge(&session.run(outside.bytes)?);
     session.reset();
     black_box(session.map());
@@ -178,32 +182,17 @@ fn operators(outside: &mut Outside<'_>) {
     softmax::softmax(floats, scale, &mut probabilities);
     black_box(probabilities);
 
-    // What a parsed model cannot give, a caller of the operators can.
-    let Ok(model) = Model::parse(outside.file) else { return };
-    let Some(layer) = model.layer(a) else { return };
-    let mut under = Rows::new();
-    for row in rows {
-        let _ = under.push(row);
-    }
+    // What a session cannot give to a kernel, a caller of the kernels can.
     let kernel = Kernel::best();
     let values = &mut *outside.values;
-    conv_2d::row(&layer, window_2d, &under, &kernel, values);
-    conv_2d::gray_row(&layer, bytes, window_2d, &under, &kernel, values);
-    conv_2d::depthwise_row(&layer, window_2d, &under, &kernel, values);
-    average_pool_2d::row(&layer, window_2d, &under, values);
-    average_pool_2d::global(&layer, outside.arena, values);
-    average_pool_2d::add_cells(values, outside.arena);
-    black_box(average_pool_2d::sums(values).sum::<i32>());
-    max_pool_2d::fold(window_2d, b, outside.arena, values);
-    max_pool_2d::fold_all(outside.arena, values);
-    dense::accumulate(&layer, b, values, &kernel, outside.map);
-    dense::explain(&layer, b, values, outside.map);
-
-    let filters = Filters { weights: bytes, bias: bytes, scales: bytes, zero_point: 0 };
+    let filters = Filters { weights: bytes, bias: bytes, scales: bytes, zero_point: 0, packed: bytes };
     let conv = ConvRow { rows, filters, span: a, step: b, channels: c };
     let gray = GrayRow { rows, filters, span: a, step: b, channels: c };
     let depthwise = DepthwiseRow { rows, filters, kernel_width: a, step: b, channels: c };
     black_box((conv.taps(), conv.filter_stride(), gray.taps(), gray.filter_stride()));
+    let form = pack::Shape { height: a, span: b, step: c, channels: d, wide: a == b };
+    black_box((form.filter_stride(), form.is_covered_by(&filters), kernel.packed_len(&form, &filters)));
+    black_box(kernel.pack(&form, &filters, outside.out));
     kernel.conv_row(&conv, values);
     kernel.gray_row(&gray, values);
     kernel.depthwise_row(&depthwise, values);

@@ -13,11 +13,11 @@
 mod axis;
 mod row;
 
-pub use row::{Row, Window};
+pub use row::{Row, Window, luma};
 
 use crate::error::Error;
 use axis::{Axis, cut};
-use row::{STEPS, luma};
+use row::STEPS;
 
 /// Largest extent of an input image, in pixels.
 ///

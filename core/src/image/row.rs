@@ -78,9 +78,14 @@ impl Window {
     }
 }
 
-/// Luma of a pixel, rounded.
+/// Luma of a pixel that starts with red, green and blue: `(77 R + 150 G + 29 B + 128) / 256`, rounded down; 0 for fewer
+/// than three values. [`Resizer`](super::Resizer) gives an image in colour and its luma, pushed as gray, the same result.
+///
+/// ```
+/// assert_eq!(cxr_core::image::luma(&[255u8, 255, 255]), 255);
+/// ```
 #[inline(always)]
-pub(super) fn luma<T: Copy + Into<u32>>(pixel: &[T]) -> u32 {
+pub fn luma<T: Copy + Into<u32>>(pixel: &[T]) -> u32 {
     match pixel {
         [r, g, b, ..] => (77 * (*r).into() + 150 * (*g).into() + 29 * (*b).into() + 128) >> 8,
         _ => 0,

@@ -317,6 +317,8 @@ unsafe extern "C" fn requantize_columns(
 ) {
     naked_asm!(
         arch!(),
+        // Link-time optimisation assembles this without the target's features.
+        ".fpu fpv4-sp-d16",
         "push {{r4-r11, lr}}",
         "ldr r12, [sp, #36]",
         "ldm r12, {{r4-r7}}",
@@ -493,6 +495,8 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
 unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mut i8) {
     naked_asm!(
         arch!(),
+        // Link-time optimisation assembles this without the target's features.
+        ".fpu fpv4-sp-d16",
         "push {{r4-r11, lr}}",
         "push {{r0, r1, r2}}",
         // s8-s11: scales, s12: 1.5 * 2^23.

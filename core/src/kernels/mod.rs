@@ -27,6 +27,9 @@ mod avx512;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 #[allow(unsafe_code)]
 mod avx_vnni;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[allow(unsafe_code)]
+mod neon;
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(target_arch = "aarch64", target_feature = "neon"),
@@ -34,6 +37,9 @@ mod avx_vnni;
 ))]
 #[allow(unsafe_code)]
 mod simd;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[allow(unsafe_code)]
+mod simd128;
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(target_arch = "aarch64", target_feature = "neon"),
@@ -137,6 +143,9 @@ pub struct DepthwiseRow<'a> {
     pub channels: usize,
 }
 
+/// Packs the filters of a layer into a buffer; returns the bytes written.
+type Pack = fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize;
+
 /// The inner loops of one instruction set.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
@@ -146,7 +155,7 @@ pub struct Kernel {
     pub(crate) depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
     pub(crate) dot: fn(&[i8], &[u8]) -> i32,
     /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
-    pub(crate) pack: Option<fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize>,
+    pub(crate) pack: Option<Pack>,
 }
 
 impl Kernel {
@@ -260,10 +269,18 @@ impl Kernel {
     }
 }
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use neon::available as vector_kernels;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use simd128::available as vector_kernels;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 use x86::available as vector_kernels;
 
-#[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
+#[cfg(not(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
 fn vector_kernels() -> impl Iterator<Item = Kernel> {
     core::iter::empty()
 }

@@ -142,23 +142,40 @@ impl Layout {
             put(out, lane * WORD, &bias.to_le_bytes());
             put(out, (blocks * self.lanes + lane) * WORD, &word(filters.scales, channel).to_le_bytes());
             let (block, lane) = (lane / self.lanes, lane % self.lanes);
-            for row in 0..shape.height {
-                for column in 0..words {
-                    let at = vector * (2 * blocks + (row * words + column) * blocks + block);
-                    for tap in 0..self.taps {
-                        let value = if self.winograd {
-                            winograd(shape.step, column % 4, column / 4 * 2 + tap, |i| weight(row, i))
-                        } else if column * self.taps + tap < shape.span {
-                            weight(row, column * self.taps + tap)
-                        } else {
-                            0
-                        };
-                        let size = WORD / self.taps;
-                        let place = if self.tap_major { tap * self.lanes + lane } else { lane * self.taps + tap };
-                        put(out, at + place * size, value.to_le_bytes().get(..size).unwrap_or(&[]));
-                    }
+            let at = |row: usize, column: usize| vector * (2 * blocks + (row * words + column) * blocks + block);
+            if self.winograd {
+                for (row, column) in (0..shape.height).flat_map(|row| (0..words).map(move |column| (row, column))) {
+                    let tap = |tap| winograd(shape.step, column % 4, column / 4 * 2 + tap, |i| weight(row, i)).to_le_bytes();
+                    self.put_taps(out, at(row, column), lane, tap);
+                }
+                continue;
+            }
+            let (size, zero) = (if shape.wide { 2 } else { 1 }, [0; WORD]);
+            let filter = filters.weights.get(channel * stride..).unwrap_or(&[]);
+            for (row, weights) in filter.chunks_exact(shape.span * size).take(shape.height).enumerate() {
+                for (column, word) in weights.chunks(self.taps * size).enumerate() {
+                    let tap = |tap| match word.get(tap * size..(tap + 1) * size) {
+                        Some(&[low, high]) => [low, high, 0, 0],
+                        Some(&[value]) => i32::from(value as i8).to_le_bytes(),
+                        _ => zero,
+                    };
+                    self.put_taps(out, at(row, column), lane, tap);
                 }
             }
+        }
+    }
+
+    /// Writes the taps of a lane, little-endian, into the vector at byte `at`.
+    #[inline(always)]
+    fn put_taps(self, out: &mut [u8], at: usize, lane: usize, tap: impl Fn(usize) -> [u8; WORD]) {
+        if self.taps == 4 {
+            put(out, at + WORD * lane, &[0, 1, 2, 3].map(|i| tap(i)[0]));
+            return;
+        }
+        for i in 0..self.taps {
+            let place = if self.tap_major { i * self.lanes + lane } else { lane * self.taps + i };
+            let [low, high, ..] = tap(i);
+            put(out, at + 2 * place, &[low, high]);
         }
     }
 }

@@ -3,9 +3,13 @@
 //! A vector holds one output channel a lane. Rows are converted once into a scratch buffer; then, for a block of columns, each
 //! word of taps is given to all lanes and multiplied with the vectors of the output channels. Accumulators stay in registers.
 
+// Indices, so that what they index stays in registers.
+#![allow(clippy::needless_range_loop)]
+
 use super::pack::{HEADER, Layout, Shape, WORD, word};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
 use crate::quant::requantize;
+use core::hint::black_box;
 use core::mem::MaybeUninit;
 
 /// Instructions on vectors of 32-bit lanes.
@@ -277,6 +281,8 @@ impl Tile {
                     row = row.add(WORD);
                 }
             }
+            // Through memory, for else the loop below, which is not unrolled, would keep the sums there all the time.
+            let sums = black_box(sums);
             for b in 0..BLOCKS {
                 let scale = I::load(group.add((BLOCKS + b) * vector));
                 let channel = first + b * I::LANES;

@@ -11,8 +11,12 @@
 //! shift loses nothing. Sums are taken modulo 2^32, which is exact wherever `|2 y| < 2^31`: [`Shape::suits_winograd`] asks the weights.
 //! (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.)
 
+// Indices, so that what they index stays in registers.
+#![allow(clippy::needless_range_loop)]
+
 use super::pack::{HEADER, Layout, Shape, WORD};
 use super::simd::{Isa, Job, SCRATCH, Scratch, store};
+use core::hint::black_box;
 
 /// Vector operations beyond those of a plain convolution.
 pub trait Winograd: Isa {
@@ -145,6 +149,8 @@ impl Block {
                     x = x.add(WORD);
                 }
             }
+            // As in `simd.rs`: sums stay in registers until here.
+            let m = black_box(m);
             let scale = I::load(self.group.add(vector));
             for t in 0..TILES {
                 let both = I::outputs([m[0][t], m[1][t], m[2][t], m[3][t]]);

@@ -1,4 +1,7 @@
-//! What all Cortex-M boards share: start, reset, stack, faults.
+//! What all Cortex-M boards share: start, reset, sleep, stack, faults.
+
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{NVIC, SCB};
 
 pub use cortex_m_rt::entry;
 pub use cortex_m_stack::repaint_stack as paint_stack;
@@ -15,7 +18,47 @@ pub fn stack_size() -> u32 {
 
 /// Restarts the board.
 pub fn reset() -> ! {
-    cortex_m::peripheral::SCB::sys_reset()
+    SCB::sys_reset()
+}
+
+/// An interrupt by its number.
+#[derive(Clone, Copy)]
+struct Interrupt(u16);
+
+// SAFETY: the board files name interrupts that their processors have.
+#[allow(unsafe_code)]
+unsafe impl cortex_m::interrupt::InterruptNumber for Interrupt {
+    fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// Prepares [`sleep`]: an interrupt and a tick of 100 Hz become pending, but interrupts stay masked, so that none is
+/// ever taken.
+pub(crate) fn wake_on(interrupt: u16, clock: u32) {
+    cortex_m::interrupt::disable();
+    if let Some(mut core) = cortex_m::Peripherals::take() {
+        core.SYST.set_clock_source(SystClkSource::Core);
+        core.SYST.set_reload(clock / 100 - 1);
+        core.SYST.clear_current();
+        core.SYST.enable_counter();
+        core.SYST.enable_interrupt();
+    }
+    // SAFETY: masked as a whole, the interrupt can break no critical section.
+    #[allow(unsafe_code)]
+    unsafe {
+        NVIC::unmask(Interrupt(interrupt));
+    }
+}
+
+/// Sleeps until the interrupt or the tick is pending, unless `stay_awake` says that there is work already.
+pub(crate) fn sleep(interrupt: u16, stay_awake: impl FnOnce() -> bool) {
+    NVIC::unpend(Interrupt(interrupt));
+    SCB::clear_pendst();
+    // What comes from here on is pending again and ends the sleep at once.
+    if !stay_awake() {
+        cortex_m::asm::wfi();
+    }
 }
 
 /// A fault is a panic: reported, then the board restarts.

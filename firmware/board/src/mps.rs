@@ -2,6 +2,7 @@
 //!
 //! Both are documented in the boards' application notes (AN385 for MPS2, section 4; AN547 for MPS3).
 
+use crate::cortex_m;
 use core::convert::Infallible;
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 
@@ -26,7 +27,12 @@ fn write(address: usize, value: u32) {
 const DATA: usize = 0x0;
 const STATE: usize = 0x4;
 const CTRL: usize = 0x8;
+const INTCLEAR: usize = 0xC;
 const BAUDDIV: usize = 0x10;
+/// Bits of CTRL: transmitter, receiver and the receiver's interrupt on.
+const CTRL_ON: u32 = 0b1011;
+/// Bit of INTCLEAR.
+const RX_INTERRUPT: u32 = 2;
 /// Bits of STATE: the one-byte transmit buffer is full, the receive buffer holds a byte.
 const TX_FULL: u32 = 1;
 const RX_FULL: u32 = 2;
@@ -34,14 +40,23 @@ const RX_FULL: u32 = 2;
 /// A CMSDK UART, polled.
 pub struct Uart {
     base: usize,
+    /// Of a byte that came.
+    interrupt: u16,
 }
 
 impl Uart {
     /// Switches the port at `base` on; `clock` in Hz.
-    pub(crate) fn new(base: usize, clock: u32) -> Self {
+    pub(crate) fn new(base: usize, interrupt: u16, clock: u32) -> Self {
         write(base + BAUDDIV, clock / 115_200);
-        write(base + CTRL, 0b11);
-        Self { base }
+        write(base + CTRL, CTRL_ON);
+        cortex_m::wake_on(interrupt, clock);
+        Self { base, interrupt }
+    }
+
+    /// Sleeps until a byte is there, 10 ms at most.
+    pub fn wait(&mut self) {
+        write(self.base + INTCLEAR, RX_INTERRUPT);
+        cortex_m::sleep(self.interrupt, || read(self.base + STATE) & RX_FULL != 0);
     }
 }
 

@@ -27,7 +27,7 @@ pub fn millis() -> u32 {
     FPGAIO.millis()
 }
 
-/// The serial port, UART 0.
+/// The serial port, UART 0, and the interrupt of its receiver.
 pub fn uart() -> Uart {
-    Uart::new(0x4000_4000, 25_000_000)
+    Uart::new(0x4000_4000, 0, 25_000_000)
 }

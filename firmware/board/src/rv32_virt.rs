@@ -1,4 +1,4 @@
-//! RV32IMC on QEMU's `virt` machine: a 16550 serial port, the CLINT's clock, the test device's reset.
+//! RV32IMC on QEMU's `virt` machine: a 16550 serial port, the CLINT's clock, the PLIC, the test device's reset.
 
 use core::arch::asm;
 use core::convert::Infallible;
@@ -9,6 +9,12 @@ pub use riscv_rt::entry;
 pub const NAME: &str = "rv32-virt";
 
 const UART: *mut u8 = 0x1000_0000 as *mut u8;
+/// Interrupt enable: a byte has come.
+const IER: usize = 1;
+const RX_INTERRUPT: u8 = 1;
+/// FIFO control: both queues on and empty.
+const FCR: usize = 2;
+const FIFO_ON: u8 = 0b111;
 /// Line status: a byte has come, a byte can go.
 const LSR: usize = 5;
 const DATA_READY: u8 = 1;
@@ -17,6 +23,13 @@ const TX_IDLE: u8 = 0x40;
 const MTIME: *const u32 = 0x0200_BFF8 as *const u32;
 /// Ticks of MTIME a millisecond.
 const MTIME_MS: u64 = 10_000;
+const MTIMECMP: *mut u32 = 0x0200_4000 as *mut u32;
+/// The interrupt controller, and offsets of its registers for this core.
+const PLIC: *mut u32 = 0x0C00_0000 as *mut u32;
+const PLIC_ENABLE: usize = 0x2000;
+const PLIC_THRESHOLD: usize = 0x20_0000;
+const PLIC_CLAIM: usize = 0x20_0004;
+const UART_INTERRUPT: usize = 10;
 const TEST: *mut u32 = 0x0010_0000 as *mut u32;
 const TEST_RESET: u32 = 0x7777;
 
@@ -35,6 +48,10 @@ pub fn instructions(ticks: Ticks) -> u64 {
 
 /// Milliseconds since the start, wrapping.
 pub fn millis() -> u32 {
+    (mtime() / MTIME_MS) as u32
+}
+
+fn mtime() -> u64 {
     // SAFETY: two aligned, always mapped, read-only halves of a device register.
     #[allow(unsafe_code)]
     let halves = || unsafe { (MTIME.add(1).read_volatile(), MTIME.read_volatile()) };
@@ -42,7 +59,7 @@ pub fn millis() -> u32 {
     loop {
         let now = halves();
         if now.0 == before.0 {
-            return (((u64::from(now.0) << 32) | u64::from(now.1)) / MTIME_MS) as u32;
+            return (u64::from(now.0) << 32) | u64::from(now.1);
         }
         before = now;
     }
@@ -50,13 +67,43 @@ pub fn millis() -> u32 {
 
 /// The serial port.
 pub fn uart() -> Uart {
+    // SAFETY: always mapped registers of the serial port and the interrupt controller. The interrupts that they let
+    // become pending are masked in `mstatus` and never taken, so that they can break no critical section.
+    #[allow(unsafe_code)]
+    unsafe {
+        UART.add(FCR).write_volatile(FIFO_ON);
+        UART.add(IER).write_volatile(RX_INTERRUPT);
+        PLIC.add(UART_INTERRUPT).write_volatile(1);
+        PLIC.byte_add(PLIC_ENABLE).write_volatile(1 << UART_INTERRUPT);
+        PLIC.byte_add(PLIC_THRESHOLD).write_volatile(0);
+        riscv::register::mie::set_mext();
+        riscv::register::mie::set_mtimer();
+    }
     Uart(())
 }
 
-/// The 16550, polled. QEMU's needs no setting up.
+/// The 16550, polled.
 pub struct Uart(());
 
 impl Uart {
+    /// Sleeps until a byte is there, 10 ms at most.
+    pub fn wait(&mut self) {
+        let wake = mtime().wrapping_add(10 * MTIME_MS);
+        // SAFETY: always mapped registers: the clock's alarm, its upper half last so that none is early, and the
+        // interrupt controller, told that the last interrupt was seen to.
+        #[allow(unsafe_code)]
+        unsafe {
+            MTIMECMP.write_volatile(u32::MAX);
+            MTIMECMP.add(1).write_volatile((wake >> 32) as u32);
+            MTIMECMP.write_volatile(wake as u32);
+            let claimed = PLIC.byte_add(PLIC_CLAIM).read_volatile();
+            PLIC.byte_add(PLIC_CLAIM).write_volatile(claimed);
+        }
+        if self.status() & DATA_READY == 0 {
+            riscv::asm::wfi();
+        }
+    }
+
     fn status(&self) -> u8 {
         // SAFETY: an always mapped device register.
         #[allow(unsafe_code)]

@@ -1,8 +1,10 @@
 //! The host's end: one request at a time, and what to make of the replies.
 
 use crate::device::MAX_FRAME;
+use crate::fault::{Fault, FrameFault};
 use crate::frame::{self, Decoder, crc32};
-use crate::message::{Begin, Fault, FrameFault, Hello, Reply, Request, SelfTest, Verdict};
+use crate::message::{Begin, Hello, Reply, Request, SelfTest, Verdict};
+use heapless::String;
 
 /// A line to a board.
 pub trait Transport {
@@ -64,6 +66,27 @@ impl<E> Error<E> {
     }
 }
 
+/// Where a board panicked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panicked {
+    /// What for, as much as fits.
+    pub message: String<96>,
+    /// Source file, the end of its path.
+    pub file: String<64>,
+    /// Line.
+    pub line: u32,
+}
+
+impl Panicked {
+    fn new(message: &str, file: &str, line: u32) -> Self {
+        let (mut m, mut f) = (String::new(), String::new());
+        // A text that does not fit is cut.
+        let _ = message.chars().try_for_each(|c| m.push(c));
+        let _ = file.chars().try_for_each(|c| f.push(c));
+        Self { message: m, file: f, line }
+    }
+}
+
 /// Talks to a board over a [`Transport`].
 pub struct Client<T> {
     transport: T,
@@ -73,6 +96,7 @@ pub struct Client<T> {
     /// Bytes received and not looked at yet.
     input: [u8; 256],
     range: core::ops::Range<usize>,
+    panicked: Option<Panicked>,
 }
 
 /// Bytes that are no reply, after which a board is given up: so that no noise can keep the client waiting.
@@ -81,7 +105,7 @@ const MAX_NOISE: usize = 64 << 10;
 impl<T: Transport> Client<T> {
     /// A client that waits `timeout` milliseconds for each reply.
     pub const fn new(transport: T, timeout: u32) -> Self {
-        Self { transport, decoder: Decoder::new(), timeout, input: [0; 256], range: 0..0 }
+        Self { transport, decoder: Decoder::new(), timeout, input: [0; 256], range: 0..0, panicked: None }
     }
 
     /// The line.
@@ -92,6 +116,11 @@ impl<T: Transport> Client<T> {
     /// The line, back.
     pub fn into_transport(self) -> T {
         self.transport
+    }
+
+    /// The last panic that the board reported.
+    pub const fn panicked(&self) -> Option<&Panicked> {
+        self.panicked.as_ref()
     }
 
     /// Asks who the board is; `take` receives the answer.
@@ -125,6 +154,24 @@ impl<T: Transport> Client<T> {
         self.wait(|reply| match reply {
             Reply::SelfTest(result) => Some(Ok(result)),
             Reply::Error { image: 0, fault } => Some(Err(Error::Board(fault))),
+            _ => None,
+        })
+    }
+
+    /// Makes the board panic, waits until it has started again and returns what it reported.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn drill(&mut self) -> Result<Panicked, Error<T::Error>> {
+        self.send(&Request::Drill)?;
+        let mut report = None;
+        self.wait(|reply| match reply {
+            Reply::Panicked { message, file, line } => {
+                report = Some(Panicked::new(message, file, line));
+                None
+            }
+            Reply::Hello(_) => report.take().map(Ok),
+            Reply::Error { fault: fault @ Fault::Unsupported, .. } => Some(Err(Error::Board(fault))),
             _ => None,
         })
     }
@@ -215,6 +262,9 @@ impl<T: Transport> Client<T> {
                     Some(Ok(len)) => self.decoder.message::<Reply<'_>>(len),
                     Some(Err(fault)) => Err(fault),
                 };
+                if let Ok(Reply::Panicked { message, file, line }) = &reply {
+                    self.panicked = Some(Panicked::new(message, file, *line));
+                }
                 match reply {
                     Ok(Reply::Working) => noise = 0,
                     Ok(reply) => match wanted(reply) {

@@ -3,14 +3,19 @@
 //! It holds no image: a row is resized as soon as it is complete and goes straight into the session. Whatever comes
 //! over the line, it answers with a typed error and is idle again; a verdict needs every pixel, in order, undamaged.
 
-use crate::frame::{self, Crc32, Decoder, crc32};
-use crate::message::{Begin, Decision, Fault, Format, FrameFault, Hello, MAX_CLASSES, Reply, Request, Score, SelfTest, Verdict};
+mod incoming;
+mod platform;
+
+use crate::fault::{Fault, FrameFault};
+use crate::frame::{self, Decoder};
+use crate::message::{Decision, Hello, MAX_CLASSES, Reply, Request, Score, SelfTest, Verdict};
 use cxr_core::error::Error;
 use cxr_core::explain;
 use cxr_core::format::Model;
-use cxr_core::image::{Resizer, Row};
 use cxr_core::session::{self, AbstainReason, Session};
 use embedded_io::{Read, ReadReady, Write};
+use incoming::{Incoming, abandon, current};
+pub use platform::{Identity, Platform};
 
 /// Most bytes of pixels in a frame.
 pub const CHUNK: usize = 1024;
@@ -22,59 +27,6 @@ pub const MAX_FRAME: usize = CHUNK + OVERHEAD;
 const MAP_CELLS: usize = 128;
 /// The network's rows between two signs of life.
 const WORKING_ROWS: u32 = 16;
-
-/// What the state machine needs from a board.
-pub trait Platform {
-    /// The serial line.
-    type Line: Read + ReadReady + Write;
-
-    /// The serial line.
-    fn line(&mut self) -> &mut Self::Line;
-
-    /// Milliseconds of a clock that may wrap.
-    fn millis(&mut self) -> u32;
-
-    /// Called after each row of the network, the longest that the board computes without a break: feed the watchdog,
-    /// poll USB.
-    fn between_rows(&mut self) {}
-
-    /// Runs the golden fixture; `working` must be called every now and then.
-    fn self_test(&mut self, session: &mut Session<'_, '_>, working: &mut dyn FnMut(&mut Self)) -> Option<SelfTest>;
-
-    /// Panics on purpose, or does not.
-    fn drill(&mut self) {}
-
-    /// Silence in milliseconds after which an image is given up.
-    const TIMEOUT: u32 = 5_000;
-}
-
-/// What the board says of itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Identity<'a> {
-    /// The board.
-    pub board: &'a str,
-    /// Version of the firmware.
-    pub firmware: &'a str,
-    /// Name of the model.
-    pub model: &'a str,
-    /// SHA-256 of the model file.
-    pub model_sha256: [u8; 32],
-    /// Class names, one a line.
-    pub classes: &'a str,
-}
-
-/// An image in progress.
-struct Incoming<const W: usize> {
-    image: u32,
-    resizer: Resizer<W>,
-    format: Format,
-    /// Bytes of a row, and those of the present one so far.
-    row_len: usize,
-    filled: usize,
-    /// Sequence number that is due.
-    sequence: u32,
-    crc: Crc32,
-}
 
 /// The state machine. `W` is the network's input width, `ROW` half the bytes of the longest row of an image.
 pub struct Device<'m, 'b, const W: usize, const ROW: usize> {
@@ -300,113 +252,6 @@ fn send<P: Platform>(out: &mut [u8], reply: &Reply<'_>, platform: &mut P) -> Res
     platform.line().flush()
 }
 
-/// Ends the image in progress, if any, and says so.
-fn abandon<const W: usize, P: Platform>(
-    incoming: &mut Option<Incoming<W>>,
-    out: &mut [u8],
-    platform: &mut P,
-) -> Result<(), LineError<P>> {
-    match incoming.take() {
-        Some(incoming) => send(out, &Reply::Error { image: incoming.image, fault: Fault::Abandoned }, platform),
-        None => Ok(()),
-    }
-}
-
-fn current<const W: usize>(incoming: &mut Option<Incoming<W>>, image: u32) -> Result<&mut Incoming<W>, Fault> {
-    incoming.as_mut().filter(|incoming| incoming.image == image).ok_or(Fault::NoSuchImage { image })
-}
-
-impl<const W: usize> Incoming<W> {
-    fn new(begin: &Begin, model: &Model<'_>, longest: usize) -> Result<Self, Fault> {
-        let (width, height) = (usize::from(begin.width), usize::from(begin.height));
-        let row_len = width * begin.format.bytes();
-        if begin.image == 0 {
-            return Err(Fault::BadImage);
-        }
-        let resizer = Resizer::new(width, height, usize::from(model.input().height), begin.window.into());
-        let resizer = resizer.map_err(|error| match error {
-            Error::EmptyWindow => Fault::EmptyWindow,
-            _ => Fault::BadImage,
-        })?;
-        if row_len > longest {
-            return Err(Fault::RowTooLong { bytes: row_len as u32 });
-        }
-        let Begin { image, format, .. } = *begin;
-        Ok(Self { image, resizer, format, row_len, filled: 0, sequence: 0, crc: crc32() })
-    }
-
-    /// Takes pixels; each row that they complete goes through the resizer into the session.
-    fn push<P: Platform>(
-        &mut self,
-        mut pixels: &[u8],
-        row: &mut [u8],
-        session: &mut Session<'_, '_>,
-        out: &mut [u8],
-        platform: &mut P,
-    ) -> Result<(), Failure<LineError<P>>> {
-        while !pixels.is_empty() {
-            if self.resizer.rows_left() == 0 {
-                return Err(Fault::TooMuch.into());
-            }
-            let (now, later) = pixels.split_at(pixels.len().min(self.row_len - self.filled));
-            if let Some(place) = row.get_mut(self.filled..self.filled + now.len()) {
-                place.copy_from_slice(now);
-            }
-            self.filled += now.len();
-            pixels = later;
-            if self.filled == self.row_len {
-                self.filled = 0;
-                self.finish_row(row, session, out, platform)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish_row<P: Platform>(
-        &mut self,
-        row: &mut [u8],
-        session: &mut Session<'_, '_>,
-        out: &mut [u8],
-        platform: &mut P,
-    ) -> Result<(), Failure<LineError<P>>> {
-        let row = row.get_mut(..self.row_len).unwrap_or_default();
-        let row = match self.format {
-            Format::Gray8 => Row::Gray8(row),
-            Format::Rgb8 => Row::Rgb8(row),
-            Format::Gray16 => Row::Gray16(words(row)),
-            Format::Rgb16 => Row::Rgb16(words(row)),
-        };
-        let (mut rows, mut failure) = (0, None);
-        let resized = self.resizer.push_row(row, |gray| {
-            if failure.is_some() {
-                return;
-            }
-            if session.push_gray_row(gray).is_err() {
-                failure = Some(Failure::Fault(Fault::Internal));
-            }
-            platform.between_rows();
-            rows += 1;
-            // A picture lower than the network's input has rows that keep the board busy for long.
-            if rows % WORKING_ROWS == 0 {
-                failure = failure.take().or_else(|| send(out, &Reply::Working, platform).err().map(Failure::Line));
-            }
-        });
-        match failure {
-            Some(failure) => Err(failure),
-            None => resized.map_err(|_| Fault::Internal.into()),
-        }
-    }
-}
-
-/// 16-bit values, from little-endian to the processor's order, in place.
-fn words(row: &mut [u8]) -> &[u16] {
-    let words: &mut [u16] = bytemuck::cast_slice_mut(row);
-    for word in &mut *words {
-        *word = u16::from_le(*word);
-    }
-    words
-}
-
 fn hello<'a, const ROW: usize>(model: &Model<'_>, identity: &Identity<'a>) -> Reply<'a> {
     let (input, map) = (model.input(), explain::map_shape(model));
     Reply::Hello(Hello {
@@ -420,6 +265,7 @@ fn hello<'a, const ROW: usize>(model: &Model<'_>, identity: &Identity<'a>) -> Re
         kernel: cxr_core::kernels::Kernel::best().name(),
         classes: identity.classes,
         abstain_below: model.abstain_below(),
+        refuse_above: model.refusal().map(|head| head.refuse_above()),
         chunk: CHUNK as u16,
         row: (2 * ROW) as u16,
     })

@@ -3,7 +3,7 @@
 //! COBS leaves no zero inside a frame, so that after any damage the next zero is a frame's end. The zero in front ends
 //! whatever was left half sent.
 
-use crate::message::FrameFault;
+use crate::fault::FrameFault;
 use crc::{CRC_32_ISO_HDLC, Crc, Digest};
 use postcard::ser_flavors::{Cobs, Slice, crc::CrcModifier};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,17 @@ pub fn crc32() -> Crc32 {
 }
 
 /// Writes a message as a frame into `buffer`; `None` if it does not fit.
+///
+/// ```
+/// use cxr_protocol::frame::{Decoder, encode};
+/// use cxr_protocol::message::Request;
+/// let mut buffer = [0; 64];
+/// let frame = encode(&Request::Finish { image: 7, crc: 9 }, &mut buffer).unwrap();
+/// let mut decoder = Decoder::<64>::new();
+/// let len = frame.iter().find_map(|byte| decoder.push(*byte)).unwrap()?;
+/// assert_eq!(decoder.message(len), Ok(Request::Finish { image: 7, crc: 9 }));
+/// # Ok::<(), cxr_protocol::fault::FrameFault>(())
+/// ```
 pub fn encode<'b, T: Serialize>(message: &T, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let (first, rest) = buffer.split_first_mut()?;
     *first = 0;

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | bytes to frames and back | [`frame`] |
 //! | what frames say | [`message`] |
+//! | what can be wrong | [`fault`] |
 //! | the board's end, a state machine | [`device`] |
 //! | the host's end | [`client`] |
 //!
@@ -17,6 +18,7 @@
 
 pub mod client;
 pub mod device;
+pub mod fault;
 pub mod frame;
 pub mod message;
 #[cfg(feature = "testing")]

@@ -1,6 +1,10 @@
-//! A line that damages what it carries: for tests, over memory or over QEMU's serial socket.
+//! For tests, over memory or over QEMU's serial socket: a line that damages what it carries, a small model and images.
 
 extern crate std;
+
+mod image;
+
+pub use image::{Image, WIDTH, model};
 
 use crate::client::Transport;
 use std::collections::VecDeque;

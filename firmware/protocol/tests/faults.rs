@@ -1,65 +1,28 @@
 //! Both ends over a line in memory: without harm, the verdict of a session fed directly; with harm, that or none.
 //!
-//! `CXR_FAULTS` sets how many faults are injected (default 500).
+//! `CXR_FAULTS` sets how many faults are injected (default 10,000).
 
-use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, encode, encoded_len};
-use cxr_core::image::{Resizer, Row};
+use cxr_core::format::Model;
 use cxr_core::session::Session;
-use cxr_core::shape::{Padding, Shape, Window2d};
 use cxr_protocol::client::{Client, Error, Transport};
 use cxr_protocol::device::{Buffers, Device, Identity, Platform};
+use cxr_protocol::fault::{Fault, FrameFault};
 use cxr_protocol::frame;
-use cxr_protocol::message::{Begin, Decision, Fault, Format, FrameFault, Hello, Reply, Request, SelfTest, Verdict, Window};
-use cxr_protocol::testing::{Failure, Faulty, HARMS, Numbers};
+use cxr_protocol::message::{Begin, Decision, Format, Hello, Reply, Request, SelfTest, Verdict, Window};
+use cxr_protocol::testing::{self, Failure, Faulty, HARMS, Image};
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::OnceLock;
 
-const WIDTH: usize = 16;
+const WIDTH: usize = testing::WIDTH;
 const ROW: usize = 600;
 
-/// A small network of made-up weights: a convolution and a dense layer.
+/// A small network of made-up weights.
 fn model() -> Model<'static> {
     static FILE: OnceLock<Vec<u8>> = OnceLock::new();
-    let file = FILE.get_or_init(|| {
-        let mut numbers = Numbers::new(5);
-        let mut weights = |count| (0..count).map(|_| numbers.below(256) as u8 as i8).collect::<Vec<i8>>();
-        let window = Window2d { kernel: [3, 3], stride: [2, 2], pad: Padding { top: 1, left: 1, bottom: 1, right: 1 } };
-        let (filters, dense) = (weights(4 * 9), weights(3 * 64 * 4));
-        let layer = LayerSpec {
-            op: Op::Conv2d(window),
-            output: Shape::new(8, 8, 4),
-            input_zero_point: -128,
-            output_zero_point: -128,
-            groups: 1,
-            weights: &filters,
-            bias: &[5, -3, 800, -70],
-            scales: &[0.002, 0.001, 0.003, 0.0015],
-        };
-        let last = LayerSpec {
-            op: Op::Dense,
-            output: Shape::new(1, 1, 3),
-            weights: &dense,
-            bias: &[10, -20, 30],
-            scales: &[1e-4, 2e-4, 1.5e-4],
-            ..layer
-        };
-        let spec = ModelSpec {
-            input: Shape::new(WIDTH as u16, WIDTH as u16, 1),
-            layers: &[layer, last],
-            class_names: &["one", "two", "three"],
-            metadata: "{}",
-            temperature: 1.0,
-            abstain_below: 0.4,
-            refusal: None,
-        };
-        let mut file = vec![0; encoded_len(&spec)];
-        encode(&spec, &mut file).unwrap();
-        file
-    });
-    Model::parse(file).unwrap()
+    Model::parse(FILE.get_or_init(testing::model)).unwrap()
 }
 
 /// The board's side of the line, and its clock.
@@ -162,48 +125,9 @@ fn with_world<R>(test: impl FnOnce(World<'_>) -> R) -> R {
     test(World { device, board: Board { now: u32::MAX - 3_000, ..Board::default() }, receives: 0 })
 }
 
-/// An image of noise.
-#[derive(Clone, Debug)]
-struct Image {
-    begin: Begin,
-    pixels: Vec<u8>,
-    chunk: usize,
-}
-
-impl Image {
-    fn new(width: u16, height: u16, format: Format, window: Window, chunk: usize, seed: u64) -> Self {
-        let mut numbers = Numbers::new(seed);
-        let len = usize::from(width) * usize::from(height) * format.bytes();
-        let pixels = (0..len).map(|_| numbers.below(256) as u8).collect();
-        Self { begin: Begin { image: 1, width, height, format, window }, pixels, chunk }
-    }
-
-    fn numbered(&self, image: u32) -> Begin {
-        Begin { image, ..self.begin }
-    }
-
-    /// The logits of a session that is fed directly, as `host predict` does it, and the map.
-    fn expected(&self) -> (Vec<u32>, Vec<i32>) {
-        let model = model();
-        let mut arena = vec![0; model.arena_bytes()];
-        let mut map = vec![0; cxr_core::explain::map_len(&model)];
-        let mut session = Session::new(&model, &mut arena).unwrap().with_map(&mut map).unwrap();
-        let (width, height) = (usize::from(self.begin.width), usize::from(self.begin.height));
-        let mut resizer =
-            Resizer::<WIDTH>::new(width, height, usize::from(model.input().height), self.begin.window.into()).unwrap();
-        for row in self.pixels.chunks_exact(width * self.begin.format.bytes()) {
-            let words: Vec<u16> = row.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
-            let row = match self.begin.format {
-                Format::Gray8 => Row::Gray8(row),
-                Format::Gray16 => Row::Gray16(&words),
-                Format::Rgb8 => Row::Rgb8(row),
-                Format::Rgb16 => Row::Rgb16(&words),
-            };
-            resizer.push_row(row, |gray| session.push_gray_row(gray).unwrap()).unwrap();
-        }
-        let verdict = session.finish().unwrap();
-        (verdict.logits().iter().map(|logit| logit.to_bits()).collect(), session.map().to_vec())
-    }
+/// What a session that is fed directly says of an image.
+fn expected(image: &Image) -> (Vec<u32>, Vec<i32>) {
+    image.expected::<WIDTH>(&model())
 }
 
 fn logits(verdict: &Verdict) -> Vec<u32> {
@@ -225,7 +149,7 @@ fn small() -> Image {
 fn an_undisturbed_line_gives_the_verdict_and_the_map_of_a_session() {
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(24));
     let result = runner.run(&images(), |image| {
-        let (expected, map) = image.expected();
+        let (expected, map) = expected(&image);
         with_world(|world| {
             let mut client = Client::new(world, 1_000);
             let verdict = client.classify(&image.begin, &image.pixels, image.chunk, |_| ()).expect("a verdict");
@@ -320,7 +244,7 @@ fn assert_serves(world: World<'_>) {
     let image = small();
     let mut client = Client::new(world, 1_000);
     let verdict = client.classify(&image.numbered(77), &image.pixels, image.chunk, |_| ()).unwrap();
-    assert_eq!(logits(&verdict), image.expected().0);
+    assert_eq!(logits(&verdict), expected(&image).0);
 }
 
 #[test]
@@ -386,12 +310,12 @@ proptest! {
 
 #[test]
 fn a_faulty_line_gives_the_right_verdict_or_none() {
-    let wanted: u64 = std::env::var("CXR_FAULTS").map_or(500, |text| text.parse().expect("CXR_FAULTS is a number"));
+    let wanted: u64 = std::env::var("CXR_FAULTS").map_or(10_000, |text| text.parse().expect("CXR_FAULTS is a number"));
     let images: Vec<(Image, Vec<u32>)> = (0..12)
         .map(|i| {
             let format = [Format::Gray8, Format::Rgb8, Format::Gray16, Format::Rgb16][i % 4];
             let image = Image::new(3 + i as u16, 14 - i as u16, format, Window::FULL_16, 24, i as u64);
-            let expected = image.expected().0;
+            let expected = expected(&image).0;
             (image, expected)
         })
         .collect();

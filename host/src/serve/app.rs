@@ -6,6 +6,7 @@ use super::pool::Pool;
 use super::upload::Memory;
 use super::{Args, Limits, model_info};
 use crate::model_file::ModelFile;
+use crate::predict::Source;
 use anyhow::{Context, Result, ensure};
 use axum::body::Bytes;
 use sha2::{Digest, Sha256};
@@ -17,7 +18,7 @@ use subtle::ConstantTimeEq;
 
 /// The server's state; none of it survives a restart, so replicas need nothing of each other.
 pub(super) struct App {
-    pub(super) model: Arc<ModelFile>,
+    pub(super) model: &'static ModelFile,
     /// `GET /api/v1/model`.
     pub(super) model_json: Bytes,
     pub(super) report: Option<Bytes>,
@@ -38,9 +39,12 @@ const MIN_TOKEN: usize = 16;
 impl App {
     pub(super) fn new(args: &Args) -> Result<Self> {
         let served = model_info::load(args)?;
-        let model = Arc::new(served.file);
+        // One model for as long as the program runs: workers borrow it.
+        let model: &'static ModelFile = Box::leak(Box::new(served.file));
+        let engine = model.engine()?;
+        let source = Arc::new(Source::new(model, engine));
         let limits = args.limits.clone();
-        let (for_workers, max_bytes) = (Arc::clone(&model), limits.max_pixels << 20);
+        let max_bytes = limits.max_pixels << 20;
         let hosts = args.listen.ip().is_loopback().then(|| {
             let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
             own.into_iter()
@@ -52,7 +56,7 @@ impl App {
             model,
             model_json: served.json.to_string().into(),
             report: served.report.map(Into::into),
-            pool: Pool::start(limits.workers(), limits.queue, move || worker(Arc::clone(&for_workers), max_bytes)),
+            pool: Pool::start(limits.workers(), limits.queue, move || worker(engine, Arc::clone(&source), max_bytes)),
             metrics: Metrics::new(),
             memory: Memory::new(limits.upload_memory << 20),
             clients: Clients { limit: limits.per_client, in_hand: Mutex::default() },

@@ -4,8 +4,8 @@ use super::upload::Upload;
 use crate::decode::{Image, Samples, Thumbnail};
 use crate::files;
 use crate::heatmap::Map;
-use crate::model_file::ModelFile;
-use crate::predict::Prediction;
+use crate::model_file::Engine;
+use crate::predict::{Prediction, Source};
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -53,12 +53,15 @@ pub(super) struct Outcome {
 }
 
 /// Returns a worker's function.
-pub(super) fn worker(model: Arc<ModelFile>, max_bytes: u64) -> impl FnMut(Job, Duration) -> Result<Outcome> {
-    move |job, waited| classify(&model, max_bytes, &job, waited)
+pub(super) fn worker(
+    engine: Engine<'static>,
+    source: Arc<Source>,
+    max_bytes: u64,
+) -> impl FnMut(Job, Duration) -> Result<Outcome> {
+    move |job, waited| classify(&engine, &source, max_bytes, &job, waited)
 }
 
-fn classify(model: &ModelFile, max_bytes: u64, job: &Job, waited: Duration) -> Result<Outcome> {
-    let engine = model.engine()?;
+fn classify(engine: &Engine<'_>, source: &Source, max_bytes: u64, job: &Job, waited: Duration) -> Result<Outcome> {
     let started = Instant::now();
     let [height, width, _] = engine.input();
     let sha256 = files::sha256(&job.upload.bytes);
@@ -80,7 +83,7 @@ fn classify(model: &ModelFile, max_bytes: u64, job: &Job, waited: Duration) -> R
         milliseconds: 1e3 * taken.as_secs_f64(),
         heatmap: None,
     };
-    let mut json = prediction.to_json(model, engine);
+    let mut json = prediction.to_json(source);
     let (columns, rows) = image.dimensions();
     json["width"] = columns.into();
     json["height"] = rows.into();

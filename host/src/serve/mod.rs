@@ -20,6 +20,7 @@ mod upload;
 use crate::classes::DISCLAIMER;
 use anyhow::{Context, Result, ensure};
 use app::App;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -145,7 +146,8 @@ pub fn run(args: &Args) -> Result<()> {
 fn announce(args: &Args, address: SocketAddr, app: &App) {
     let url = format!("http://{address}/");
     tracing::info!(%url, model = app.model.name, model_sha256 = &app.model.sha256[..16], workers = args.limits.workers(), "listening");
-    println!("{url}\n{DISCLAIMER}");
+    // Whoever started it may not listen.
+    let _ = writeln!(std::io::stdout(), "{url}\n{DISCLAIMER}");
     if !address.ip().is_loopback() {
         let token = if app.has_token() { "a token is asked for" } else { "no token is asked for (--token-file)" };
         tracing::warn!(

@@ -57,7 +57,7 @@ pub(super) async fn post(
     answer.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-const KINDS: &str = "send image/*, application/dicom, application/octet-stream or multipart/form-data";
+const KINDS: &str = "send image/*, application/dicom, application/octet-stream or multipart/form-data as Content-Type";
 
 /// An image's name and what became of it.
 type Classified = (String, Result<Value, Problem>);

@@ -133,7 +133,7 @@ mod tests {
             assert_eq!(read(silent).await.unwrap_err(), Interrupted::TooLate);
             let broken = Body::from_stream(stream::iter([Err::<Bytes, _>(std::io::Error::other("reset"))]));
             assert_eq!(read(broken).await.unwrap_err(), Interrupted::Broken);
-            assert_eq!(read(Body::empty()).await.unwrap().bytes, []);
+            assert!(read(Body::empty()).await.unwrap().bytes.is_empty());
         });
     }
 }

@@ -135,7 +135,7 @@ impl Header {
                 LazyDataToken::LazyItemValue { len, decoder } => {
                     let range = range(decoder.position(), len, bytes).ok_or_else(|| damaged("its pixels break off"))?;
                     decoder.skip_bytes(len).map_err(|error| damaged(&error.to_string()))?;
-                    if fragments.is_some_and(|count| count > 0) {
+                    if fragments.is_some_and(|count| count > 1) {
                         header.data.push(range);
                     }
                 }
@@ -285,7 +285,7 @@ impl Table {
         if tag == tags::LUT_DESCRIPTOR {
             if let [_, first, bits] = words {
                 self.first = if signed { i32::from(*first as i16) } else { i32::from(*first) };
-                self.bits = u32::from(*bits).clamp(8, 16);
+                self.bits = u32::from(*bits);
             }
         } else {
             self.values = words.to_vec();

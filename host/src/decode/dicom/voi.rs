@@ -43,13 +43,12 @@ pub(super) fn window(header: &Header, stored: Vec<i32>) -> Gray {
     let (least, most) = if least > most { (0, 1) } else { (least, most.max(least + 1)) };
     let invert = header.photometric == "MONOCHROME1";
 
-    if header.windows.is_empty() {
-        if let Some(table) = &header.voi_table {
-            let top = (1u32 << table.bits) - 1;
-            let level =
-                |v: i32| (u32::from(look_up(table, (slope * f64::from(v) + intercept) as i32)).min(top) * 65535 / top) as u16;
-            return mapped(&stored, invert, level);
-        }
+    if header.windows.is_empty()
+        && let Some(table) = &header.voi_table
+    {
+        let top = (1u32 << table.bits.clamp(8, 16)) - 1;
+        let level = |v: i32| (u32::from(look_up(table, (slope * f64::from(v) + intercept) as i32)).min(top) * 65535 / top) as u16;
+        return mapped(&stored, invert, level);
     }
     // Ends of the windows in stored values.
     let exact = header.function == "LINEAR_EXACT";

@@ -1,0 +1,102 @@
+//! `cargo xtask firmware`: builds the image of every board, runs those that QEMU emulates, reports what they take.
+
+mod board;
+mod faults;
+mod line;
+mod report;
+mod rp2350;
+
+use board::{BOARDS, Board};
+use report::Row;
+
+use crate::install;
+use crate::shell::{Workspace, run};
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Arguments of `cargo xtask firmware`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Boards to build and run (default: all); `none`: the Pico 2 alone.
+    #[arg(long = "board", value_name = "NAME", value_delimiter = ',')]
+    pub boards: Vec<String>,
+    /// Model to embed (default: models/default.cxr).
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Golden fixture of that model (default: tests/golden/NAME.json).
+    #[arg(long, value_name = "FILE")]
+    pub fixture: Option<PathBuf>,
+    /// Limit of RAM in KiB, stack included; the linker keeps it.
+    #[arg(long, value_name = "KIB", default_value_t = 64)]
+    pub ram: u32,
+    /// Limit of code and constants, without the model, in KiB; the linker keeps it.
+    #[arg(long, value_name = "KIB", default_value_t = 64)]
+    pub flash: u32,
+    /// Faults to inject on a board's serial line.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub faults: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the table into firmware/README.md.
+    #[arg(long)]
+    pub readme: bool,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        let (boards, model, fixture) = (Vec::new(), None, None);
+        Self { boards, model, fixture, ram: 64, flash: 64, faults: 0, json: false, readme: false }
+    }
+}
+
+/// Builds, runs and reports; an error where a board fails or is over budget.
+pub fn firmware(workspace: &Workspace, args: &Args) -> Result<()> {
+    let names: Vec<&str> = BOARDS.iter().map(|board| board.name).chain(["rp2350", "none"]).collect();
+    for name in &args.boards {
+        ensure!(names.contains(&name.as_str()), "{name}: no such board; there are {}", names.join(", "));
+    }
+    let wanted = |name: &str| args.boards.is_empty() || args.boards.iter().any(|board| board == name);
+    install::qemu(workspace)?;
+    let mut rows = Vec::new();
+    for board in BOARDS.iter().filter(|board| wanted(board.name)) {
+        let image = board.build(workspace, args)?;
+        rows.push(Row::of(board, &image, line::measure(workspace, board, &image)?)?);
+    }
+    if wanted("rp2350") || wanted("none") {
+        rows.push(rp2350::build(workspace, args)?);
+    }
+    let faults = if args.faults > 0 { Some(faults::faults(workspace, args.faults)?) } else { None };
+    if args.json {
+        let boards: Vec<Value> = rows.iter().map(Row::json).collect();
+        let budget = json!({ "ram": args.ram * 1024, "flash": args.flash * 1024 });
+        println!("{}", serde_json::to_string_pretty(&json!({ "budget": budget, "boards": boards, "faults": faults }))?);
+    } else {
+        println!("{}", report::table(&rows));
+    }
+    if args.readme {
+        report::write_readme(workspace, &rows)?;
+    }
+    report::check(&rows, args)
+}
+
+/// Builds the images of some boards for tests that drive `host device`; returns their folder.
+pub fn images(workspace: &Workspace, names: &[&str]) -> Result<PathBuf> {
+    install::qemu(workspace)?;
+    for name in names {
+        Board::named(name)?.build(workspace, &Args::default())?;
+    }
+    Ok(workspace.target.join("boards"))
+}
+
+/// The CI step: lints, both ends over memory, all boards under QEMU, faults on a serial line.
+pub fn test(workspace: &Workspace) -> Result<()> {
+    run(workspace.cargo("test --release --package cxr-protocol --features testing"))?;
+    install::qemu(workspace)?;
+    for board in &BOARDS {
+        board.lint(workspace)?;
+    }
+    rp2350::lint(workspace)?;
+    firmware(workspace, &Args { faults: 300, ..Args::default() })
+}
