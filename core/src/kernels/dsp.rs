@@ -55,8 +55,8 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
     let Some(width) = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len()) else {
         return scalar::conv_row(args, out);
     };
-    let passes = stride.div_ceil(TAPS);
-    let pass = stride.div_ceil(passes).next_multiple_of(4);
+    let passes = stride.div_ceil(TAPS).max(1);
+    let pass = stride.div_ceil(passes).next_multiple_of(4).max(4);
     // Clearing it would take longer than many a row.
     let mut tile = MaybeUninit::<Tile>::uninit();
     let tile = tile.as_mut_ptr().cast::<u32>();
