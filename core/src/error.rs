@@ -3,7 +3,14 @@
 use core::fmt;
 
 /// What went wrong. Every variant leaves the caller's buffers valid and the session reusable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use cxr_core::{error::Error, format::Model};
+/// let error = Model::parse(b"GIF89a").unwrap_err();
+/// assert_eq!(error, Error::BadMagic);
+/// assert_eq!(error.to_string(), "not a .cxr model file: it does not start with CXRM");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// The model file ends before a structure that it should hold.
@@ -64,6 +71,8 @@ pub enum Error {
         /// Height in pixels.
         height: u32,
     },
+    /// Weights were prepared from another model file than the session's.
+    OtherModel,
     /// A window whose upper level is not above its lower level.
     EmptyWindow,
 }
@@ -85,8 +94,16 @@ impl fmt::Display for Error {
             Self::TooManyRows => f.write_str("more rows than the image has"),
             Self::MissingRows { given, expected } => write!(f, "image incomplete: {given} of {expected} rows"),
             Self::ImageSize { width, height } => write!(f, "image size {width}x{height} is out of range"),
+            Self::OtherModel => f.write_str("the weights were prepared from another model file"),
             Self::EmptyWindow => f.write_str("window is empty: its high level must be above its low level"),
         }
+    }
+}
+
+/// The sentence of `Display`: a derived `Debug` would link the panics of `str`'s escaping into firmware that prints it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

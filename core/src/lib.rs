@@ -36,21 +36,26 @@
 //! | requantisation | [`quant`] |
 //! | streaming resize | [`image`] |
 //! | the model file | [`format`] |
+//! | models in the program | [`embed`] |
 //! | row buffers | [`plan`] |
-//! | operators, a row at a time | [`ops`] |
+//! | softmax with temperature | [`softmax`] |
 //! | inner loops | [`kernels`] |
+//! | filters packed once, where there is memory | [`prepared`] |
 //! | push rows, get a verdict | [`session`], [`verdict`] |
 //! | where a logit came from | [`explain`] |
 #![no_std]
 #![warn(missing_docs)]
 
+pub mod embed;
 pub mod error;
 pub mod explain;
 pub mod format;
 pub mod image;
 pub mod kernels;
-pub mod ops;
+mod ops;
+pub use ops::softmax;
 pub mod plan;
+pub mod prepared;
 pub mod quant;
 pub mod session;
 pub mod shape;

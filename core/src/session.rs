@@ -2,10 +2,11 @@
 
 use crate::error::Error;
 use crate::explain;
-use crate::format::{MAX_CLASSES, MAX_LAYERS, Model, Op};
+use crate::format::{Layer, MAX_CLASSES, MAX_LAYERS, Model, Op};
 use crate::kernels::Kernel;
 use crate::ops::{average_pool_2d, dense, softmax};
 use crate::plan::{Arena, ring, waiting};
+use crate::prepared::Prepared;
 use crate::step::{fill_row, global_step, max_pool_step, row_bytes, top_padding, window_step};
 pub use crate::verdict::{AbstainReason, Decision, Verdict};
 use heapless::Vec;
@@ -24,10 +25,23 @@ struct Progress {
 /// One inference in progress: a model, a buffer, and where each layer stands.
 ///
 /// Dropping or [`reset`](Session::reset)ting it at any row is fine. It holds no locks and never waits.
+///
+/// ```
+/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+/// use cxr_core::session::Session;
+/// let mut arena = [0; 65_536];
+/// let mut session = Session::new(&model, &mut arena)?;
+/// for _ in 0..256 {
+///     session.push_gray_row(&[90; 256])?;
+/// }
+/// println!("{:?}", session.finish()?.decision());
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 pub struct Session<'m, 'b> {
     model: Model<'m>,
     plan: Arena,
     kernel: Kernel,
+    prepared: Option<&'m Prepared<'m>>,
     arena: &'b mut [i8],
     progress: [Progress; MAX_LAYERS],
     accumulators: [i32; MAX_CLASSES],
@@ -39,10 +53,31 @@ pub struct Session<'m, 'b> {
 }
 
 /// Receives `(layer, output row, values)` for each row that a layer computes.
+///
+/// ```
+/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+/// # use cxr_core::session::Session;
+/// # let mut arena = [0; 65_536];
+/// # let mut session = Session::new(&model, &mut arena)?;
+/// let mut rows = [0; 32];
+/// let observe: &mut cxr_core::session::Observer<'_> = &mut |layer, _, _| rows[layer] += 1;
+/// for _ in 0..256 {
+///     session.push_row_observed(&[90; 768], observe)?;
+/// }
+/// assert_eq!(rows[0], 128); // the first layer of the shipped model halves the height
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 pub type Observer<'f> = dyn FnMut(usize, usize, &[i8]) + 'f;
 
 impl<'m, 'b> Session<'m, 'b> {
     /// Starts an inference in a buffer of at least [`Model::arena_bytes`] elements.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::{error::Error, session::Session};
+    /// assert!(matches!(Session::new(&model, &mut [0; 100]), Err(Error::BufferTooSmall { .. })));
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
@@ -51,10 +86,16 @@ impl<'m, 'b> Session<'m, 'b> {
         let Some(arena) = arena.get_mut(..needed) else {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
+        Ok(Self::start(*model, arena))
+    }
+
+    /// A session in an arena of the right length.
+    pub(crate) fn start(model: Model<'m>, arena: &'b mut [i8]) -> Self {
         let mut session = Self {
-            model: *model,
-            plan: Arena::of(model),
+            model,
+            plan: Arena::of(&model),
             kernel: Kernel::best(),
+            prepared: None,
             arena,
             progress: [Progress::default(); MAX_LAYERS],
             accumulators: [0; MAX_CLASSES],
@@ -63,18 +104,55 @@ impl<'m, 'b> Session<'m, 'b> {
             map: &mut [],
         };
         session.reset();
-        Ok(session)
+        session
     }
 
     /// Computes with the given kernel in place of [`Kernel::best`]; the results are the same.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::session::Session;
+    /// let mut arena = [0; 65_536];
+    /// let mut session = Session::new(&model, &mut arena)?;
+    /// let mut session = session.with_kernel(cxr_core::kernels::Kernel::SCALAR);
+    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     #[must_use]
     pub const fn with_kernel(mut self, kernel: Kernel) -> Self {
         self.kernel = kernel;
+        self.prepared = None;
         self
+    }
+
+    /// Computes with the filters and the kernel of `prepared`, in less time; the results are the same.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`] if it was prepared from another file.
+    pub fn with_prepared(mut self, prepared: &'m Prepared<'m>) -> Result<Self, Error> {
+        if !prepared.is_of(&self.model) {
+            return Err(Error::OtherModel);
+        }
+        self.kernel = prepared.kernel();
+        self.prepared = Some(prepared);
+        Ok(self)
     }
 
     /// Also writes, for each class and cell of the final feature map, what it adds to the class's accumulator
     /// (see [`explain`]).
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::session::Session;
+    /// let mut arena = [0; 65_536];
+    /// let mut session = Session::new(&model, &mut arena)?;
+    /// let mut map = [0; 3 * 8 * 8];
+    /// let mut session = session.with_map(&mut map)?;
+    /// let verdict = session.run(&[90; 256 * 256 * 3])?;
+    /// let cells = cxr_core::explain::class_map(&model, session.map(), 2);
+    /// assert_eq!(cells.iter().sum::<i32>() + cxr_core::explain::bias(&model, 2), verdict.accumulators()[2]);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`] under [`explain::map_len`] elements.
@@ -88,11 +166,31 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// The explanation of the rows pushed so far, empty without [`with_map`](Self::with_map).
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// assert!(session.map().is_empty()); // none was asked for
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub fn map(&self) -> &[i32] {
         self.map
     }
 
     /// Forgets the rows pushed so far.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_gray_row(&[0; 256])?;
+    /// session.reset(); // a frame was lost: begin again
+    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub fn reset(&mut self) {
         self.rows = 0;
         self.gray = !self.model.gray_weights().is_empty();
@@ -125,6 +223,16 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// Takes the next row: `width * channels` bytes, channels interleaved, 0 black to 255 white.
     ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_row(&[90; 256 * 3])?;
+    /// assert!(session.push_row(&[90; 5]).is_err());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::RowLength`], [`Error::TooManyRows`]; nothing is taken then.
     pub fn push_row(&mut self, row: &[u8]) -> Result<(), Error> {
@@ -134,6 +242,16 @@ impl<'m, 'b> Session<'m, 'b> {
     /// Takes the next row of a gray image: `width` bytes, given to every channel. The same result as
     /// [`push_row`](Self::push_row) with each byte repeated, in less time; both may be mixed.
     ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_gray_row(&[90; 256])?;
+    /// session.push_row(&[90; 256 * 3])?; // the same row
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`push_row`](Self::push_row).
     pub fn push_gray_row(&mut self, row: &[u8]) -> Result<(), Error> {
@@ -141,6 +259,15 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// [`push_row`](Self::push_row) that shows every row that a layer computes to `observe`.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_row_observed(&[90; 256 * 3], &mut |layer, row, values| println!("{layer} {row} {}", values.len()))?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`push_row`](Self::push_row).
@@ -155,13 +282,25 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// [`push_gray_row`](Self::push_gray_row) that shows every row that a layer computes to `observe`.
     ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_gray_row_observed(&[90; 256], &mut |_, _, _| ())?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`push_row`](Self::push_row).
     pub fn push_gray_row_observed(&mut self, row: &[u8], observe: &mut Observer<'_>) -> Result<(), Error> {
         let input = self.model.input();
         self.check_row(row.len(), input.width as usize)?;
-        let channels = if self.gray { 1 } else { input.channels as usize };
-        self.take(row.iter().flat_map(|v| core::iter::repeat_n(*v, channels)), observe);
+        if self.gray {
+            self.take(row.iter().copied(), observe);
+        } else {
+            self.take(row.iter().flat_map(|v| core::iter::repeat_n(*v, input.channels as usize)), observe);
+        }
         Ok(())
     }
 
@@ -194,7 +333,7 @@ impl<'m, 'b> Session<'m, 'b> {
 
     fn take(&mut self, values: impl Iterator<Item = u8>, observe: &mut Observer<'_>) {
         let gray = self.gray;
-        if let Some((first, scratch)) = self.model.layer(0).zip(self.scratch(0)) {
+        if let Some((first, scratch)) = self.layer(0).zip(self.scratch(0)) {
             let pixels = fill_row(&first, gray, scratch);
             for (cell, value) in pixels.iter_mut().zip(values) {
                 *cell = (value ^ 0x80) as i8; // pixel - 128
@@ -210,6 +349,15 @@ impl<'m, 'b> Session<'m, 'b> {
             }
             let Some(next) = self.pad_below() else { break };
             i = next;
+        }
+    }
+
+    /// Layer `i`, from where it is read fastest.
+    #[inline(always)]
+    fn layer(&self, i: usize) -> Option<Layer<'m>> {
+        match self.prepared {
+            Some(prepared) => prepared.layer(i),
+            None => self.model.layer(i),
         }
     }
 
@@ -240,7 +388,8 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// Layer `i` takes the row that waits for it; true if one now waits for the next layer.
     fn step(&mut self, i: usize, observe: &mut Observer<'_>) -> bool {
-        let (Some(layer), Some(progress)) = (self.model.layer(i), self.progress.get_mut(i)) else { return false };
+        let reader = self.layer(i + 1);
+        let (Some(layer), Some(progress)) = (self.layer(i), self.progress.get_mut(i)) else { return false };
         let (row, next) = (progress.row, progress.next);
         progress.row += 1;
         let kept = progress.offset;
@@ -260,13 +409,14 @@ impl<'m, 'b> Session<'m, 'b> {
             }
             return false;
         }
-        let Some(reader) = self.model.layer(i + 1) else { return false };
+        let Some(reader) = reader else { return false };
         let out = fill_row(&reader, false, output);
         let kept = rings.get_mut(kept..).unwrap_or_default();
         let done = match layer.op {
             Op::Conv2d(w) | Op::DepthwiseConv2d(w) | Op::AveragePool2d(w) => {
                 let gray_weights = if gray { self.model.gray_weights() } else { &[] };
-                window_step(&layer, w, gray_weights, &self.kernel, row, next, input, kept, out)
+                let packed = self.prepared.map_or(&[][..], |prepared| prepared.filters(i, gray));
+                window_step(&layer, w, gray_weights, &self.kernel, packed, row, next, input, kept, out)
             }
             Op::MaxPool2d(w) => max_pool_step(&layer, w, row, next, input, kept, out),
             _ => global_step(&layer, row, input, kept, out),
@@ -282,6 +432,15 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// The verdict, after `input().height` rows.
     ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// assert_eq!(session.finish().err(), Some(cxr_core::error::Error::MissingRows { given: 0, expected: 256 }));
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::MissingRows`].
     pub fn finish(&mut self) -> Result<Verdict, Error> {
@@ -291,9 +450,12 @@ impl<'m, 'b> Session<'m, 'b> {
         }
         let layer = self.model.layer_count().checked_sub(1).and_then(|last| self.model.layer(last));
         let count = self.model.class_count();
-        let accumulators: Vec<i32, MAX_CLASSES> = self.accumulators.iter().copied().take(count).collect();
-        let logits: Vec<f32, MAX_CLASSES> =
-            accumulators.iter().enumerate().map(|(k, sum)| *sum as f32 * layer.map_or(0.0, |l| l.scale_at(k))).collect();
+        // Cannot be full: `parse` bounds the classes.
+        let (mut accumulators, mut logits) = (Vec::new(), Vec::new());
+        for (k, sum) in self.accumulators.iter().take(count).enumerate() {
+            let _ = accumulators.push(*sum);
+            let _ = logits.push(*sum as f32 * layer.map_or(0.0, |l| l.scale_at(k)));
+        }
         let mut probabilities = logits.clone();
         softmax::softmax(&logits, self.model.temperature(), &mut probabilities);
         let refusal_score = self.model.refusal().map(|head| {
@@ -315,6 +477,16 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// A whole image at once: `height * width * channels` bytes, rows top to bottom.
     ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// let verdict = session.run(&[90; 256 * 256 * 3])?;
+    /// assert_eq!(verdict.probabilities().len(), 3);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::RowLength`] where the length is wrong.
     pub fn run(&mut self, image: &[u8]) -> Result<Verdict, Error> {
@@ -323,7 +495,7 @@ impl<'m, 'b> Session<'m, 'b> {
             return Err(Error::RowLength { expected: input.len() as u32, given: image.len() as u32 });
         }
         self.reset();
-        for row in image.chunks_exact(input.row_len()) {
+        for row in image.chunks_exact(input.row_len().max(1)) {
             self.push_row(row)?;
         }
         self.finish()

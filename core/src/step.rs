@@ -38,6 +38,7 @@ pub fn window_step(
     window: Window2d,
     gray_weights: &[u8],
     kernel: &Kernel,
+    packed: &[u8],
     row: u32,
     next: u32,
     input: &[i8],
@@ -59,14 +60,14 @@ pub fn window_step(
         match layer.op {
             Op::AveragePool2d(_) => average_pool_2d::row(layer, window, &rows, out),
             Op::DepthwiseConv2d(_) => conv_2d::depthwise_row(layer, window, &rows, kernel, out),
-            _ if !gray_weights.is_empty() => conv_2d::gray_row(layer, gray_weights, window, &rows, kernel, out),
-            _ => conv_2d::row(layer, window, &rows, kernel, out),
+            _ if !gray_weights.is_empty() => conv_2d::gray_row(layer, gray_weights, window, &rows, kernel, packed, out),
+            _ => conv_2d::row(layer, window, &rows, kernel, packed, out),
         }
     }
     if rows_kept > 0
         && let Some(cells) = kept.get_mut(slot(row)..slot(row) + input.len())
     {
-        cells.copy_from_slice(input);
+        copy(input, cells);
     }
     done
 }
@@ -90,7 +91,7 @@ pub fn max_pool_step(
     if done {
         match kept.get_mut(slot(next)..slot(next) + open.row_len) {
             Some(best) if open.rows > 0 => {
-                out.copy_from_slice(best);
+                copy(best, out);
                 best.fill(i8::MIN);
             }
             _ => out.fill(i8::MIN),
@@ -108,6 +109,13 @@ pub fn max_pool_step(
     done
 }
 
+/// `copy_from_slice` without its panic: the lengths are equal, which the compiler cannot see.
+fn copy(from: &[i8], to: &mut [i8]) {
+    if from.len() == to.len() {
+        to.copy_from_slice(from);
+    }
+}
+
 /// Input row `row` of pooling over the whole map; true, with `out` written, after the last.
 pub fn global_step(layer: &Layer<'_>, row: u32, input: &[i8], kept: &mut [i8], out: &mut [i8]) -> bool {
     let kept = kept.get_mut(..ring(layer.op, layer.input, layer.output).bytes()).unwrap_or_default();
@@ -120,7 +128,7 @@ pub fn global_step(layer: &Layer<'_>, row: u32, input: &[i8], kept: &mut [i8], o
     } else {
         max_pool_2d::fold_all(input, kept);
         if done {
-            out.copy_from_slice(kept);
+            copy(kept, out);
         }
     }
     done

@@ -295,6 +295,22 @@ proptest! {
     }
 
     #[test]
+    fn every_byte_of_the_arena_is_written(seed: u64) {
+        let net = network(seed);
+        let bytes = file(&net).unwrap();
+        let model = Model::parse(&bytes).unwrap();
+        let mut r = Random(seed ^ 0x7777);
+        let image: Vec<u8> = (0..net.input.len()).map(|_| r.i8() as u8).collect();
+        // A byte that nothing writes keeps what it held before, and differs.
+        let after = |fill: i8| {
+            let mut arena = vec![fill; model.arena_bytes()];
+            let _ = Session::new(&model, &mut arena).unwrap().run(&image).unwrap();
+            arena
+        };
+        prop_assert_eq!(after(0x5A), after(-0x5B));
+    }
+
+    #[test]
     fn gray_rows_are_coloured_rows(seed: u64, mixed: u16) {
         let net = network(seed);
         let bytes = file(&net).unwrap();

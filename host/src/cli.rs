@@ -35,8 +35,14 @@ pub enum Command {
     /// Measure a model on the test splits and write a report.
     #[cfg(feature = "lab")]
     Evaluate(crate::evaluate::Args),
+    /// Time core against tract on this machine, in one run.
+    #[cfg(feature = "lab")]
+    Bench(crate::bench::Args),
     /// Classify X-ray images.
     Predict(crate::predict::Args),
+    /// Serve the upload page and its API.
+    #[cfg(feature = "serve")]
+    Serve(crate::serve::Args),
     /// Classify X-ray images on a board.
     #[cfg(feature = "device")]
     Device(crate::device::Args),
@@ -75,7 +81,11 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Verify(args) => crate::verify::run(&args),
         #[cfg(feature = "lab")]
         Command::Evaluate(args) => crate::evaluate::run(&args),
+        #[cfg(feature = "lab")]
+        Command::Bench(args) => crate::bench::run(&args),
         Command::Predict(args) => crate::predict::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => crate::serve::run(&args),
         #[cfg(feature = "device")]
         Command::Device(args) => crate::device::run(&args),
     }

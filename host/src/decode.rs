@@ -1,10 +1,18 @@
 //! Image files to gray pixels: decoded by content, resized by [`cxr_core::image`] alone, so that training,
-//! evaluation, prediction and the device see the same pixels.
+//! evaluation, prediction, the server and the device see the same pixels.
+
+mod dicom;
+mod refusal;
+mod thumbnail;
+
+pub use dicom::Preset;
+pub use refusal::{Kind, Refusal};
+pub use thumbnail::{Samples, Thumbnail};
 
 use anyhow::{Context, Result, bail};
 use cxr_core::image::{MAX_EXTENT, Resizer, Row, Window};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use std::io::{Cursor, Read};
 use std::path::Path;
 
@@ -12,7 +20,13 @@ use std::path::Path;
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Most memory that decoding one image may take, in bytes: 8192 x 8192 pixels of 16-bit gray, four times over.
 const MAX_ALLOC: u64 = 512 << 20;
-const REMEDY: &str = "give a PNG, JPEG, TIFF or BMP file";
+const REMEDY: &str = "give a PNG, JPEG, TIFF, BMP or DICOM file";
+
+/// Fails with a [`Refusal`].
+macro_rules! refuse {
+    ($kind:ident, $($message:tt)*) => { return Err(Refusal::new(Kind::$kind, format!($($message)*)).into()) };
+}
+use refuse;
 
 /// Decodes the file at `path` and resizes it to 256x256.
 ///
@@ -32,14 +46,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     let name = path.display();
     let metadata = std::fs::metadata(path).with_context(|| format!("{name}: cannot be opened: check the path"))?;
     if !metadata.is_file() {
-        bail!("{name}: not a file: {REMEDY}");
+        refuse!(NotAnImage, "{name}: not a file: {REMEDY}");
     }
     let mut bytes = Vec::with_capacity(metadata.len().min(MAX_FILE_BYTES) as usize);
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
         .with_context(|| format!("{name}: cannot be read: check its permissions"))?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        bail!("{name}: larger than {} MiB: reduce it", MAX_FILE_BYTES >> 20);
+        refuse!(TooLarge, "{name}: larger than {} MiB: reduce it", MAX_FILE_BYTES >> 20);
     }
     Ok(bytes)
 }
@@ -47,11 +61,13 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// Decodes an image held in memory and stretches it to `width` x `height`.
 ///
 /// The format is told from the bytes, never from `name`, which serves the errors. 8 and 16 bits; gray, RGB
-/// and RGBA (alpha is ignored); 16-bit values are gray over their full range. Exif orientation is applied.
+/// and RGBA (alpha is ignored); 16-bit values are gray over their full range, DICOM's over the file's window.
+/// Exif orientation is applied.
 /// Returns `width * height` gray levels, 0 to 255, row by row.
 ///
 /// # Errors
-/// Bytes that are no image, a damaged or oversized image, floating-point pixels, a `width` without a resizer.
+/// A [`Refusal`] for bytes that are no image, a damaged or oversized image, floating-point pixels or several frames;
+/// a `width` without a resizer.
 pub fn gray(bytes: &[u8], name: &str, width: usize, height: usize) -> Result<Vec<u8>> {
     Image::decode(bytes, name)?.gray(width, height)
 }
@@ -61,7 +77,10 @@ pub fn gray(bytes: &[u8], name: &str, width: usize, height: usize) -> Result<Vec
 /// # Errors
 /// Bytes that are no image, or an oversized one.
 pub fn dimensions(bytes: &[u8], name: &str) -> Result<(u32, u32)> {
-    let (decoder, orientation) = open(bytes, name)?;
+    if dicom::is_dicom(bytes) {
+        return dicom::dimensions(bytes, name);
+    }
+    let (decoder, orientation, _) = open(bytes, name, MAX_ALLOC)?;
     let (width, height) = decoder.dimensions();
     let turned = matches!(
         orientation,
@@ -73,7 +92,11 @@ pub fn dimensions(bytes: &[u8], name: &str) -> Result<(u32, u32)> {
 /// A decoded image: decode once, resize to several sizes.
 pub struct Image<'n> {
     name: &'n str,
+    format: &'static str,
     pixels: DynamicImage,
+    /// Of 16-bit samples; those of 8 bits are taken as they are.
+    window: Window,
+    presets: Vec<Preset>,
 }
 
 impl<'n> Image<'n> {
@@ -82,20 +105,50 @@ impl<'n> Image<'n> {
     /// # Errors
     /// As [`gray`].
     pub fn decode(bytes: &[u8], name: &'n str) -> Result<Self> {
-        let (decoder, orientation) = open(bytes, name)?;
-        let mut pixels = DynamicImage::from_decoder(decoder)
-            .with_context(|| format!("{name}: damaged image: replace the file or leave it out"))?;
+        Self::decode_within(bytes, name, MAX_ALLOC)
+    }
+
+    /// [`decode`](Self::decode) that refuses, before it decodes, what needs more than `max_bytes` of pixels.
+    ///
+    /// # Errors
+    /// As [`gray`].
+    pub fn decode_within(bytes: &[u8], name: &'n str, max_bytes: u64) -> Result<Self> {
+        if dicom::is_dicom(bytes) {
+            return dicom::decode(bytes, name, max_bytes);
+        }
+        let (decoder, orientation, format) = open(bytes, name, max_bytes)?;
+        let mut pixels = DynamicImage::from_decoder(decoder).map_err(|error| {
+            Refusal::new(Kind::Damaged, format!("{name}: damaged image ({error}): replace the file or leave it out"))
+        })?;
         pixels.apply_orientation(orientation);
         // Gray with alpha has no row type of its own; all others are read in place.
         let pixels = match pixels {
             DynamicImage::ImageLumaA8(_) => DynamicImage::ImageLuma8(pixels.into_luma8()),
             DynamicImage::ImageLumaA16(_) => DynamicImage::ImageLuma16(pixels.into_luma16()),
             DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
-                bail!("{name}: floating-point pixels have no black and white: convert it to an 8 or 16-bit PNG")
+                refuse!(Unsupported, "{name}: floating-point pixels have no black and white: convert it to an 8 or 16-bit PNG")
             }
             other => other,
         };
-        Ok(Self { name, pixels })
+        Ok(Self { name, format, pixels, window: Window::FULL_16, presets: Vec::new() })
+    }
+
+    /// The file format: PNG, JPEG, TIFF, BMP or DICOM.
+    pub fn format(&self) -> &'static str {
+        self.format
+    }
+
+    /// Bits a sample in memory: 8 or 16.
+    pub fn bits(&self) -> u32 {
+        match self.pixels {
+            DynamicImage::ImageLuma16(_) | DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) => 16,
+            _ => 8,
+        }
+    }
+
+    /// The windows that a DICOM file offers, the one in use first; none for other formats.
+    pub fn presets(&self) -> &[Preset] {
+        &self.presets
     }
 
     /// Width and height in pixels.
@@ -141,10 +194,10 @@ impl<'n> Image<'n> {
             DynamicImage::ImageLuma8(p) => self.push::<W, _>(p, width, height, Window::FULL_8, Row::Gray8),
             DynamicImage::ImageRgb8(p) => self.push::<W, _>(p, width * 3, height, Window::FULL_8, Row::Rgb8),
             DynamicImage::ImageRgba8(p) => self.push::<W, _>(p, width * 4, height, Window::FULL_8, Row::Rgba8),
-            DynamicImage::ImageLuma16(p) => self.push::<W, _>(p, width, height, Window::FULL_16, Row::Gray16),
+            DynamicImage::ImageLuma16(p) => self.push::<W, _>(p, width, height, self.window, Row::Gray16),
             DynamicImage::ImageRgb16(p) => self.push::<W, _>(p, width * 3, height, Window::FULL_16, Row::Rgb16),
             DynamicImage::ImageRgba16(p) => self.push::<W, _>(p, width * 4, height, Window::FULL_16, Row::Rgba16),
-            _ => bail!("{}: this pixel format is not supported: convert it to an 8 or 16-bit PNG", self.name),
+            _ => refuse!(Unsupported, "{}: this pixel format is not supported: convert it to an 8 or 16-bit PNG", self.name),
         }
     }
 
@@ -157,7 +210,10 @@ impl<'n> Image<'n> {
         row: fn(&'a [T]) -> Row<'a>,
     ) -> Result<Vec<u8>> {
         let (in_width, in_height) = self.dimensions();
-        let refused = |error| anyhow::anyhow!("{}: {error}: {REMEDY} of 1 to {MAX_EXTENT} pixels a side", self.name);
+        let refused = |error| {
+            let message = format!("{}: {error}: give an image of 1 to {MAX_EXTENT} pixels a side", self.name);
+            Refusal::new(Kind::TooLarge, message)
+        };
         let mut resizer = Resizer::<W>::new(in_width as usize, in_height as usize, height, window).map_err(refused)?;
         let mut out = Vec::with_capacity(W * height);
         for line in pixels.chunks_exact(stride) {
@@ -167,27 +223,45 @@ impl<'n> Image<'n> {
     }
 }
 
-/// A decoder held to the limits, and the Exif orientation.
-fn open<'a>(bytes: &'a [u8], name: &str) -> Result<(impl ImageDecoder + 'a, Orientation)> {
+/// A decoder held to the limits, the Exif orientation and the format's name.
+fn open<'a>(bytes: &'a [u8], name: &str, max_bytes: u64) -> Result<(impl ImageDecoder + 'a, Orientation, &'static str)> {
     if bytes.is_empty() {
-        bail!("{name}: empty file: {REMEDY}");
+        refuse!(Empty, "{name}: empty file: {REMEDY}");
     }
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    if reader.format().is_none() {
-        bail!("{name}: not an image: {REMEDY}");
-    }
+    let format = match reader.format() {
+        Some(ImageFormat::Png) => "PNG",
+        Some(ImageFormat::Jpeg) => "JPEG",
+        Some(ImageFormat::Tiff) => "TIFF",
+        Some(ImageFormat::Bmp) => "BMP",
+        _ => refuse!(NotAnImage, "{name}: not an image: {REMEDY}"),
+    };
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_ALLOC);
+    limits.max_alloc = Some(max_bytes);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().with_context(|| format!("{name}: not an image that can be read: {REMEDY}"))?;
+    let unreadable = |error: image::ImageError| {
+        let kind = if matches!(error, image::ImageError::Limits(_)) { Kind::TooLarge } else { Kind::Damaged };
+        Refusal::new(kind, format!("{name}: not an image that can be read ({error}): {REMEDY}"))
+    };
+    let mut decoder = reader.into_decoder().map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
     // Before any pixel is decoded: a few bytes of header can claim gigabytes.
-    if width.max(height) as usize > MAX_EXTENT || decoder.total_bytes() > MAX_ALLOC {
-        bail!("{name}: {width} x {height} pixels is too large: reduce it to {MAX_EXTENT} pixels a side");
-    }
+    too_large(name, width, height, decoder.total_bytes(), max_bytes)?;
     // An unreadable Exif block is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok((decoder, orientation))
+    Ok((decoder, orientation, format))
+}
+
+/// Refuses more pixels than the resizer or the memory takes.
+fn too_large(name: &str, width: u32, height: u32, needed: u64, max_bytes: u64) -> Result<()> {
+    if width.max(height) as usize > MAX_EXTENT {
+        refuse!(TooLarge, "{name}: {width} x {height} pixels is too large: reduce it to {MAX_EXTENT} pixels a side");
+    }
+    if needed > max_bytes {
+        let (needed, limit) = (needed.div_ceil(1 << 20), max_bytes >> 20);
+        refuse!(TooLarge, "{name}: {width} x {height} pixels is too large: it needs {needed} MiB of {limit}; reduce it");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

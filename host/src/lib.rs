@@ -7,6 +7,8 @@
 pub mod agreement;
 #[cfg(feature = "lab")]
 pub mod augment;
+#[cfg(feature = "lab")]
+pub mod bench;
 pub mod classes;
 pub mod cli;
 #[cfg(feature = "lab")]
@@ -33,6 +35,10 @@ pub mod predict;
 pub mod quantize;
 #[cfg(feature = "lab")]
 pub mod recipe;
+#[cfg(feature = "lab")]
+pub mod refusal;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "lab")]
 pub mod synthetic;
 #[cfg(feature = "lab")]

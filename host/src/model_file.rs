@@ -5,6 +5,8 @@ use crate::heatmap::Map;
 use anyhow::{Context, Result, ensure};
 use cxr_core::explain;
 use cxr_core::format::{Model, Op};
+use cxr_core::kernels::Kernel;
+use cxr_core::prepared::{Index, Prepared};
 use cxr_core::session::{AbstainReason, Decision, Session};
 use std::path::Path;
 
@@ -15,6 +17,9 @@ pub struct ModelFile {
     /// SHA-256 of the file.
     pub sha256: String,
     bytes: Vec<u8>,
+    /// Filters as the kernel wants them, packed once.
+    packed: Vec<u8>,
+    index: Index,
 }
 
 /// What `core` answers for an image.
@@ -51,13 +56,17 @@ impl ModelFile {
 
     /// Checks bytes, called `name` in messages.
     pub fn new(bytes: Vec<u8>, name: &str) -> Result<Self> {
-        Model::parse(&bytes).with_context(|| format!("{name}: not a usable model; export it again"))?;
-        Ok(Self { name: name.to_owned(), sha256: files::sha256(&bytes), bytes })
+        let model = Model::parse(&bytes).with_context(|| format!("{name}: not a usable model; export it again"))?;
+        let kernel = Kernel::best();
+        let mut packed = vec![0; Prepared::bytes(&model, &kernel)];
+        let index = Prepared::new(&model, kernel, &mut packed)?.index();
+        Ok(Self { name: name.to_owned(), sha256: files::sha256(&bytes), bytes, packed, index })
     }
 
     /// The parsed model, ready to run.
     pub fn engine(&self) -> Result<Engine<'_>> {
-        Ok(Engine { model: Model::parse(&self.bytes)? })
+        let model = Model::parse(&self.bytes)?;
+        Ok(Engine { model, prepared: Prepared::resume(&model, self.index, &self.packed)? })
     }
 
     /// Size of the file in bytes.
@@ -71,11 +80,13 @@ impl ModelFile {
     }
 }
 
-/// `core` on a parsed model; a copy per thread costs nothing.
+/// `core` on a parsed model, with its filters packed for this processor; threads share both.
 #[derive(Clone, Copy)]
 pub struct Engine<'m> {
     /// The model.
     pub model: Model<'m>,
+    /// Its filters.
+    pub prepared: Prepared<'m>,
 }
 
 impl Engine<'_> {
@@ -87,7 +98,7 @@ impl Engine<'_> {
     /// Classifies an image: gray (`width * height` bytes) or interleaved (`* channels`).
     pub fn classify(&self, image: &[u8]) -> Result<Answer> {
         let mut arena = vec![0; self.model.arena_bytes()];
-        let mut session = Session::new(&self.model, &mut arena)?;
+        let mut session = Session::new(&self.model, &mut arena)?.with_prepared(&self.prepared)?;
         self.answer(&mut session, image)
     }
 
@@ -96,7 +107,8 @@ impl Engine<'_> {
         let model = self.model;
         let mut arena = vec![0; model.arena_bytes()];
         let mut maps = vec![0; explain::map_len(&model)];
-        let answer = self.answer(&mut Session::new(&model, &mut arena)?.with_map(&mut maps)?, image)?;
+        let answer =
+            self.answer(&mut Session::new(&model, &mut arena)?.with_prepared(&self.prepared)?.with_map(&mut maps)?, image)?;
         let shape = explain::map_shape(&model);
         let size = [shape.height, shape.width].map(usize::from);
         let map = |class: usize| {
@@ -136,11 +148,29 @@ impl Engine<'_> {
         })
     }
 
+    /// The sum of each channel of the last feature map over its cells: what the refusal head reads.
+    pub fn features(&self, image: &[u8]) -> Result<Vec<i32>> {
+        let dense = self.model.layer_count().checked_sub(1).and_then(|last| self.model.layer(last));
+        let channels = usize::from(dense.context("the model has no layers")?.input.channels);
+        let last = self.model.layer_count().checked_sub(2).context("the model has no feature map")?;
+        let mut arena = vec![0; self.model.arena_bytes()];
+        let mut session = Session::new(&self.model, &mut arena)?.with_prepared(&self.prepared)?;
+        let mut sums = vec![0; channels];
+        for row in image.chunks_exact(self.model.input().row_len()) {
+            session.push_row_observed(row, &mut |layer, _row, values| {
+                if layer == last {
+                    values.iter().enumerate().for_each(|(i, value)| sums[i % channels] += i32::from(*value));
+                }
+            })?;
+        }
+        Ok(sums)
+    }
+
     /// Runs an interleaved image and returns every layer's bytes.
     pub fn observe(&self, image: &[u8]) -> Result<Observed> {
         let model = self.model;
         let mut arena = vec![0; model.arena_bytes()];
-        let mut session = Session::new(&model, &mut arena)?;
+        let mut session = Session::new(&model, &mut arena)?.with_prepared(&self.prepared)?;
         let mut observed = Observed::default();
         for layer in (0..model.layer_count()).filter_map(|i| model.layer(i)) {
             if layer.op != Op::Dense {

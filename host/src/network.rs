@@ -1,14 +1,14 @@
 //! The network as a Burn module, built from a recipe, and its way out as a [`FloatModel`].
 
 use crate::classes::CLASSES;
-use crate::float_model::{FloatLayer, FloatModel};
-use crate::recipe::{BatchNormSpec, Head, Input, LayerSpec, NetworkSpec};
+use crate::float_model::{FloatLayer, FloatModel, Pool, PoolKind};
+use crate::recipe::{BatchNormSpec, ConvSpec, Head, Input, LayerSpec, NetworkSpec};
 use anyhow::{Context, Result};
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::module::{conv2d, max_pool2d};
-use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
+use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,11 +21,12 @@ pub fn pixel_value(pixel: u8) -> f32 {
 /// Convolution without bias, then batch normalisation.
 #[derive(Module, Debug)]
 pub struct ConvBlock {
-    /// `[out, in, kernel, kernel]`.
+    /// `[out, in / groups, kernel, kernel]`.
     weight: Param<Tensor<4>>,
     norm: BatchNorm,
     stride: usize,
     pad: usize,
+    groups: usize,
 }
 
 /// The network. Activations are `[batch, channels, height, width]`.
@@ -49,16 +50,18 @@ impl Network {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut blocks = Vec::new();
         for (layer, shape) in spec.layers.iter().zip(&shapes) {
-            if let LayerSpec::Conv { filters, kernel, stride } = *layer {
-                let fan_in = shape[2] * kernel * kernel;
+            if let Some(ConvSpec { filters, kernel, stride, groups }) = layer.conv(shape[2]) {
+                let inside = shape[2] / groups;
+                let fan_in = inside * kernel * kernel;
                 blocks.push(ConvBlock {
                     weight: Param::from_data(
-                        normal(&mut rng, [filters, shape[2], kernel, kernel], (2.0 / fan_in as f32).sqrt()),
+                        normal(&mut rng, [filters, inside, kernel, kernel], (2.0 / fan_in as f32).sqrt()),
                         device,
                     ),
                     norm: BatchNormConfig::new(filters).with_momentum(norm.momentum).with_epsilon(norm.epsilon).init(device),
                     stride,
                     pad: (kernel - 1) / 2,
+                    groups,
                 });
             }
         }
@@ -82,15 +85,16 @@ impl Network {
         let mut first = true;
         for layer in &self.spec.layers {
             x = match *layer {
-                LayerSpec::Conv { .. } => {
+                LayerSpec::Conv { .. } | LayerSpec::DepthwiseConv { .. } => {
                     let block = blocks.next().expect("one block a convolution");
                     let weight = block.weight.val();
                     let weight = if first { weight.sum_dim(1) } else { weight };
                     first = false;
-                    let options = ConvOptions::new([block.stride; 2], [block.pad; 2], [1, 1], 1);
+                    let options = ConvOptions::new([block.stride; 2], [block.pad; 2], [1, 1], block.groups);
                     relu(block.norm.forward(conv2d(x, weight, None, options)))
                 }
                 LayerSpec::MaxPool { size, stride } => max_pool2d(x, MaxPoolOptions::new([size; 2]).with_stride([stride; 2])),
+                LayerSpec::AveragePool { size, stride } => avg_pool2d(x, AvgPoolOptions::new([size; 2]).with_stride([stride; 2])),
             };
         }
         let features: Tensor<2> = match self.spec.head {
@@ -108,12 +112,17 @@ impl Network {
         for (layer, pair) in self.spec.layers.iter().zip(shapes.windows(2)) {
             let (input, output) = (pair[0], pair[1]);
             layers.push(match *layer {
-                LayerSpec::Conv { kernel, stride, .. } => {
+                LayerSpec::Conv { kernel, stride, .. } | LayerSpec::DepthwiseConv { kernel, stride } => {
                     let block = blocks.next().context("one block a convolution")?;
                     let (weight, bias) = block.fold()?;
-                    FloatLayer::Conv { input, output, kernel, stride, pad: block.pad, weight, bias }
+                    FloatLayer::Conv { input, output, kernel, stride, pad: block.pad, groups: block.groups, weight, bias }
                 }
-                LayerSpec::MaxPool { size, stride } => FloatLayer::MaxPool { input, output, size, stride },
+                LayerSpec::MaxPool { size, stride } => {
+                    FloatLayer::Pool(Pool { kind: PoolKind::Max, input, output, window: [size; 2], stride })
+                }
+                LayerSpec::AveragePool { size, stride } => {
+                    FloatLayer::Pool(Pool { kind: PoolKind::Average, input, output, window: [size; 2], stride })
+                }
             });
         }
         let input = *shapes.last().context("a network needs layers")?;
@@ -183,7 +192,7 @@ mod tests {
         let mut x = image.to_vec();
         for layer in &model.layers {
             x = match layer {
-                FloatLayer::Conv { input: [h, w, c], output: [oh, ow, oc], kernel, stride, pad, weight, bias } => {
+                FloatLayer::Conv { input: [h, w, c], output: [oh, ow, oc], kernel, stride, pad, groups, weight, bias } => {
                     let mut y = Vec::new();
                     for oy in 0..*oh {
                         for ox in 0..*ow {
@@ -194,9 +203,11 @@ mod tests {
                                         let (iy, ix) =
                                             ((oy * stride + ky).wrapping_sub(*pad), (ox * stride + kx).wrapping_sub(*pad));
                                         if iy < *h && ix < *w {
-                                            for i in 0..*c {
-                                                sum +=
-                                                    x[(iy * w + ix) * c + i] * weight[((o * kernel + ky) * kernel + kx) * c + i];
+                                            let inside = c / groups;
+                                            let first = o / (oc / groups) * inside;
+                                            for i in 0..inside {
+                                                sum += x[(iy * w + ix) * c + first + i]
+                                                    * weight[((o * kernel + ky) * kernel + kx) * inside + i];
                                             }
                                         }
                                     }
@@ -207,14 +218,17 @@ mod tests {
                     }
                     y
                 }
-                FloatLayer::MaxPool { input: [_, w, c], output: [oh, ow, _], size, stride } => {
+                FloatLayer::Pool(Pool { kind, input: [_, w, c], output: [oh, ow, _], window: [size, _], stride }) => {
                     let mut y = Vec::new();
                     for oy in 0..*oh {
                         for ox in 0..*ow {
                             for i in 0..*c {
                                 let cells =
                                     (0..size * size).map(|k| x[((oy * stride + k / size) * w + ox * stride + k % size) * c + i]);
-                                y.push(cells.fold(f32::NEG_INFINITY, f32::max));
+                                y.push(match kind {
+                                    PoolKind::Max => cells.fold(f32::NEG_INFINITY, f32::max),
+                                    PoolKind::Average => cells.sum::<f32>() / (size * size) as f32,
+                                });
                             }
                         }
                     }
@@ -232,10 +246,12 @@ mod tests {
         let spec = NetworkSpec {
             head,
             layers: vec![
-                LayerSpec::Conv { filters: 4, kernel: 3, stride: 2 },
+                LayerSpec::Conv { filters: 4, kernel: 3, stride: 2, groups: 1 },
                 LayerSpec::MaxPool { size: 2, stride: 2 },
-                LayerSpec::Conv { filters: 6, kernel: 3, stride: 1 },
-                LayerSpec::Conv { filters: 5, kernel: 1, stride: 2 },
+                LayerSpec::Conv { filters: 6, kernel: 3, stride: 1, groups: 2 },
+                LayerSpec::DepthwiseConv { kernel: 3, stride: 1 },
+                LayerSpec::AveragePool { size: 2, stride: 1 },
+                LayerSpec::Conv { filters: 5, kernel: 1, stride: 2, groups: 1 },
             ],
         };
         let input = Input { height: 32, width: 24, channels: 3 };

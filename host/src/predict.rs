@@ -11,7 +11,7 @@ use std::time::Instant;
 /// Arguments of `host predict`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Images: PNG, JPEG, TIFF or BMP, told by their content.
+    /// Images: PNG, JPEG, TIFF, BMP or DICOM, told by their content.
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// Model file; the shipped models/default.cxr if absent.
@@ -83,6 +83,8 @@ pub(crate) struct Source {
     pub(crate) classes: Vec<String>,
     /// Top probability under which verdicts are withheld.
     pub(crate) abstain_below: f32,
+    /// Score above which a picture is refused, if the model can tell.
+    pub(crate) refuse_above: Option<f32>,
 }
 
 impl Source {
@@ -94,6 +96,7 @@ impl Source {
             sha256: file.sha256.clone(),
             classes: (0..model.class_count()).map(|class| model.class_name(class).to_owned()).collect(),
             abstain_below: model.abstain_below(),
+            refuse_above: model.refusal().map(|head| head.refuse_above()),
         }
     }
 
@@ -140,7 +143,7 @@ pub(crate) fn likeliest(probabilities: &[f32]) -> usize {
 }
 
 impl Prediction {
-    /// What `predict --json` and `device --json` print.
+    /// What `predict --json`, `device --json` and the server answer.
     pub(crate) fn to_json(&self, source: &Source) -> Value {
         let class = |k: usize| source.class(k);
         let probabilities: Map<String, Value> =
@@ -155,6 +158,8 @@ impl Prediction {
             "logits": self.answer.logits,
             "abstained": self.answer.class.is_none(),
             "reason": self.answer.reason,
+            "refusal_score": self.answer.refusal_score,
+            "refuse_above": source.refuse_above,
             "milliseconds": self.milliseconds,
         });
         if let Some(path) = &self.heatmap {
@@ -171,6 +176,11 @@ impl Prediction {
         }
         match (self.answer.class, &self.answer.reason) {
             (Some(class), _) => println!("  verdict: {}", source.class(class)),
+            (None, Some(reason)) if reason == "out_of_distribution" => println!(
+                "  no verdict: this does not look like a frontal chest X-ray (score {:.1}, refused above {:.1})",
+                self.answer.refusal_score.unwrap_or(f32::NAN),
+                source.refuse_above.unwrap_or(f32::NAN)
+            ),
             (None, reason) => println!(
                 "  no verdict: {} (the top probability must reach {:.1} %)",
                 reason.as_deref().unwrap_or("withheld").replace('_', " "),
@@ -194,8 +204,6 @@ fn bar(share: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::bundle::Bundle;
-    use crate::export::random::{FIXTURE, network, smooth};
 
     #[test]
     fn bars_are_proportional() {
@@ -203,8 +211,11 @@ mod tests {
         assert_eq!(bar(0.5).chars().count(), 12);
     }
 
+    #[cfg(feature = "lab")]
     #[test]
     fn json_has_the_documented_fields_and_bad_images_are_refused() {
+        use crate::export::bundle::Bundle;
+        use crate::export::random::{FIXTURE, network, smooth};
         let folder = tempfile::tempdir().unwrap();
         let bundle = Bundle::random(network(1, [256, 256, 3], &FIXTURE), 1).unwrap();
         let file = ModelFile::new(bundle.cxr, "m").unwrap();
@@ -237,6 +248,8 @@ mod tests {
                 "model_sha256",
                 "probabilities",
                 "reason",
+                "refusal_score",
+                "refuse_above",
                 "sha256"
             ]
         );

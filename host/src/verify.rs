@@ -167,8 +167,9 @@ pub fn compare(prefix: &Path, sources: &[Source]) -> Result<Report> {
         .filter_map(|i| model.layer(i).map(|layer| (i, layer)))
         .map(|(i, layer)| {
             let kind = match layer.op {
-                Op::Conv2d(_) => Kind::Conv,
-                Op::MaxPool2d(_) => Kind::MaxPool,
+                Op::Conv2d(_) | Op::DepthwiseConv2d(_) => Kind::Conv,
+                Op::MaxPool2d(_) | Op::GlobalMaxPool2d => Kind::MaxPool,
+                Op::AveragePool2d(_) | Op::GlobalAveragePool2d => Kind::AveragePool,
                 _ => Kind::Dense,
             };
             let shape = [layer.output.height, layer.output.width, layer.output.channels].map(usize::from);
@@ -301,6 +302,7 @@ mod tests {
     use super::*;
     use crate::export::bundle::Bundle;
     use crate::export::random::{FIXTURE, Step, network};
+    use crate::float_model::PoolKind;
 
     /// Exports a random network and compares it; returns the report.
     fn random_net(seed: u64, input: [usize; 3], steps: &[Step]) -> Report {
@@ -312,11 +314,16 @@ mod tests {
 
     #[test]
     fn core_equals_tract_on_random_networks() {
-        let shapes: [(&[Step], [usize; 3]); 4] = [
+        let (max, mean) = (PoolKind::Max, PoolKind::Average);
+        let shapes: [(&[Step], [usize; 3]); 8] = [
             (&FIXTURE, [64, 64, 3]),
-            (&[Step::Conv(8, 3, 1), Step::MaxPool(2, 2), Step::Conv(16, 3, 1), Step::MaxPool(2, 2)], [32, 48, 3]),
+            (&[Step::Conv(8, 3, 1), Step::Pool(max, 2, 2), Step::Conv(16, 3, 1), Step::Pool(max, 2, 2)], [32, 48, 3]),
             (&[Step::Conv(8, 3, 2), Step::Conv(8, 3, 2), Step::Conv(16, 3, 1)], [45, 31, 3]),
-            (&[Step::Conv(16, 7, 2), Step::MaxPool(3, 2), Step::Conv(8, 1, 2)], [40, 40, 1]),
+            (&[Step::Conv(16, 7, 2), Step::Pool(max, 3, 2), Step::Conv(8, 1, 2)], [40, 40, 1]),
+            (&[Step::Conv(8, 3, 2), Step::Depthwise(3, 1), Step::Conv(12, 1, 1), Step::Depthwise(5, 2)], [33, 40, 3]),
+            (&[Step::Conv(12, 3, 2), Step::Grouped(24, 3, 1, 4), Step::Pool(mean, 2, 2), Step::Grouped(6, 3, 2, 3)], [48, 37, 3]),
+            (&[Step::Conv(10, 3, 1), Step::Pool(mean, 3, 2), Step::Conv(7, 3, 1), Step::Global(mean)], [31, 28, 3]),
+            (&[Step::Conv(8, 3, 2), Step::Pool(mean, 3, 1), Step::Global(max)], [24, 24, 2]),
         ];
         for (seed, (steps, input)) in shapes.into_iter().enumerate() {
             let report = random_net(seed as u64 + 1, input, steps);

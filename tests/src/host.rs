@@ -17,7 +17,7 @@ pub struct Run {
 }
 
 /// The binary: `CXR_HOST`, or the one beside the running test's folder (`target/release/host`).
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("CXR_HOST") {
         return path.into();
     }

@@ -1,8 +1,11 @@
 //! Helpers of the tests in `tests/`, which drive the built `host` in temporary folders.
 
+pub mod browser;
 pub mod data;
 pub mod golden;
 pub mod host;
+pub mod http;
+pub mod server;
 
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Cortex-M4F and M7F, the firmware's target.
-const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
+pub const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
 
 /// Targets that cxr-core must build for: no standard library, with and without a floating-point unit.
 const NO_STD: [&str; 2] = [CORTEX_M4F, "riscv32imc-unknown-none-elf"];
@@ -59,4 +59,13 @@ pub fn no_std(workspace: &Workspace) -> Result<()> {
         run(Toolchain::find(workspace, target)?.cargo(workspace, "build", "cxr-core", target))?;
     }
     Ok(())
+}
+
+/// Builds a package's static library or image for a bare-metal target; returns the folder that holds it.
+pub fn build(workspace: &Workspace, package: &str, target: &str, features: &[&str]) -> Result<PathBuf> {
+    let toolchain = Toolchain::find(workspace, target)?;
+    let mut cargo = toolchain.cargo(workspace, "build", package, target);
+    cargo.args(features.iter().flat_map(|feature| ["--features", feature]));
+    run(cargo)?;
+    Ok(toolchain.folder(workspace).join(target).join("release"))
 }

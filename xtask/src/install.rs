@@ -29,6 +29,11 @@ pub fn qemu(workspace: &Workspace) -> Result<()> {
     debian(workspace, &["qemu-system-arm", "qemu-system-misc"], || have("qemu-system-arm") && have("qemu-system-riscv32"))
 }
 
+/// QEMU for RISC-V.
+pub fn qemu_riscv(workspace: &Workspace) -> Result<()> {
+    debian(workspace, &["qemu-system-misc"], || have("qemu-system-riscv32"))
+}
+
 /// rustfmt or clippy, which a minimal rustup profile leaves out.
 pub fn component(workspace: &Workspace, name: &str, subcommand: &str) -> Result<()> {
     if output(workspace.cargo(&format!("{subcommand} --version"))).is_ok() {
@@ -77,4 +82,33 @@ pub fn python(workspace: &Workspace) -> Result<PathBuf> {
     run(pip)?;
     fs::write(&stamp, text)?;
     Ok(interpreter)
+}
+
+/// axe-core for the tests of the page, and its SHA-256: what the npm registry has under this version.
+const AXE: (&str, &str) = ("4.14.1", "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c");
+
+/// Chromium with its driver, and axe-core in the target directory; returns axe-core's script.
+pub fn browser(workspace: &Workspace) -> Result<PathBuf> {
+    debian(workspace, &["chromium", "chromium-driver", "fonts-dejavu-core"], || have("chromium") && have("chromedriver"))?;
+    let (version, sha256) = AXE;
+    let folder = workspace.target.join("axe-core").join(version);
+    let script = folder.join("package/axe.min.js");
+    let is_right = || {
+        let mut check = workspace.command("sha256sum");
+        check.arg(&script);
+        script.is_file() && output(check).is_ok_and(|line| line.starts_with(sha256))
+    };
+    if is_right() {
+        return Ok(script);
+    }
+    debian(workspace, &["npm"], || have("npm"))?;
+    fs::create_dir_all(&folder)?;
+    let mut npm = workspace.command("npm");
+    npm.args(["pack", "--silent", &format!("axe-core@{version}"), "--pack-destination"]).arg(&folder);
+    run(npm)?;
+    let mut tar = workspace.command("tar");
+    tar.arg("-xzf").arg(folder.join(format!("axe-core-{version}.tgz"))).arg("-C").arg(&folder).arg("package/axe.min.js");
+    run(tar)?;
+    ensure!(is_right(), "{}: not the axe-core {version} that was reviewed", script.display());
+    Ok(script)
 }

@@ -1,10 +1,15 @@
 //! `cargo xtask`: installs what a bare machine lacks, then builds and tests everything.
 
 mod bare_metal;
+mod bench;
+mod capi;
 mod firmware;
+mod fuzz;
 mod install;
+mod no_panic;
 mod shell;
 mod steps;
+mod targets;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -26,6 +31,16 @@ enum Task {
         #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
         only: Vec<steps::Step>,
     },
+    /// Fuzz the parser and the session of cxr-core.
+    Fuzz {
+        /// Time for each of the two.
+        #[arg(long, default_value_t = 600)]
+        seconds: u32,
+    },
+    /// Count instructions on the boards that QEMU emulates: layers, the default network; every hash must be the host's.
+    Bench(bench::Options),
+    /// Write core/capi/include/cxr.h from the sources of the C interface.
+    Header,
     /// Build the firmware of every board, run those that QEMU emulates, report what they take; fails over budget.
     Firmware(firmware::Args),
 }
@@ -45,6 +60,9 @@ fn run() -> Result<()> {
     let workspace = shell::Workspace::locate()?;
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
+        Task::Fuzz { seconds } => fuzz::test(&workspace, seconds),
+        Task::Bench(options) => bench::bench(&workspace, &options),
+        Task::Header => capi::write_header(&workspace),
         Task::Firmware(args) => firmware::firmware(&workspace, &args),
     }
 }

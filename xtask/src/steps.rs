@@ -1,15 +1,19 @@
 //! The steps of `cargo xtask test`.
 //!
-//! Burn and tract take most of the time: they are compiled once, for release, by `build`, whose package selection
-//! and features the test steps repeat; clippy needs their metadata only. Only cxr-core is also tested unoptimised.
+//! Burn and tract take most of the time: they are compiled once, for release, with cxr-host alone. Cargo unites the
+//! features that all selected packages ask of a dependency, so tools for tests beside cxr-host would compile Burn again;
+//! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, run};
-use crate::{bare_metal, firmware, install};
+use crate::{bare_metal, bench, capi, firmware, fuzz, install, no_panic, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
+
+/// The packages beside cxr-host that have tests.
+const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -22,8 +26,22 @@ pub enum Step {
     NoStd,
     /// The firmware of every board: lints, budget, self-test, verdicts and faults over a serial line under QEMU.
     Firmware,
+    /// NEON, sdot and WebAssembly's kernels, tested under QEMU and in node: the same bytes and verdict as here.
+    Targets,
+    /// Every kernel against the definition, on the boards that QEMU emulates.
+    Kernels,
+    /// Instruction counts there have not grown beyond tests/instructions.json.
+    Instructions,
+    /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
+    C,
+    /// No public function of cxr-core links a panic on a Cortex-M4.
+    NoPanic,
+    /// A minute of fuzzing the parser and the session.
+    Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
+    /// The description of the server's interface is valid OpenAPI 3.1.
+    Openapi,
     /// Clippy, warnings are errors.
     Clippy,
     /// The release build, `host` among it.
@@ -46,19 +64,37 @@ impl Step {
             Self::Core => run(workspace.cargo("test --package cxr-core")),
             Self::NoStd => bare_metal::no_std(workspace),
             Self::Firmware => firmware::test(workspace),
+            Self::Targets => targets::test(workspace),
+            Self::Kernels => bench::kernels(workspace),
+            Self::Instructions => bench::gate(workspace),
+            Self::C => capi::test(workspace),
+            Self::NoPanic => no_panic::test(workspace),
+            Self::Fuzz => fuzz::test(workspace, 30),
             Self::Onnx => onnx(workspace),
+            Self::Openapi => {
+                let mut check = workspace.command(install::python(workspace)?);
+                check.args(["scripts/check_openapi.py", "host/assets/openapi.json"]);
+                run(check)
+            }
             Self::Clippy => {
                 install::component(workspace, "clippy", "clippy")?;
                 run(workspace.cargo("clippy --release --all-targets -- -D warnings"))
             }
-            Self::Build => run(workspace.cargo("build --release")),
-            Self::Unit => run(workspace.cargo("test --release --lib --bins")),
-            Self::Doc => run(workspace.cargo("test --release --doc")),
+            Self::Build => run(workspace.cargo("build --release --package cxr-host")),
+            Self::Unit => {
+                run(workspace.cargo("test --release --package cxr-host --lib --bins"))?;
+                run(workspace.cargo(&format!("test --release --lib --bins {OTHERS}")))
+            }
+            Self::Doc => {
+                run(workspace.cargo("test --release --package cxr-host --doc"))?;
+                run(workspace.cargo("test --release --package cxr-core --package cxr-protocol --doc"))
+            }
             Self::Integration => {
-                run(workspace.cargo("build --release"))?;
+                run(workspace.cargo("build --release --package cxr-host"))?;
                 let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
-                let mut tests = workspace.cargo("test --release --test *");
+                let mut tests = workspace.cargo(&format!("test --release --test * {OTHERS}"));
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
+                tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }
         }

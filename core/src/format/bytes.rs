@@ -12,12 +12,18 @@ pub const fn i8_at(b: &[u8], at: usize) -> i8 {
 
 #[inline(always)]
 pub const fn u16_at(b: &[u8], at: usize) -> u16 {
-    if b.len() >= 2 && at <= b.len() - 2 { u16::from_le_bytes([b[at], b[at + 1]]) } else { 0 }
+    match b.split_at_checked(at) {
+        Some((_, [b0, b1, ..])) => u16::from_le_bytes([*b0, *b1]),
+        _ => 0,
+    }
 }
 
 #[inline(always)]
 pub const fn u32_at(b: &[u8], at: usize) -> u32 {
-    if b.len() >= 4 && at <= b.len() - 4 { u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]]) } else { 0 }
+    match b.split_at_checked(at) {
+        Some((_, [b0, b1, b2, b3, ..])) => u32::from_le_bytes([*b0, *b1, *b2, *b3]),
+        _ => 0,
+    }
 }
 
 #[inline(always)]

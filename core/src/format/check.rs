@@ -1,6 +1,6 @@
 //! What a layer, the gray weights and the refusal head must satisfy.
 
-use super::bytes::{f32_at, u8_at, u32_at, window_at};
+use super::bytes::{f32_at, i8_at, u8_at, u16_at, u32_at, window_at};
 use super::parse::{MAX_ROW, invalid};
 use super::{Layer, Model, OP_DENSE, OP_GLOBAL_MAX_POOL_2D, Op, filter_len, header, record, refusal, scale_count, weights_len};
 use crate::error::Error;
@@ -113,9 +113,10 @@ const fn magnitude(layer: &Layer<'_>, c: usize) -> Option<i64> {
         // A sum that needs more than 2^32 terms is refused as too large.
         _ => return Some(if taps > 1 << 24 { u32::MAX as i64 } else { taps as i64 }),
     };
+    let weights = layer.weights;
     let (mut sum, mut at, mut tap) = (0i64, first, 0);
-    while at < end {
-        let w = layer.weights[at] as i8 as i64;
+    while at < end && at < weights.len() {
+        let w = weights[at] as i8 as i64;
         if tap >= taps && w != 0 {
             return None;
         }
@@ -150,11 +151,10 @@ pub const fn gray(model: &Model<'_>) -> Result<(), Error> {
         while 2 * tap < stride {
             let (mut sum, mut i) = (0i32, 0);
             while tap < taps && i < channels {
-                sum += first.weights[c * filter + tap * channels + i] as i8 as i32;
+                sum += i8_at(first.weights, c * filter + tap * channels + i) as i32;
                 i += 1;
             }
-            let at = c * stride + 2 * tap;
-            if i16::from_le_bytes([gray[at], gray[at + 1]]) as i32 != sum {
+            if u16_at(gray, c * stride + 2 * tap) as i16 as i32 != sum {
                 return invalid(header::GRAY, "gray weights (they are not the sums of the first layer's weights)");
             }
             tap += 1;

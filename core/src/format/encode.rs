@@ -9,6 +9,21 @@ use crate::plan;
 use crate::shape::{Padding, Shape, Window2d};
 
 /// A layer to write. Its input shape is the output of the one before.
+///
+/// ```
+/// use cxr_core::{format::{LayerSpec, Op}, shape::Shape};
+/// let dense = LayerSpec {
+///     op: Op::Dense,
+///     output: Shape::new(1, 1, 2),
+///     input_zero_point: 0,
+///     output_zero_point: 0,
+///     groups: 1,
+///     weights: &[1, -1, 2, -2],
+///     bias: &[0, 5],
+///     scales: &[0.5, 0.25],
+/// };
+/// assert_eq!(dense.weights.len(), 2 * 2);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LayerSpec<'a> {
     /// Operator.
@@ -31,6 +46,31 @@ pub struct LayerSpec<'a> {
 }
 
 /// A model to write.
+///
+/// ```
+/// # use cxr_core::format::{LayerSpec, Op};
+/// use cxr_core::{format::ModelSpec, shape::Shape};
+/// # let dense = LayerSpec {
+/// #     op: Op::Dense,
+/// #     output: Shape::new(1, 1, 2),
+/// #     input_zero_point: 0,
+/// #     output_zero_point: 0,
+/// #     groups: 1,
+/// #     weights: &[1, -1, 2, -2],
+/// #     bias: &[0, 5],
+/// #     scales: &[0.5, 0.25],
+/// # };
+/// let spec = ModelSpec {
+///     input: Shape::new(2, 1, 1),
+///     layers: &[dense],
+///     class_names: &["yes", "no"],
+///     metadata: "{}",
+///     temperature: 1.0,
+///     abstain_below: 0.0,
+///     refusal: None,
+/// };
+/// assert_eq!(spec.layers.len(), 1);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ModelSpec<'a> {
     /// Shape of the input image.
@@ -63,6 +103,31 @@ fn gray_layer<'s>(spec: &ModelSpec<'s>) -> Option<&'s LayerSpec<'s>> {
 }
 
 /// Length of the encoded file, in bytes.
+///
+/// ```
+/// # use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, encode, encoded_len};
+/// # use cxr_core::shape::Shape;
+/// # let dense = LayerSpec {
+/// #     op: Op::Dense,
+/// #     output: Shape::new(1, 1, 2),
+/// #     input_zero_point: 0,
+/// #     output_zero_point: 0,
+/// #     groups: 1,
+/// #     weights: &[1, -1, 2, -2],
+/// #     bias: &[0, 5],
+/// #     scales: &[0.5, 0.25],
+/// # };
+/// # let spec = ModelSpec {
+/// #     input: Shape::new(2, 1, 1),
+/// #     layers: &[dense],
+/// #     class_names: &["yes", "no"],
+/// #     metadata: "{}",
+/// #     temperature: 1.0,
+/// #     abstain_below: 0.0,
+/// #     refusal: None,
+/// # };
+/// assert_eq!(encoded_len(&spec) % 16, 0);
+/// ```
 pub fn encoded_len(spec: &ModelSpec<'_>) -> usize {
     let mut input = spec.input;
     let mut blobs = gray_layer(spec).map_or(0, |l| align(gray_len(l.op, l.output)));
@@ -75,6 +140,34 @@ pub fn encoded_len(spec: &ModelSpec<'_>) -> usize {
 }
 
 /// Writes the file into `out` and returns its length.
+///
+/// ```
+/// # use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, encode, encoded_len};
+/// # use cxr_core::shape::Shape;
+/// # let dense = LayerSpec {
+/// #     op: Op::Dense,
+/// #     output: Shape::new(1, 1, 2),
+/// #     input_zero_point: 0,
+/// #     output_zero_point: 0,
+/// #     groups: 1,
+/// #     weights: &[1, -1, 2, -2],
+/// #     bias: &[0, 5],
+/// #     scales: &[0.5, 0.25],
+/// # };
+/// # let spec = ModelSpec {
+/// #     input: Shape::new(2, 1, 1),
+/// #     layers: &[dense],
+/// #     class_names: &["yes", "no"],
+/// #     metadata: "{}",
+/// #     temperature: 1.0,
+/// #     abstain_below: 0.0,
+/// #     refusal: None,
+/// # };
+/// let mut file = [0; 512];
+/// let len = encode(&spec, &mut file)?;
+/// assert_eq!(Model::parse(&file[..len])?.class_name(1), "no");
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::BufferTooSmall`], or whatever [`Model::parse`] says of the result: what would not run is not written.
@@ -202,7 +295,8 @@ impl Writer<'_> {
         let len = gray_len(first.op, first.output);
         let stride = len / (first.output.channels as usize).max(1);
         let filters = first.weights.chunks_exact(taps.max(1)).flat_map(|filter| {
-            let sums = filter.chunks_exact(input.channels as usize).map(|cell| cell.iter().map(|w| i16::from(*w)).sum::<i16>());
+            let sums =
+                filter.chunks_exact((input.channels as usize).max(1)).map(|cell| cell.iter().map(|w| i16::from(*w)).sum::<i16>());
             sums.flat_map(i16::to_le_bytes).chain(core::iter::repeat(0)).take(stride)
         });
         self.append(filters, len)

@@ -11,6 +11,13 @@ use crate::shape::Shape;
 ///
 /// where `feature[c]` is the sum of channel `c` over the cells of the map. A linear score, a Mahalanobis distance
 /// (rows that whiten, coefficients of 1) and a trained quadratic discriminant are all of this form.
+///
+/// ```
+/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+/// let head = model.refusal().expect("the shipped model has one");
+/// assert_eq!(head.rows(), 1 + 128);
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'a> {
     bytes: &'a [u8],
@@ -20,6 +27,13 @@ pub struct Refusal<'a> {
 }
 
 /// A refusal head to write; see [`Refusal`] for what the numbers mean. All rows have the same length.
+///
+/// ```
+/// use cxr_core::format::RefusalSpec;
+/// // score = 0.5 * (feature[0] - feature[1] - 3)
+/// let head = RefusalSpec { coefficients: &[1.0], scales: &[0.5], bias: &[-3], weights: &[1, -1], refuse_above: 10.0 };
+/// assert_eq!(head.weights.len(), 2);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RefusalSpec<'a> {
     /// Coefficients, one a row.
@@ -76,32 +90,74 @@ impl<'a> Refusal<'a> {
     }
 
     /// Rows: one linear, the others squared.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # let head = model.refusal().expect("the shipped model has one");
+    /// assert!(head.rows() > 0);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn rows(&self) -> usize {
         self.rows
     }
 
     /// Coefficient of row `j`.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # let head = model.refusal().expect("the shipped model has one");
+    /// assert_eq!(head.coefficient(0), 1.0);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn coefficient(&self, j: usize) -> f32 {
         f32_at(self.bytes, 4 * j)
     }
 
     /// Scale of row `j`.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # let head = model.refusal().expect("the shipped model has one");
+    /// assert!(head.scale(0) > 0.0);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn scale(&self, j: usize) -> f32 {
         f32_at(self.bytes, 4 * (self.rows + j))
     }
 
     /// Bias of row `j`.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # let head = model.refusal().expect("the shipped model has one");
+    /// assert_ne!(head.bias(0), 0);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn bias(&self, j: usize) -> i64 {
         let at = 8 * (self.rows + j);
         u32_at(self.bytes, at) as i64 | (u32_at(self.bytes, at + 4) as i32 as i64) << 32
     }
 
     /// Weight of channel `c` in row `j`.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # let head = model.refusal().expect("the shipped model has one");
+    /// assert!((0..128).any(|c| head.weight(0, c) != 0));
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn weight(&self, j: usize, c: usize) -> i16 {
         u16_at(self.bytes, 16 * self.rows + 2 * (j * self.features + c)) as i16
     }
 
     /// Score above which a picture is refused; so is one whose score is not a number.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # let head = model.refusal().expect("the shipped model has one");
+    /// assert!(head.refuse_above().is_finite());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn refuse_above(&self) -> f32 {
         self.above
     }
@@ -109,6 +165,14 @@ impl<'a> Refusal<'a> {
     /// The score of a picture: higher is less like the training images.
     ///
     /// `features`: the sum of the int8 values of each channel of the last feature map.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # let head = model.refusal().expect("the shipped model has one");
+    /// // A feature map of nothing but zeros is not what X-rays give.
+    /// assert!(head.score([0; 128].into_iter()) > head.refuse_above());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub fn score(&self, features: impl Iterator<Item = i32> + Clone) -> f32 {
         let mut score = 0.0;
         for j in 0..self.rows {

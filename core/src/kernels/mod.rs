@@ -3,7 +3,56 @@
 //! A kernel computes one output row from the input rows under its window, padding already in place. Every
 //! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had.
 
+#[cfg(cortex_m3)]
+#[allow(unsafe_code)]
+pub mod armv7m;
+#[cfg(any(cortex_m3, cortex_m_dsp))]
+#[allow(unsafe_code)]
+mod columns;
+#[cfg(cortex_m_dsp)]
+#[allow(unsafe_code)]
+pub mod dsp;
+#[cfg(cortex_m_mve)]
+#[allow(unsafe_code)]
+pub mod mve;
+pub mod pack;
 pub mod scalar;
+
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx512;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod avx_vnni;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[allow(unsafe_code)]
+mod neon;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+#[allow(unsafe_code)]
+mod simd;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[allow(unsafe_code)]
+mod simd128;
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+#[allow(unsafe_code)]
+mod winograd;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+#[allow(unsafe_code)]
+mod x86;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 /// Weights, biases and scales of the output channels of one layer.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +65,8 @@ pub struct Filters<'a> {
     pub scales: &'a [u8],
     /// Zero point of the output.
     pub zero_point: i8,
+    /// The same, packed by the kernel that runs them ([`Kernel::pack`]); empty where they are not.
+    pub packed: &'a [u8],
 }
 
 /// Arguments of a convolution over one output row.
@@ -92,6 +143,9 @@ pub struct DepthwiseRow<'a> {
     pub channels: usize,
 }
 
+/// Packs the filters of a layer into a buffer; returns the bytes written.
+type Pack = fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize;
+
 /// The inner loops of one instruction set.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
@@ -100,6 +154,8 @@ pub struct Kernel {
     pub(crate) gray_row: fn(&GrayRow<'_>, &mut [i8]),
     pub(crate) depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
     pub(crate) dot: fn(&[i8], &[u8]) -> i32,
+    /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
+    pub(crate) pack: Option<Pack>,
 }
 
 impl Kernel {
@@ -110,21 +166,82 @@ impl Kernel {
         gray_row: scalar::gray_row,
         depthwise_row: scalar::depthwise_row,
         dot: scalar::dot,
+        pack: None,
+    };
+
+    /// Armv7-M without the DSP extension: Cortex-M3.
+    #[cfg(cortex_m3)]
+    pub const ARMV7M: Self = Self {
+        name: "armv7m",
+        conv_row: armv7m::conv_row,
+        gray_row: armv7m::gray_row,
+        depthwise_row: armv7m::depthwise_row,
+        dot: scalar::dot,
+        pack: None,
     };
 
     /// The fastest kernel that this processor has.
     pub fn best() -> Self {
-        Self::SCALAR
+        Self::available().next().unwrap_or(Self::SCALAR)
     }
 
     /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
     pub fn available() -> impl Iterator<Item = Self> {
-        core::iter::once(Self::SCALAR)
+        let faster = [
+            #[cfg(cortex_m_mve)]
+            Self::mve(),
+            #[cfg(cortex_m_dsp)]
+            Self::dsp(),
+            #[cfg(cortex_m3)]
+            Some(Self::ARMV7M),
+            None,
+        ];
+        faster.into_iter().flatten().chain(vector_kernels()).chain(core::iter::once(Self::SCALAR))
+    }
+
+    /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
+    #[cfg(cortex_m_dsp)]
+    pub fn dsp() -> Option<Self> {
+        dsp::is_available().then_some(Self {
+            name: "dsp",
+            conv_row: dsp::conv_row,
+            gray_row: dsp::gray_row,
+            depthwise_row: dsp::depthwise_row,
+            dot: dsp::dot,
+            pack: None,
+        })
+    }
+
+    /// Helium, Arm's M-profile vectors: Cortex-M55 and its successors, where start-up code enabled them (`CPACR`).
+    #[cfg(cortex_m_mve)]
+    pub fn mve() -> Option<Self> {
+        mve::is_available().then_some(Self {
+            name: "mve",
+            conv_row: mve::conv_row,
+            gray_row: mve::gray_row,
+            depthwise_row: mve::depthwise_row,
+            dot: mve::dot,
+            pack: None,
+        })
     }
 
     /// Name of the instruction set.
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Bytes that these filters take when packed, 0 where the kernel reads them as they are.
+    pub fn packed_len(&self, shape: &pack::Shape, filters: &Filters<'_>) -> usize {
+        self.pack(shape, filters, &mut [])
+    }
+
+    /// Packs filters for this kernel, once, so that it need not at every row; the bytes taken, which are written only
+    /// if `out` is that long.
+    pub fn pack(&self, shape: &pack::Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
+        match self.pack {
+            Some(pack) if shape.is_covered_by(filters) => pack(shape, filters, out),
+            _ => 0,
+        }
     }
 
     /// One output row of a convolution; `out` is `width * channels` long.
@@ -149,5 +266,37 @@ impl Kernel {
     #[inline]
     pub fn dot(&self, values: &[i8], weights: &[u8]) -> i32 {
         (self.dot)(values, weights)
+    }
+}
+
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use neon::available as vector_kernels;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use simd128::available as vector_kernels;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+use x86::available as vector_kernels;
+
+#[cfg(not(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
+fn vector_kernels() -> impl Iterator<Item = Kernel> {
+    core::iter::empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_gives_the_bytes_of_the_definition() {
+        Kernel::available().for_each(|kernel| testing::check(&kernel));
+    }
+
+    #[test]
+    fn the_best_kernel_comes_first_and_the_definition_last() {
+        assert_eq!(Kernel::available().next().map(|k| k.name()), Some(Kernel::best().name()));
+        assert_eq!(Kernel::available().last().map(|k| k.name()), Some("scalar"));
     }
 }

@@ -8,10 +8,10 @@ const BLOCK: usize = 4;
 
 /// One output row of a convolution; `out` is `width * channels` long.
 pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    let (taps, stride) = (args.taps(), args.filter_stride());
-    for (x, pixel) in out.chunks_exact_mut(args.channels).enumerate() {
+    let (taps, stride, span) = (args.taps(), args.filter_stride(), args.span.max(1));
+    for (x, pixel) in out.chunks_exact_mut(args.channels.max(1)).enumerate() {
         let at = x * args.step;
-        let mut weights = args.filters.weights.chunks_exact(BLOCK * stride);
+        let mut weights = args.filters.weights.chunks_exact((BLOCK * stride).max(1));
         let mut requantizer = Requantizer::new(&args.filters);
         let mut blocks = pixel.chunks_exact_mut(BLOCK);
         for (block, weights) in (&mut blocks).zip(&mut weights) {
@@ -19,10 +19,10 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
                 *q = requantizer.next(sum);
             }
         }
-        for (q, weights) in blocks.into_remainder().iter_mut().zip(weights.remainder().chunks_exact(stride)) {
+        for (q, weights) in blocks.into_remainder().iter_mut().zip(weights.remainder().chunks_exact(stride.max(1))) {
             let windows = args.rows.iter().map(|row| row.get(at..at + args.span).unwrap_or(&[]));
             let weights = weights.get(..taps).unwrap_or(&[]);
-            *q = requantizer.next(windows.zip(weights.chunks_exact(args.span)).map(|(window, w)| dot(window, w)).sum());
+            *q = requantizer.next(windows.zip(weights.chunks_exact(span)).map(|(window, w)| dot(window, w)).sum());
         }
     }
 }
@@ -33,9 +33,9 @@ fn sums(args: &ConvRow<'_>, at: usize, stride: usize, weights: &[u8]) -> [i32; B
     let (w0, rest) = weights.split_at_checked(stride).unwrap_or_default();
     let (w1, rest) = rest.split_at_checked(stride).unwrap_or_default();
     let (w2, w3) = rest.split_at_checked(stride).unwrap_or_default();
-    let mut sums = [0; BLOCK];
-    let spans = w0.chunks_exact(args.span).zip(w1.chunks_exact(args.span));
-    let spans = spans.zip(w2.chunks_exact(args.span)).zip(w3.chunks_exact(args.span));
+    let (mut sums, span) = ([0; BLOCK], args.span.max(1));
+    let spans = w0.chunks_exact(span).zip(w1.chunks_exact(span));
+    let spans = spans.zip(w2.chunks_exact(span)).zip(w3.chunks_exact(span));
     for (row, (((w0, w1), w2), w3)) in args.rows.iter().zip(spans) {
         let window = row.get(at..at + args.span).unwrap_or(&[]);
         for ((((x, w0), w1), w2), w3) in window.iter().zip(w0).zip(w1).zip(w2).zip(w3) {
@@ -51,13 +51,13 @@ fn sums(args: &ConvRow<'_>, at: usize, stride: usize, weights: &[u8]) -> [i32; B
 
 /// One output row of the first convolution of a gray image; `out` is `width * channels` long.
 pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    let stride = args.filter_stride();
-    for (x, pixel) in out.chunks_exact_mut(args.channels).enumerate() {
+    let (stride, span) = (args.filter_stride().max(1), (2 * args.span).max(1));
+    for (x, pixel) in out.chunks_exact_mut(args.channels.max(1)).enumerate() {
         let at = x * args.step;
         let mut requantizer = Requantizer::new(&args.filters);
         for (q, weights) in pixel.iter_mut().zip(args.filters.weights.chunks_exact(stride)) {
             let mut sum = 0;
-            for (row, weights) in args.rows.iter().zip(weights.chunks_exact(2 * args.span)) {
+            for (row, weights) in args.rows.iter().zip(weights.chunks_exact(span)) {
                 let window = row.get(at..at + args.span).unwrap_or(&[]);
                 for (x, w) in window.iter().zip(weights.chunks_exact(2)) {
                     sum += i32::from(*x) * i32::from(i16_le(w));
@@ -70,21 +70,28 @@ pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
 
 /// One output row of a depthwise convolution; `out` is `width * channels` long.
 pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
-    for (x, pixel) in out.chunks_exact_mut(args.channels).enumerate() {
+    let channels = args.channels.max(1);
+    for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
         let mut requantizer = Requantizer::new(&args.filters);
         for (channel, q) in pixel.iter_mut().enumerate() {
-            let at = x * args.step + channel;
-            let mut weights = args.filters.weights.iter().skip(channel).step_by(args.channels);
-            let mut sum = 0;
-            for row in args.rows {
-                let column = row.get(at..).unwrap_or(&[]).iter().step_by(args.channels).take(args.kernel_width);
-                for (x, w) in column.zip(&mut weights) {
-                    sum += i32::from(*x) * i32::from(*w as i8);
-                }
-            }
-            *q = requantizer.next(sum);
+            *q = requantizer.next(depthwise_sum(args, x, channel));
         }
     }
+}
+
+/// Sum of products of one output of a depthwise convolution.
+#[inline(always)]
+pub fn depthwise_sum(args: &DepthwiseRow<'_>, x: usize, channel: usize) -> i32 {
+    let (at, channels) = (x * args.step + channel, args.channels.max(1));
+    let mut weights = args.filters.weights.iter().skip(channel).step_by(channels);
+    let mut sum = 0;
+    for row in args.rows {
+        let column = row.get(at..).unwrap_or(&[]).iter().step_by(channels).take(args.kernel_width);
+        for (x, w) in column.zip(&mut weights) {
+            sum += i32::from(*x) * i32::from(*w as i8);
+        }
+    }
+    sum
 }
 
 /// Sum of products of int8 values, in i32.
@@ -126,5 +133,15 @@ fn i32_le(b: &[u8]) -> i32 {
     match b {
         [a, b, c, d] => i32::from_le_bytes([*a, *b, *c, *d]),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kernels::{Kernel, testing};
+
+    #[test]
+    fn agrees_with_indexing_one_by_one() {
+        testing::check(&Kernel::SCALAR);
     }
 }

@@ -8,7 +8,7 @@ use crate::shape::Window2d;
 
 /// Computes one output row into `out` (`output width * channels`).
 pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) {
-    let channels = layer.input.channels as usize;
+    let channels = (layer.input.channels as usize).max(1);
     let (span, step) = (window.kernel[1] as usize * channels, window.stride[1] as usize * channels);
     for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
         for (c, q) in pixel.iter_mut().enumerate() {
@@ -22,7 +22,7 @@ pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8])
 
 /// Adds the cells of a row to running sums, one a channel, kept as little-endian bytes in the arena.
 pub fn add_cells(row: &[i8], sums: &mut [i8]) {
-    let channels = sums.len() / SUM;
+    let channels = (sums.len() / SUM).max(1);
     for (c, sum) in sums.chunks_exact_mut(SUM).enumerate() {
         let total = load(sum) + row.iter().skip(c).step_by(channels).map(|v| i32::from(*v)).sum::<i32>();
         for (byte, value) in sum.iter_mut().zip(total.to_le_bytes()) {

@@ -2,39 +2,50 @@
 
 use super::Rows;
 use crate::format::Layer;
-use crate::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel};
+use crate::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, pack};
 use crate::quant::requantize;
 use crate::shape::Window2d;
 
-const fn filters<'a>(layer: &Layer<'a>) -> Filters<'a> {
-    Filters { weights: layer.weights, bias: layer.bias, scales: layer.scales, zero_point: layer.output_zero_point }
+/// Filters of a layer and, where a [`crate::prepared::Prepared`] has them, the same packed.
+pub const fn filters<'a>(layer: &Layer<'a>, packed: &'a [u8]) -> Filters<'a> {
+    Filters { weights: layer.weights, bias: layer.bias, scales: layer.scales, zero_point: layer.output_zero_point, packed }
 }
 
-/// Computes one output row into `out` (`output width * output channels`) from the padded input rows.
-pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kernel: &Kernel, out: &mut [i8]) {
-    if layer.groups != 1 {
-        return grouped_row(layer, window, rows, out);
-    }
-    let channels = layer.input.channels as usize;
-    let args = ConvRow {
-        rows,
-        filters: filters(layer),
+/// What a kernel packs of a layer whose channels are not grouped; `gray`: for [`gray_row`].
+pub const fn packing(layer: &Layer<'_>, window: Window2d, gray: bool) -> pack::Shape {
+    let channels = if gray { 1 } else { layer.input.channels as usize };
+    pack::Shape {
+        height: window.kernel[0] as usize,
         span: window.kernel[1] as usize * channels,
         step: window.stride[1] as usize * channels,
         channels: layer.output.channels as usize,
-    };
+        wide: gray,
+    }
+}
+
+/// Computes one output row into `out` (`output width * output channels`) from the padded input rows.
+pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kernel: &Kernel, packed: &[u8], out: &mut [i8]) {
+    if layer.groups != 1 {
+        return grouped_row(layer, window, rows, out);
+    }
+    let pack::Shape { span, step, channels, .. } = packing(layer, window, false);
+    let args = ConvRow { rows, filters: filters(layer, packed), span, step, channels };
     kernel.conv_row(&args, out);
 }
 
 /// [`row`] of the first layer for rows of one gray value a pixel; `weights` are [`crate::format::Model::gray_weights`].
-pub fn gray_row(layer: &Layer<'_>, weights: &[u8], window: Window2d, rows: &Rows<'_>, kernel: &Kernel, out: &mut [i8]) {
-    let args = GrayRow {
-        rows,
-        filters: Filters { weights, ..filters(layer) },
-        span: window.kernel[1] as usize,
-        step: window.stride[1] as usize,
-        channels: layer.output.channels as usize,
-    };
+#[allow(clippy::too_many_arguments)]
+pub fn gray_row(
+    layer: &Layer<'_>,
+    weights: &[u8],
+    window: Window2d,
+    rows: &Rows<'_>,
+    kernel: &Kernel,
+    packed: &[u8],
+    out: &mut [i8],
+) {
+    let pack::Shape { span, step, channels, .. } = packing(layer, window, true);
+    let args = GrayRow { rows, filters: Filters { weights, ..filters(layer, packed) }, span, step, channels };
     kernel.gray_row(&args, out);
 }
 
@@ -43,7 +54,7 @@ pub fn depthwise_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kerne
     let channels = layer.input.channels as usize;
     let args = DepthwiseRow {
         rows,
-        filters: filters(layer),
+        filters: filters(layer, &[]),
         kernel_width: window.kernel[1] as usize,
         step: window.stride[1] as usize * channels,
         channels,
@@ -53,7 +64,7 @@ pub fn depthwise_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kerne
 
 /// Groups other than one and one a channel are rare: plain loops.
 fn grouped_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) {
-    let (channels, outputs) = (layer.input.channels as usize, layer.output.channels as usize);
+    let (channels, outputs) = (layer.input.channels as usize, (layer.output.channels as usize).max(1));
     let groups = (layer.groups as usize).max(1);
     let (inside, outside) = ((channels / groups).max(1), (outputs / groups).max(1));
     let (columns, step) = (window.kernel[1] as usize, window.stride[1] as usize * channels);

@@ -23,7 +23,7 @@ pub fn explain(layer: &Layer<'_>, y: usize, row: &[i8], map: &mut [i32]) {
     if channels == 0 || width == 0 {
         return;
     }
-    for (k, cells) in map.chunks_exact_mut(height * width).enumerate() {
+    for (k, cells) in map.chunks_exact_mut((height * width).max(1)).enumerate() {
         let at = (k * height + y) * width;
         let weights = layer.weights.get(at * channels..(at + width) * channels).unwrap_or(&[]);
         let line = cells.get_mut(y * width..(y + 1) * width).unwrap_or(&mut []);

@@ -9,7 +9,7 @@ use micromath::F32;
 ///
 /// ```
 /// let mut p = [0.0; 3];
-/// cxr_core::ops::softmax::softmax(&[1.0, 1.0, 1.0], 1.0, &mut p);
+/// cxr_core::softmax::softmax(&[1.0, 1.0, 1.0], 1.0, &mut p);
 /// assert!(p.iter().all(|v| (v - 1.0 / 3.0).abs() < 1e-6));
 /// ```
 pub fn softmax(logits: &[f32], temperature: f32, probabilities: &mut [f32]) {

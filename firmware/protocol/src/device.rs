@@ -265,6 +265,7 @@ fn hello<'a, const ROW: usize>(model: &Model<'_>, identity: &Identity<'a>) -> Re
         kernel: cxr_core::kernels::Kernel::best().name(),
         classes: identity.classes,
         abstain_below: model.abstain_below(),
+        refuse_above: model.refusal().map(|head| head.refuse_above()),
         chunk: CHUNK as u16,
         row: (2 * ROW) as u16,
     })

@@ -132,6 +132,8 @@ pub struct Hello<'a> {
     pub classes: &'a str,
     /// Top probability under which verdicts are withheld.
     pub abstain_below: f32,
+    /// Score above which a picture is refused, if the model can tell.
+    pub refuse_above: Option<f32>,
     /// Most bytes of pixels in a frame.
     pub chunk: u16,
     /// Most bytes in a row of an image.

@@ -138,6 +138,7 @@ impl About {
                 sha256: hello.model_sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
                 classes: hello.classes.lines().map(str::to_owned).collect(),
                 abstain_below: hello.abstain_below,
+                refuse_above: hello.refuse_above,
             },
             input: [hello.input[0], hello.input[1]].map(usize::from),
             map: hello.map.map(usize::from),

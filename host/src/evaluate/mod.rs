@@ -1,6 +1,7 @@
 //! `host evaluate`: a model on the validation and test splits, as report.json, report.md and report.html.
 
 pub mod metrics;
+mod refusal;
 mod render;
 
 use crate::agreement::argmax;
@@ -16,6 +17,7 @@ use anyhow::{Context, Result, ensure};
 use indicatif::ParallelProgressIterator;
 use metrics::{Figures, Outcome, Rate};
 use rayon::prelude::*;
+use refusal::Refusals;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -66,6 +68,8 @@ pub struct Report {
     /// Healthy adults of other sources (nih, rsna; labelled Normal/NA, 18 years or older or of unknown age) called
     /// COVID-19: near zero unless the model has learnt "adult = COVID-19".
     pub healthy_adults_called_covid: Rate,
+    /// How often pictures are refused; absent with an engine other than core, or a model without a refusal head.
+    pub refusal: Option<Refusals>,
     /// Seconds for all images, decoding included.
     pub seconds: f64,
 }
@@ -103,6 +107,10 @@ pub fn run(args: &Args) -> Result<()> {
         classes: CLASSES,
         splits: splits(&samples, &outcomes),
         healthy_adults_called_covid: healthy_adults(&samples, &outcomes),
+        refusal: match args.engine {
+            EngineName::Core => refusal::measure(engine, &data.samples)?,
+            EngineName::Tract | EngineName::TractInt8 => None,
+        },
         seconds: started.elapsed().as_secs_f64(),
     };
     let mut json = serde_json::to_vec_pretty(&report)?;
@@ -248,6 +256,11 @@ mod tests {
             classes: CLASSES,
             splits: splits(&samples, &outcomes),
             healthy_adults_called_covid: healthy_adults(&samples, &outcomes),
+            refusal: Some(Refusals {
+                refuse_above: 2.5,
+                in_distribution: BTreeMap::from([("test".into(), Rate::new(1, 100))]),
+                others: BTreeMap::from([("all".into(), Rate::new(90, 100))]),
+            }),
             seconds: 1.0,
         };
         assert_eq!((report.splits["external_test"].n, report.splits["external_test/nih"].n), (4, 2));

@@ -2,7 +2,9 @@
 
 use super::Report;
 use super::metrics::{Figures, Rate};
+use super::refusal::Refusals;
 use crate::classes::CLASSES;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 const CAVEAT: &str = "In CoronaHack, Normal and Pneumonia images are of children of one hospital and COVID-19 images of adults from \
@@ -37,6 +39,10 @@ fn summary(f: &Figures) -> [(&'static str, String); 8] {
     ]
 }
 
+fn refusal_tables(refusal: &Refusals) -> [(&'static str, &BTreeMap<String, Rate>); 2] {
+    [("frontal chest X-rays", &refusal.in_distribution), ("other pictures", &refusal.others)]
+}
+
 fn engine(report: &Report) -> &'static str {
     match report.engine {
         super::EngineName::Core => "core (int8, as on devices)",
@@ -66,6 +72,16 @@ pub(super) fn markdown(report: &Report) -> String {
         "\nHealthy adults of other sources called COVID-19: {}.\n\n{CAVEAT}",
         rate(&report.healthy_adults_called_covid)
     );
+    if let Some(refusal) = &report.refusal {
+        let _ = writeln!(out, "\n## Refusal\n\nRefused above a score of {:.3}.\n", refusal.refuse_above);
+        for (head, rates) in refusal_tables(refusal) {
+            let _ = writeln!(out, "| {head} | refused |\n|---|---|");
+            rates.iter().for_each(|(name, value)| {
+                let _ = writeln!(out, "| {name} | {} |", rate(value));
+            });
+            out.push('\n');
+        }
+    }
     for (name, figures) in report.splits.iter().filter(|(name, _)| !name.contains('/')) {
         let _ = writeln!(
             out,
@@ -123,6 +139,16 @@ pub(super) fn html(report: &Report) -> String {
         "</table><p>Healthy adults of other sources called COVID-19: <strong>{}</strong>.</p><p>{CAVEAT}</p>",
         rate(&report.healthy_adults_called_covid)
     );
+    if let Some(refusal) = &report.refusal {
+        let _ = write!(out, "<h2>Refusal</h2><p>Refused above a score of {:.3}.</p>", refusal.refuse_above);
+        for (head, rates) in refusal_tables(refusal) {
+            let _ = write!(out, "<table><tr><th scope=\"col\">{head}</th><th scope=\"col\">refused</th></tr>");
+            rates.iter().for_each(|(name, value)| {
+                let _ = write!(out, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escape(name), rate(value));
+            });
+            out.push_str("</table>");
+        }
+    }
     for (name, figures) in report.splits.iter().filter(|(name, _)| !name.contains('/')) {
         let _ = write!(out, "<h2>{}</h2>", escape(name));
         confusion(&mut out, figures);

@@ -5,12 +5,12 @@ use super::random::{lcg_bytes, smooth};
 use super::search;
 use crate::classes::{CLASSES, DISCLAIMER};
 use crate::files;
-use crate::float_model::FloatModel;
+use crate::float_model::{FloatModel, Pool, PoolKind};
 use crate::model_file::{ModelFile, replicate};
 use crate::onnx::run::{Mode, Runner, to_nhwc};
 use crate::onnx::{float, int8, layer_name};
 use crate::quantize::calibrate::{observe, observed_name};
-use crate::quantize::{QuantizedLayer, QuantizedModel, quantize};
+use crate::quantize::{QuantizedConv, QuantizedLayer, QuantizedModel, QuantizedPool, quantize};
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub struct Bundle {
 pub struct LayerReport {
     /// Value name in the ONNX files.
     pub name: String,
-    /// Operator: conv2d, max_pool2d or dense.
+    /// Operator: conv2d, depthwise_conv2d, grouped_conv2d, (global_)max_pool2d, (global_)average_pool2d or dense.
     pub op: &'static str,
     /// Input height, width, channels.
     pub input: [usize; 3],
@@ -50,7 +50,7 @@ pub struct LayerReport {
     pub macs: u64,
     /// Weights and biases.
     pub parameters: usize,
-    /// Bytes of its input rows in the arena.
+    /// Bytes that it keeps in the arena between rows.
     pub arena_bytes: usize,
     /// Signal to quantisation noise, in dB; `None` where nothing was measured.
     pub sqnr_db: Option<f64>,
@@ -73,6 +73,7 @@ impl Bundle {
         let file = ModelFile::new(cxr.clone(), "exported model")?;
         let engine = file.engine()?;
         let layers = layer_reports(model, quantized, &file, images)?;
+        let arena = cxr_core::plan::Arena::of(&engine.model);
         let about = |bytes: &[u8]| json!({ "bytes": bytes.len(), "sha256": files::sha256(bytes) });
         let mut report = json!({
             "notice": DISCLAIMER,
@@ -84,6 +85,7 @@ impl Bundle {
             "parameters": layers.iter().map(|layer| layer.parameters).sum::<usize>(),
             "weights_bytes": weights_bytes(quantized),
             "arena_bytes": engine.model.arena_bytes(),
+            "arena": { "rows": arena.rings, "features": arena.features, "scratch": arena.scratch },
             "temperature": header.temperature,
             "abstain_below": header.abstain_below,
             "files": { "cxr": about(&cxr), "onnx": about(&onnx), "int8.onnx": about(&int8_onnx) },
@@ -96,15 +98,8 @@ impl Bundle {
 
     /// A network without training, calibrated on generated images.
     pub fn random(model: FloatModel, seed: u64) -> Result<Self> {
-        let [height, width, channels] = model.input;
-        let images: Vec<Vec<u8>> = (0..8u32)
-            .map(|i| match i % 2 {
-                0 => replicate(&smooth(seed.wrapping_mul(31).wrapping_add(u64::from(i)), height, width), channels),
-                _ => lcg_bytes((seed as u32).wrapping_add(i), height * width * channels),
-            })
-            .collect();
-        let statistics = observe(&model, &images, &|| ())?;
-        let quantized = quantize(&model, &statistics, search::DEFAULT)?;
+        let images = calibration_images(&model, seed);
+        let quantized = quantize(&model, &observe(&model, &images, &|| ())?, search::DEFAULT)?;
         let metadata = json!({ "recipe": "random weights", "seed": seed }).to_string();
         let header = Header { metadata, ..Header::default() };
         Self::new(&model, &quantized, &header, &images, json!({ "recipe": "random weights", "seed": seed }))
@@ -123,6 +118,15 @@ impl Bundle {
     }
 }
 
+fn calibration_images(model: &FloatModel, seed: u64) -> Vec<Vec<u8>> {
+    let [height, width, channels] = model.input;
+    let image = |i: u32| match i % 2 {
+        0 => replicate(&smooth(seed.wrapping_mul(31).wrapping_add(u64::from(i)), height, width), channels),
+        _ => lcg_bytes((seed as u32).wrapping_add(i), height * width * channels),
+    };
+    (0..8).map(image).collect()
+}
+
 fn weights_bytes(model: &QuantizedModel) -> usize {
     let of = |weights: usize, channels: usize| weights + 8 * channels;
     model
@@ -130,10 +134,27 @@ fn weights_bytes(model: &QuantizedModel) -> usize {
         .iter()
         .map(|layer| match layer {
             QuantizedLayer::Conv(conv) => of(conv.weight.len(), conv.bias.len()),
-            QuantizedLayer::MaxPool(_) => 0,
+            QuantizedLayer::Pool(_) => 0,
             QuantizedLayer::Dense(dense) => of(dense.weight.len(), dense.bias.len()),
         })
         .sum()
+}
+
+fn conv_name(conv: &QuantizedConv) -> &'static str {
+    match conv.groups {
+        1 => "conv2d",
+        groups if groups == conv.input[2] && groups == conv.output[2] => "depthwise_conv2d",
+        _ => "grouped_conv2d",
+    }
+}
+
+fn pool_name(pool: &Pool) -> &'static str {
+    match (pool.kind, pool.is_global()) {
+        (PoolKind::Max, false) => "max_pool2d",
+        (PoolKind::Max, true) => "global_max_pool2d",
+        (PoolKind::Average, false) => "average_pool2d",
+        (PoolKind::Average, true) => "global_average_pool2d",
+    }
 }
 
 /// Signal power, noise power and largest error of each layer.
@@ -153,8 +174,10 @@ fn layer_reports(
         .enumerate()
         .map(|(index, layer)| {
             let (op, input, output, kernel, stride, parameters) = match layer {
-                QuantizedLayer::Conv(c) => ("conv2d", c.input, c.output, [c.kernel; 2], c.stride, c.weight.len() + c.bias.len()),
-                QuantizedLayer::MaxPool(p) => ("max_pool2d", p.input, p.output, [p.size; 2], p.stride, 0),
+                QuantizedLayer::Conv(c) => {
+                    (conv_name(c), c.input, c.output, [c.kernel; 2], c.stride, c.weight.len() + c.bias.len())
+                }
+                QuantizedLayer::Pool(QuantizedPool { pool: p, .. }) => (pool_name(p), p.input, p.output, p.window, p.stride, 0),
                 QuantizedLayer::Dense(d) => {
                     ("dense", d.input, [1, 1, d.classes], [d.input[0], d.input[1]], 1, d.weight.len() + d.bias.len())
                 }
@@ -190,7 +213,7 @@ fn layer_errors(model: &FloatModel, quantized: &QuantizedModel, file: &ModelFile
             for ((layer, planes), values) in quantized.layers.iter().zip(&planes).zip(&int8.layers) {
                 let (scale, zero_point, shape) = match layer {
                     QuantizedLayer::Conv(conv) => (conv.output_scale, conv.output_zero_point, conv.output),
-                    QuantizedLayer::MaxPool(pool) => (pool.scale, pool.zero_point, pool.output),
+                    QuantizedLayer::Pool(pool) => (pool.scale, pool.zero_point, pool.pool.output),
                     QuantizedLayer::Dense(_) => break,
                 };
                 let real = values.iter().map(|&q| (f32::from(q) - f32::from(zero_point)) * scale);

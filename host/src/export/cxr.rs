@@ -1,10 +1,13 @@
 //! [`QuantizedModel`] to the bytes of a .cxr file, through `core`'s own writer.
 
 use crate::classes::CLASSES;
+use crate::float_model::PoolKind;
 use crate::quantize::{QuantizedLayer, QuantizedModel};
+use crate::refusal::Head;
 use anyhow::{Context, Result, ensure};
 use cxr_core::format::{LayerSpec, ModelSpec, Op, encode, encoded_len};
 use cxr_core::shape::{Padding, Shape, Window2d};
+use std::borrow::Cow;
 
 /// What a file says beside its layers.
 #[derive(Clone, Debug)]
@@ -15,11 +18,13 @@ pub struct Header {
     pub temperature: f32,
     /// Top probability under which the verdict is withheld.
     pub abstain_below: f32,
+    /// The out-of-distribution score.
+    pub refusal: Option<Head>,
 }
 
 impl Default for Header {
     fn default() -> Self {
-        Self { metadata: "{}".to_owned(), temperature: 1.0, abstain_below: 0.0 }
+        Self { metadata: "{}".to_owned(), temperature: 1.0, abstain_below: 0.0, refusal: None }
     }
 }
 
@@ -28,11 +33,12 @@ impl Default for Header {
 /// # Errors
 /// A layer that the format cannot hold, named.
 pub fn write(model: &QuantizedModel, header: &Header) -> Result<Vec<u8>> {
-    let mut layers = Vec::with_capacity(model.layers.len());
+    let mut blobs = Vec::with_capacity(model.layers.len());
     for (index, layer) in model.layers.iter().enumerate() {
         let name = crate::onnx::layer_name(index, layer.kind());
-        layers.push(layer_spec(layer).with_context(|| format!("{name}: the device cannot hold this layer"))?);
+        blobs.push(Blob::of(layer).with_context(|| format!("{name}: the device cannot hold this layer"))?);
     }
+    let layers: Vec<LayerSpec<'_>> = blobs.iter().map(Blob::spec).collect();
     let spec = ModelSpec {
         input: shape(model.input)?,
         layers: &layers,
@@ -40,7 +46,7 @@ pub fn write(model: &QuantizedModel, header: &Header) -> Result<Vec<u8>> {
         metadata: &header.metadata,
         temperature: header.temperature,
         abstain_below: header.abstain_below,
-        refusal: None,
+        refusal: header.refusal.as_ref().map(Head::spec),
     };
     let mut bytes = vec![0; encoded_len(&spec)];
     let length = encode(&spec, &mut bytes).context("core refuses this network; change its recipe")?;
@@ -48,45 +54,90 @@ pub fn write(model: &QuantizedModel, header: &Header) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn layer_spec(layer: &QuantizedLayer) -> Result<LayerSpec<'_>> {
-    Ok(match layer {
-        QuantizedLayer::Conv(conv) => LayerSpec {
-            op: Op::Conv2d(window(conv.kernel, conv.stride, conv.pad)?),
-            groups: 1,
-            output: shape(conv.output)?,
-            input_zero_point: conv.input_zero_point,
-            output_zero_point: conv.output_zero_point,
-            weights: &conv.weight,
-            bias: &conv.folded_bias,
-            scales: &conv.scale,
-        },
-        QuantizedLayer::MaxPool(pool) => LayerSpec {
-            op: Op::MaxPool2d(window(pool.size, pool.stride, 0)?),
-            groups: 1,
-            output: shape(pool.output)?,
-            input_zero_point: pool.zero_point,
-            output_zero_point: pool.zero_point,
-            weights: &[],
-            bias: &[],
-            scales: &[],
-        },
-        QuantizedLayer::Dense(dense) => LayerSpec {
-            op: Op::Dense,
-            groups: 1,
-            output: shape([1, 1, dense.classes])?,
-            input_zero_point: dense.input_zero_point,
-            output_zero_point: 0,
-            weights: &dense.weight,
-            bias: &dense.folded_bias,
-            scales: &dense.scale,
-        },
-    })
+/// A layer in the device's layout.
+struct Blob<'a> {
+    op: Op,
+    groups: u16,
+    output: Shape,
+    zero_points: [i8; 2],
+    weights: Cow<'a, [i8]>,
+    bias: Cow<'a, [i32]>,
+    scales: Cow<'a, [f32]>,
 }
 
-fn window(kernel: usize, stride: usize, pad: usize) -> Result<Window2d> {
+impl<'a> Blob<'a> {
+    fn of(layer: &'a QuantizedLayer) -> Result<Self> {
+        Ok(match layer {
+            QuantizedLayer::Conv(conv) => {
+                let window = window([conv.kernel; 2], conv.stride, conv.pad)?;
+                let channels = conv.input[2];
+                let depthwise = conv.groups > 1 && conv.groups == channels && channels == conv.output[2];
+                let (op, groups, weights) = if depthwise {
+                    // [channel][ky][kx] to [ky][kx][channel].
+                    let area = conv.kernel * conv.kernel;
+                    let taps = (0..area).flat_map(|tap| (0..channels).map(move |c| conv.weight[c * area + tap]));
+                    (Op::DepthwiseConv2d(window), 1, Cow::Owned(taps.collect()))
+                } else {
+                    (Op::Conv2d(window), u16::try_from(conv.groups)?, Cow::Borrowed(conv.weight.as_slice()))
+                };
+                Self {
+                    op,
+                    groups,
+                    output: shape(conv.output)?,
+                    zero_points: [conv.input_zero_point, conv.output_zero_point],
+                    weights,
+                    bias: Cow::Borrowed(&conv.folded_bias),
+                    scales: Cow::Borrowed(&conv.scale),
+                }
+            }
+            QuantizedLayer::Pool(pool) => {
+                let op = match (pool.pool.kind, pool.pool.is_global()) {
+                    (PoolKind::Max, true) => Op::GlobalMaxPool2d,
+                    (PoolKind::Average, true) => Op::GlobalAveragePool2d,
+                    (PoolKind::Max, false) => Op::MaxPool2d(window(pool.pool.window, pool.pool.stride, 0)?),
+                    (PoolKind::Average, false) => Op::AveragePool2d(window(pool.pool.window, pool.pool.stride, 0)?),
+                };
+                Self {
+                    op,
+                    groups: 1,
+                    output: shape(pool.pool.output)?,
+                    zero_points: [pool.zero_point; 2],
+                    weights: Cow::Borrowed(&[]),
+                    bias: pool.mean.iter().map(|mean| mean.folded_bias).collect(),
+                    scales: pool.mean.iter().map(|mean| mean.factor).collect(),
+                }
+            }
+            QuantizedLayer::Dense(dense) => Self {
+                op: Op::Dense,
+                groups: 1,
+                output: shape([1, 1, dense.classes])?,
+                zero_points: [dense.input_zero_point, 0],
+                weights: Cow::Borrowed(&dense.weight),
+                bias: Cow::Borrowed(&dense.folded_bias),
+                scales: Cow::Borrowed(&dense.scale),
+            },
+        })
+    }
+
+    fn spec(&self) -> LayerSpec<'_> {
+        LayerSpec {
+            op: self.op,
+            groups: self.groups,
+            output: self.output,
+            input_zero_point: self.zero_points[0],
+            output_zero_point: self.zero_points[1],
+            weights: &self.weights,
+            bias: &self.bias,
+            scales: &self.scales,
+        }
+    }
+}
+
+fn window(kernel: [usize; 2], stride: usize, pad: usize) -> Result<Window2d> {
     let byte = |value: usize, what: &str| u8::try_from(value).ok().with_context(|| format!("{what} {value} is over 255"));
-    let (kernel, stride, pad) = (byte(kernel, "kernel")?, byte(stride, "stride")?, byte(pad, "padding")?);
-    Ok(Window2d { kernel: [kernel; 2], stride: [stride; 2], pad: Padding { top: pad, left: pad, bottom: pad, right: pad } })
+    let (stride, pad) = (byte(stride, "stride")?, byte(pad, "padding")?);
+    let kernel = [byte(kernel[0], "kernel")?, byte(kernel[1], "kernel")?];
+    Ok(Window2d { kernel, stride: [stride; 2], pad: Padding { top: pad, left: pad, bottom: pad, right: pad } })
 }
 
 fn shape([height, width, channels]: [usize; 3]) -> Result<Shape> {

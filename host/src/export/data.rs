@@ -17,8 +17,12 @@ use std::path::PathBuf;
 pub(super) struct Images {
     /// Training images, even over classes and sources.
     pub(super) calibration: Vec<Vec<u8>>,
+    /// Training images that the refusal head is fitted on, frontal as far as is known.
+    pub(super) inside: Vec<Vec<u8>>,
     /// Validation images with their classes.
     pub(super) validation: Vec<(Vec<u8>, usize)>,
+    /// Which of them are frontal, as far as is known.
+    pub(super) frontal: Vec<bool>,
     /// Counts and hashes of the data.
     pub(super) description: Value,
 }
@@ -37,6 +41,8 @@ pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Ima
     let external = args.external.clone().or_else(|| remembered("external")).filter(|_| recipe.data.external);
     let data = dataset::load(&coronahack, external.as_deref())?;
     let calibration = even(data.samples.iter().filter(|s| s.split == Split::Train).collect(), args.calibration_images);
+    let inside = data.samples.iter().filter(|s| s.split == Split::Train && frontal(s)).collect();
+    let inside = even(inside, REFUSAL_IMAGES);
     let validation: Vec<&Sample> = data.samples.iter().filter(|s| s.split == Split::Val).collect();
     ensure!(!calibration.is_empty(), "{}: no training image to calibrate on", coronahack.display());
     ensure!(!validation.is_empty(), "{}: no validation image to choose the calibration on", coronahack.display());
@@ -46,19 +52,33 @@ pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Ima
     };
     Ok(Images {
         calibration: read(&calibration, "reading training images")?,
+        inside: read(&inside, "reading training images")?,
+        frontal: validation.iter().map(|s| frontal(s)).collect(),
         validation: read(&validation, "reading validation images")?.into_iter().zip(validation.iter().map(|s| s.class)).collect(),
         description,
     })
+}
+
+/// Training images that the refusal head is fitted on, at most.
+const REFUSAL_IMAGES: usize = 3000;
+
+/// Not a lateral view, as far as is known.
+fn frontal(sample: &Sample) -> bool {
+    sample.view != "L"
 }
 
 /// The generated images of `host train --demo`: seeds 0..40 of each class train, the next twelve validate.
 fn generated(count: usize) -> Images {
     let classes = 0..CLASSES.len();
     let validation = classes.clone().flat_map(|class| (40..52).map(move |seed| (synthetic::image(class, seed), class)));
+    let validation: Vec<(Vec<u8>, usize)> = validation.collect();
     let training = (0..40).flat_map(|seed| (0..CLASSES.len()).map(move |class| (class, seed)));
+    let training: Vec<Vec<u8>> = training.map(|(class, seed)| synthetic::image(class, seed)).collect();
     Images {
-        calibration: training.take(count).map(|(class, seed)| synthetic::image(class, seed)).collect(),
-        validation: validation.collect(),
+        calibration: training.iter().take(count).cloned().collect(),
+        inside: training,
+        frontal: vec![true; validation.len()],
+        validation,
         description: json!({ "sources": { "generated": 40 * CLASSES.len() } }),
     }
 }

@@ -106,6 +106,28 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     let logits = search::logits(file.engine()?, &validation, &|| ())?;
     let temperature = search::fit_temperature(&logits, &classes);
     let threshold = search::abstain_threshold(&logits, temperature);
+    let bare = file.engine()?;
+    let bar = progress(crate::refusal::steps(images.inside.len()), "fitting the refusal head");
+    let mut head = crate::refusal::fit(bare, &images.inside, &recipe.augment, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    let refusal = Header { refusal: Some(head.clone()), ..Header::default() };
+    let scored = ModelFile::new(cxr::write(&quantized, &refusal)?, "network with refusal head")?;
+    let (engine, frontal) = (scored.engine()?, images.frontal.iter().zip(&validation).filter(|(frontal, _)| **frontal));
+    let scores: Vec<f32> = frontal
+        .map(|(_, image)| *image)
+        .collect::<Vec<&[u8]>>()
+        .par_iter()
+        .map(|image| engine.classify(image)?.refusal_score.context("core returned no refusal score"))
+        .collect::<Result<_>>()?;
+    head.refuse_above = crate::refusal::threshold(&scores);
+    let refusal_report = json!({
+        "features": "channel sums of the last int8 feature map",
+        "score": "logistic discriminant + 0.03 x squared Mahalanobis distance",
+        "fitted_on": { "training_images": images.inside.len(), "generated_kinds": crate::refusal::negatives::KINDS,
+            "changes": crate::refusal::negatives::CHANGES },
+        "refuse_above": head.refuse_above,
+        "rule": format!("score that {} % of {} validation images exceed", 100.0 * crate::refusal::REFUSED_SHARE, scores.len()),
+    });
     let accuracy = |logits: &[Vec<f32>]| {
         logits.iter().zip(&classes).filter(|(l, class)| argmax(l) == **class).count() as f64 / classes.len().max(1) as f64
     };
@@ -123,6 +145,7 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         "training": training,
         "data": images.description,
         "calibration": calibration,
+        "refusal": refusal_report,
         "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * search::ABSTAIN_SHARE),
         "metrics": { "validation": {
             "n": classes.len(),
@@ -142,7 +165,12 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         "training_data": images.description.get("sources"),
         "notice": DISCLAIMER,
     });
-    let header = Header { metadata: metadata.to_string(), temperature: temperature as f32, abstain_below: threshold as f32 };
+    let header = Header {
+        metadata: metadata.to_string(),
+        temperature: temperature as f32,
+        abstain_below: threshold as f32,
+        refusal: Some(head),
+    };
     let spread = images.validation.len().div_ceil(ERROR_IMAGES).max(1);
     let samples: Vec<Vec<u8>> = images.validation.iter().step_by(spread).map(|(image, _)| replicate(image, channels)).collect();
     Bundle::new(&model, &quantized, &header, &samples, details)
@@ -171,7 +199,11 @@ fn print(bundle: &Bundle, prefix: &Path) {
     }
     let r = &bundle.report;
     println!(
-        "\n{} MACs, {} parameters, {} weight bytes, arena {} bytes, temperature {:.3}, abstains below {:.3}",
+        "\narena: {} bytes of rows that layers keep, {} of channel sums for the refusal score, {} + {} of rows on their way",
+        r["arena"]["rows"], r["arena"]["features"], r["arena"]["scratch"][0], r["arena"]["scratch"][1]
+    );
+    println!(
+        "{} MACs, {} parameters, {} weight bytes, arena {} bytes, temperature {:.3}, abstains below {:.3}",
         r["macs"],
         r["parameters"],
         r["weights_bytes"],

@@ -1,6 +1,6 @@
 //! Networks with random weights and images of random bytes: fixtures that need no training.
 
-use crate::float_model::{FloatLayer, FloatModel};
+use crate::float_model::{FloatLayer, FloatModel, Pool, PoolKind};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -9,18 +9,24 @@ use rand_chacha::ChaCha8Rng;
 pub enum Step {
     /// Filters, kernel, stride.
     Conv(usize, usize, usize),
-    /// Size, stride.
-    MaxPool(usize, usize),
+    /// Filters, kernel, stride, groups.
+    Grouped(usize, usize, usize, usize),
+    /// Kernel, stride.
+    Depthwise(usize, usize),
+    /// Maximum or mean, size, stride.
+    Pool(PoolKind, usize, usize),
+    /// Maximum or mean over the whole map.
+    Global(PoolKind),
 }
 
-/// Layers of the fixture network: every operator, both strides, a 5x5 and a 1x1 kernel.
+/// Layers of the fixture network: the operators of the shipped models, both strides, a 5x5 and a 1x1 kernel.
 pub const FIXTURE: [Step; 6] = [
     Step::Conv(8, 5, 2),
-    Step::MaxPool(2, 2),
+    Step::Pool(PoolKind::Max, 2, 2),
     Step::Conv(16, 3, 2),
     Step::Conv(24, 1, 1),
     Step::Conv(16, 3, 2),
-    Step::MaxPool(3, 2),
+    Step::Pool(PoolKind::Max, 3, 2),
 ];
 
 /// A network with weights of the usual magnitude (He) and a dense layer of three classes.
@@ -31,8 +37,14 @@ pub fn network(seed: u64, input: [usize; 3], steps: &[Step]) -> FloatModel {
     for &step in steps {
         let input = shape;
         layers.push(match step {
-            Step::Conv(filters, kernel, stride) => {
-                let fan_in = kernel * kernel * input[2];
+            Step::Conv(..) | Step::Grouped(..) | Step::Depthwise(..) => {
+                let (filters, kernel, stride, groups) = match step {
+                    Step::Conv(filters, kernel, stride) => (filters, kernel, stride, 1),
+                    Step::Grouped(filters, kernel, stride, groups) => (filters, kernel, stride, groups),
+                    Step::Depthwise(kernel, stride) => (input[2], kernel, stride, input[2]),
+                    Step::Pool(..) | Step::Global(..) => unreachable!("matched above"),
+                };
+                let fan_in = kernel * kernel * input[2] / groups;
                 shape = [input[0].div_ceil(stride), input[1].div_ceil(stride), filters];
                 FloatLayer::Conv {
                     input,
@@ -40,13 +52,18 @@ pub fn network(seed: u64, input: [usize; 3], steps: &[Step]) -> FloatModel {
                     kernel,
                     stride,
                     pad: (kernel - 1) / 2,
+                    groups,
                     weight: uniform(filters * fan_in, (6.0 / fan_in as f32).sqrt()),
                     bias: uniform(filters, 0.3),
                 }
             }
-            Step::MaxPool(size, stride) => {
+            Step::Pool(kind, size, stride) => {
                 shape = [(input[0] - size) / stride + 1, (input[1] - size) / stride + 1, input[2]];
-                FloatLayer::MaxPool { input, output: shape, size, stride }
+                FloatLayer::Pool(Pool { kind, input, output: shape, window: [size; 2], stride })
+            }
+            Step::Global(kind) => {
+                shape = [1, 1, input[2]];
+                FloatLayer::Pool(Pool { kind, input, output: shape, window: [input[0], input[1]], stride: 1 })
             }
         });
     }

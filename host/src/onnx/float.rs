@@ -2,7 +2,7 @@
 
 use super::graph::{Graph, int, ints};
 use super::{INPUT, Kind, OUTPUT, layer_name, properties, to_chw, to_oihw};
-use crate::float_model::{FloatLayer, FloatModel};
+use crate::float_model::{FloatLayer, FloatModel, PoolKind};
 use crate::quantize::INPUT_SCALE;
 use tract_onnx::pb::tensor_proto::DataType::Float;
 
@@ -19,23 +19,32 @@ pub fn write(model: &FloatModel) -> Vec<u8> {
     let mut previous = "normalized".to_owned();
     for (index, layer) in model.layers.iter().enumerate() {
         previous = match layer {
-            FloatLayer::Conv { input, output, kernel, stride, pad, weight, bias } => {
+            FloatLayer::Conv { input, output, kernel, stride, pad, groups, weight, bias } => {
                 let name = layer_name(index, Kind::Conv);
                 let (w, b, linear) = (format!("{name}_weight"), format!("{name}_bias"), format!("{name}_linear"));
-                graph.f32s(&w, &[output[2], input[2], *kernel, *kernel], &to_oihw(weight, *kernel, input[2]));
+                let inside = input[2] / groups;
+                graph.f32s(&w, &[output[2], inside, *kernel, *kernel], &to_oihw(weight, *kernel, inside));
                 graph.f32s(&b, &[output[2]], bias);
-                let attributes =
-                    vec![ints("kernel_shape", &[*kernel; 2]), ints("pads", &[*pad; 4]), ints("strides", &[*stride; 2])];
+                let attributes = vec![
+                    int("group", *groups as i64),
+                    ints("kernel_shape", &[*kernel; 2]),
+                    ints("pads", &[*pad; 4]),
+                    ints("strides", &[*stride; 2]),
+                ];
                 graph.node("Conv", &linear, &[&previous, &w, &b], attributes);
                 graph.node("Relu", &name, &[&linear], vec![]);
                 graph.value(&name, Float, &[1, output[2], output[0], output[1]]);
                 name
             }
-            FloatLayer::MaxPool { output, size, stride, .. } => {
-                let name = layer_name(index, Kind::MaxPool);
-                let attributes = vec![ints("kernel_shape", &[*size; 2]), ints("strides", &[*stride; 2])];
-                graph.node("MaxPool", &name, &[&previous], attributes);
-                graph.value(&name, Float, &[1, output[2], output[0], output[1]]);
+            FloatLayer::Pool(pool) => {
+                let name = layer_name(index, pool.kind.into());
+                let attributes = vec![ints("kernel_shape", &pool.window), ints("strides", &[pool.stride; 2])];
+                let operator = match pool.kind {
+                    PoolKind::Max => "MaxPool",
+                    PoolKind::Average => "AveragePool",
+                };
+                graph.node(operator, &name, &[&previous], attributes);
+                graph.value(&name, Float, &[1, pool.output[2], pool.output[0], pool.output[1]]);
                 name
             }
             FloatLayer::Dense { input, classes, weight, bias } => {

@@ -2,9 +2,10 @@
 //!
 //! The bias of QLinearConv is the raw one: the runtime subtracts the input's zero point itself.
 
-use super::graph::{Graph, ints};
+use super::graph::{Graph, int, ints};
 use super::{INPUT, Kind, OUTPUT, layer_name, properties, to_chw, to_oihw};
-use crate::quantize::{QuantizedLayer, QuantizedModel};
+use crate::quantize::{QuantizedLayer, QuantizedModel, QuantizedPool};
+use tract_onnx::pb::AttributeProto;
 use tract_onnx::pb::tensor_proto::DataType::{Float, Int8, Int32};
 
 /// Serialises `model`. Input `image`: s8 NCHW, `q = pixel - 128`.
@@ -21,42 +22,48 @@ pub fn write(model: &QuantizedModel) -> Vec<u8> {
                 let filters = conv.output[2];
                 graph.f32s(&part("x_scale"), &[], &[conv.input_scale]);
                 graph.i8s(&part("x_zero_point"), &[], [conv.input_zero_point]);
-                let shape = [filters, conv.input[2], conv.kernel, conv.kernel];
-                graph.i8s(&part("weight"), &shape, to_oihw(&conv.weight, conv.kernel, conv.input[2]));
+                let inside = conv.input[2] / conv.groups;
+                let shape = [filters, inside, conv.kernel, conv.kernel];
+                graph.i8s(&part("weight"), &shape, to_oihw(&conv.weight, conv.kernel, inside));
                 graph.f32s(&part("weight_scale"), &[filters], &conv.weight_scale);
-                graph.i8s(&part("weight_zero_point"), &[filters], vec![0; filters]);
                 graph.f32s(&part("y_scale"), &[], &[conv.output_scale]);
                 graph.i8s(&part("y_zero_point"), &[], [conv.output_zero_point]);
                 graph.i32s(&part("bias"), &[filters], &conv.bias);
-                let inputs: Vec<String> = std::iter::once(previous)
-                    .chain(
-                        [
-                            "x_scale",
-                            "x_zero_point",
-                            "weight",
-                            "weight_scale",
-                            "weight_zero_point",
-                            "y_scale",
-                            "y_zero_point",
-                            "bias",
-                        ]
-                        .map(part),
-                    )
-                    .collect();
                 let attributes = vec![
+                    int("group", conv.groups as i64),
                     ints("kernel_shape", &[conv.kernel; 2]),
                     ints("pads", &[conv.pad; 4]),
                     ints("strides", &[conv.stride; 2]),
                 ];
-                graph.node("QLinearConv", &name, &inputs.iter().map(String::as_str).collect::<Vec<_>>(), attributes);
+                convolution(&mut graph, &name, &previous, filters, attributes);
                 graph.value(&name, Int8, &[1, filters, conv.output[0], conv.output[1]]);
                 name
             }
-            QuantizedLayer::MaxPool(pool) => {
-                let name = layer_name(index, Kind::MaxPool);
-                let attributes = vec![ints("kernel_shape", &[pool.size; 2]), ints("strides", &[pool.stride; 2])];
-                graph.node("MaxPool", &name, &[&previous], attributes);
-                graph.value(&name, Int8, &[1, pool.output[2], pool.output[0], pool.output[1]]);
+            QuantizedLayer::Pool(QuantizedPool { pool, scale, zero_point, mean }) => {
+                let name = layer_name(index, pool.kind.into());
+                let part = |suffix: &str| format!("{name}_{suffix}");
+                let channels = pool.output[2];
+                let mut attributes = vec![ints("kernel_shape", &pool.window), ints("strides", &[pool.stride; 2])];
+                if let Some(mean) = mean {
+                    // A mean is a depthwise convolution with weights of 1. tract rounds differently where all factors of a
+                    // layer are equal: every other channel has weights of 2 and half the scale, which is the same number.
+                    let weights = (0..channels).map(|c| 1 + c % 2);
+                    let area = pool.window[0] * pool.window[1];
+                    let weight: Vec<i8> = weights.clone().flat_map(|w| vec![w as i8; area]).collect();
+                    let scales: Vec<f32> = weights.map(|w| mean.weight_scale / w as f32).collect();
+                    graph.f32s(&part("x_scale"), &[], &[*scale]);
+                    graph.i8s(&part("x_zero_point"), &[], [*zero_point]);
+                    graph.i8s(&part("weight"), &[channels, 1, pool.window[0], pool.window[1]], weight);
+                    graph.f32s(&part("weight_scale"), &[channels], &scales);
+                    graph.f32s(&part("y_scale"), &[], &[*scale]);
+                    graph.i8s(&part("y_zero_point"), &[], [*zero_point]);
+                    graph.i32s(&part("bias"), &[channels], &vec![0; channels]);
+                    attributes.push(int("group", channels as i64));
+                    convolution(&mut graph, &name, &previous, channels, attributes);
+                } else {
+                    graph.node("MaxPool", &name, &[&previous], attributes);
+                }
+                graph.value(&name, Int8, &[1, channels, pool.output[0], pool.output[1]]);
                 name
             }
             QuantizedLayer::Dense(dense) => {
@@ -76,7 +83,7 @@ pub fn write(model: &QuantizedModel) -> Vec<u8> {
                 graph.node("MatMulInteger", &part("matmul"), &matmul_inputs.each_ref().map(String::as_str), vec![]);
                 graph.node("Add", &name, &[&part("matmul"), &part("bias")], vec![]);
                 graph.value(&name, Int32, &[1, classes]);
-                graph.node("Cast", &part("float"), &[&name], vec![super::graph::int("to", Float as i64)]);
+                graph.node("Cast", &part("float"), &[&name], vec![int("to", Float as i64)]);
                 graph.node("Mul", OUTPUT, &[&part("float"), &part("scale")], vec![]);
                 graph.output(OUTPUT, Float, &[1, classes]);
                 OUTPUT.to_owned()
@@ -87,4 +94,13 @@ pub fn write(model: &QuantizedModel) -> Vec<u8> {
         "Chest X-ray classifier, int8. Research software, not a medical device.",
         &properties("q = pixel - 128 as s8, gray replicated to the channels, NCHW"),
     )
+}
+
+/// A QLinearConv whose constants are named after it, the weights' zero points (all 0) added.
+fn convolution(graph: &mut Graph, name: &str, previous: &str, filters: usize, attributes: Vec<AttributeProto>) {
+    let part = |suffix: &str| format!("{name}_{suffix}");
+    graph.i8s(&part("weight_zero_point"), &[filters], vec![0; filters]);
+    let parts = ["x_scale", "x_zero_point", "weight", "weight_scale", "weight_zero_point", "y_scale", "y_zero_point", "bias"];
+    let inputs: Vec<String> = std::iter::once(previous.to_owned()).chain(parts.map(part)).collect();
+    graph.node("QLinearConv", name, &inputs.iter().map(String::as_str).collect::<Vec<_>>(), attributes);
 }

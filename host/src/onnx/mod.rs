@@ -9,6 +9,7 @@ pub mod int8;
 pub mod run;
 
 use crate::classes::{CLASSES, DISCLAIMER};
+use crate::float_model::PoolKind;
 
 /// Name of the graph input.
 pub const INPUT: &str = "image";
@@ -22,8 +23,19 @@ pub enum Kind {
     Conv,
     /// Max-pooling.
     MaxPool,
+    /// Average pooling.
+    AveragePool,
     /// Dense; in the int8 file the value is the i32 accumulator with its bias.
     Dense,
+}
+
+impl From<PoolKind> for Kind {
+    fn from(kind: PoolKind) -> Self {
+        match kind {
+            PoolKind::Max => Self::MaxPool,
+            PoolKind::Average => Self::AveragePool,
+        }
+    }
 }
 
 /// Name of the output of layer `index`, e.g. `layer03_conv`.
@@ -31,6 +43,7 @@ pub fn layer_name(index: usize, kind: Kind) -> String {
     let kind = match kind {
         Kind::Conv => "conv",
         Kind::MaxPool => "maxpool",
+        Kind::AveragePool => "averagepool",
         Kind::Dense => "dense",
     };
     format!("layer{index:02}_{kind}")

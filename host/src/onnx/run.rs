@@ -42,17 +42,31 @@ impl Runner {
         [height, width, channels]
     }
 
+    /// An interleaved 8-bit image (HWC) as the input of a float file.
+    pub fn float_input(&self, image: &[u8]) -> Result<TValue> {
+        Ok(Tensor::from_shape(&self.shape, &self.planar(image, f32::from)?)?.into())
+    }
+
+    /// An interleaved 8-bit image (HWC) as the input of an int8 file.
+    pub fn int8_input(&self, image: &[u8]) -> Result<TValue> {
+        Ok(Tensor::from_shape(&self.shape, &self.planar(image, |pixel| (pixel ^ 0x80) as i8)?)?.into())
+    }
+
+    /// Logits alone, of an input made before: what a benchmark times.
+    pub fn logits(&self, input: &TValue) -> Result<Vec<f32>> {
+        let values = self.plan.run(tvec!(input.clone()))?;
+        to_vec(values.last().context("tract returned no value")?)
+    }
+
     /// Runs a float file on an interleaved 8-bit image (HWC); the observed values, then the logits.
     pub fn run_float(&self, image: &[u8]) -> Result<Vec<Vec<f32>>> {
-        let input = self.planar(image, f32::from)?;
-        let values = self.plan.run(tvec!(Tensor::from_shape(&self.shape, &input)?.into()))?;
+        let values = self.plan.run(tvec!(self.float_input(image)?))?;
         values.iter().map(|value| to_vec::<f32>(value)).collect()
     }
 
     /// Runs an int8 file on an interleaved 8-bit image (HWC).
     pub fn run_int8(&self, image: &[u8]) -> Result<Int8Values> {
-        let input = self.planar(image, |pixel| (pixel ^ 0x80) as i8)?;
-        let values = self.plan.run(tvec!(Tensor::from_shape(&self.shape, &input)?.into()))?;
+        let values = self.plan.run(tvec!(self.int8_input(image)?))?;
         let (logits, layers) = values.split_last().context("tract returned no value")?;
         let mut out = Int8Values { layers: vec![], accumulators: vec![], logits: to_vec(logits)? };
         for value in layers {

@@ -1,6 +1,6 @@
 //! Activation statistics over calibration images, and ranges from them.
 
-use crate::float_model::{FloatLayer, FloatModel};
+use crate::float_model::{FloatLayer, FloatModel, Pool};
 use crate::onnx::run::{Mode, Runner};
 use crate::onnx::{Kind, float, layer_name};
 use crate::quantize::INPUT_SCALE;
@@ -166,7 +166,7 @@ pub fn observe(model: &FloatModel, images: &[Vec<u8>], progress: &(dyn Fn() + Sy
 
 fn output(layer: &FloatLayer) -> Option<[usize; 3]> {
     match layer {
-        FloatLayer::Conv { output, .. } | FloatLayer::MaxPool { output, .. } => Some(*output),
+        FloatLayer::Conv { output, .. } | FloatLayer::Pool(Pool { output, .. }) => Some(*output),
         FloatLayer::Dense { .. } => None,
     }
 }
@@ -175,7 +175,7 @@ fn output(layer: &FloatLayer) -> Option<[usize; 3]> {
 pub fn observed_name(index: usize, layer: &FloatLayer) -> Option<String> {
     match layer {
         FloatLayer::Conv { .. } => Some(layer_name(index, Kind::Conv)),
-        FloatLayer::MaxPool { .. } => Some(layer_name(index, Kind::MaxPool)),
+        FloatLayer::Pool(pool) => Some(layer_name(index, pool.kind.into())),
         FloatLayer::Dense { .. } => None,
     }
 }

@@ -8,7 +8,7 @@ pub mod calibrate;
 mod checks;
 mod weights;
 
-use crate::float_model::{FloatLayer, FloatModel};
+use crate::float_model::{FloatLayer, FloatModel, Pool, PoolKind};
 use crate::onnx::{Kind, layer_name};
 use anyhow::{Result, bail, ensure};
 use calibrate::{Range, Statistics};
@@ -46,8 +46,8 @@ pub struct QuantizedModel {
 pub enum QuantizedLayer {
     /// Convolution + ReLU.
     Conv(QuantizedConv),
-    /// Max-pooling; scale and zero point pass through.
-    MaxPool(QuantizedMaxPool),
+    /// Pooling; scale and zero point pass through.
+    Pool(QuantizedPool),
     /// Dense; its logits stay i32 accumulators times a scale.
     Dense(QuantizedDense),
 }
@@ -65,7 +65,9 @@ pub struct QuantizedConv {
     pub stride: usize,
     /// Padding on each side, filled with the input zero point.
     pub pad: usize,
-    /// Weights, OHWI, in -127..=127.
+    /// Groups of channels that do not mix; as many as channels: depthwise.
+    pub groups: usize,
+    /// Weights, OHWI with `channels / groups` inputs each, in -127..=127.
     pub weight: Vec<i8>,
     /// Real value of a weight step, one an output channel.
     pub weight_scale: Vec<f32>,
@@ -85,21 +87,28 @@ pub struct QuantizedConv {
     pub output_zero_point: i8,
 }
 
-/// Max-pooling without padding.
+/// Pooling without padding.
 #[derive(Clone, Debug, PartialEq)]
-pub struct QuantizedMaxPool {
-    /// Input shape.
-    pub input: [usize; 3],
-    /// Output shape.
-    pub output: [usize; 3],
-    /// Window height and width.
-    pub size: usize,
-    /// Stride in both directions.
-    pub stride: usize,
+pub struct QuantizedPool {
+    /// Window and shapes.
+    pub pool: Pool,
     /// Real value of a step, in and out.
     pub scale: f32,
     /// Zero point, in and out.
     pub zero_point: i8,
+    /// The arithmetic of a mean; absent for a maximum.
+    pub mean: Option<Mean>,
+}
+
+/// A mean as the convolution that it is: weights of 1, `weight_scale` 1 / cells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mean {
+    /// Real value of a weight of 1.
+    pub weight_scale: f32,
+    /// `-zero_point * cells`.
+    pub folded_bias: i32,
+    /// Requantisation factor: `f32(f32(scale * weight_scale) / scale)`.
+    pub factor: f32,
 }
 
 /// Dense layer over the whole feature map.
@@ -128,7 +137,7 @@ impl QuantizedLayer {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Conv(_) => Kind::Conv,
-            Self::MaxPool(_) => Kind::MaxPool,
+            Self::Pool(pool) => pool.pool.kind.into(),
             Self::Dense(_) => Kind::Dense,
         }
     }
@@ -156,8 +165,12 @@ pub fn quantize(model: &FloatModel, statistics: &Statistics, options: Options) -
                 (scale, zero_point) = (conv.output_scale, conv.output_zero_point);
                 QuantizedLayer::Conv(conv)
             }
-            &FloatLayer::MaxPool { input, output, size, stride } => {
-                QuantizedLayer::MaxPool(QuantizedMaxPool { input, output, size, stride, scale, zero_point })
+            FloatLayer::Pool(pool) => {
+                let mean = match pool.kind {
+                    PoolKind::Max => None,
+                    PoolKind::Average => Some(mean(index, pool, scale, zero_point)?),
+                };
+                QuantizedLayer::Pool(QuantizedPool { pool: *pool, scale, zero_point, mean })
             }
             FloatLayer::Dense { .. } => QuantizedLayer::Dense(dense(index, layer, incoming, options)?),
         };
@@ -179,11 +192,11 @@ struct Incoming<'a> {
 }
 
 fn conv(index: usize, layer: &FloatLayer, incoming: Incoming<'_>, output_scale: f32, options: Options) -> Result<QuantizedConv> {
-    let &FloatLayer::Conv { input, output, kernel, stride, pad, ref weight, ref bias } = layer else {
+    let &FloatLayer::Conv { input, output, kernel, stride, pad, groups, ref weight, ref bias } = layer else {
         bail!("layer {index} is not a convolution");
     };
     let name = layer_name(index, Kind::Conv);
-    let mut q = weights::quantize(&name, weight, bias, incoming, options)?;
+    let mut q = weights::quantize(&name, weight, bias, groups, incoming, options)?;
     let factor = |weight_scale: f32| incoming.scale * weight_scale / output_scale;
     // tract takes another rounding path when all factors of a layer are equal, so they must not be.
     if q.scale.iter().all(|&s| factor(s) == factor(q.scale[0])) {
@@ -200,6 +213,7 @@ fn conv(index: usize, layer: &FloatLayer, incoming: Incoming<'_>, output_scale: 
         kernel,
         stride,
         pad,
+        groups,
         weight: q.weight,
         weight_scale: q.scale,
         bias: q.bias,
@@ -212,12 +226,24 @@ fn conv(index: usize, layer: &FloatLayer, incoming: Incoming<'_>, output_scale: 
     })
 }
 
+fn mean(index: usize, pool: &Pool, scale: f32, zero_point: i8) -> Result<Mean> {
+    let name = layer_name(index, Kind::AveragePool);
+    ensure!(pool.input[2] > 1, "{name}: a mean over one channel is not exported; use at least two channels");
+    let cells = pool.window[0] * pool.window[1];
+    let weight_scale = 1.0 / cells as f32;
+    let weights = vec![1; cells];
+    let folded = checks::fold(&name, &weights, &[0], zero_point)?;
+    let factor = scale * weight_scale / scale;
+    checks::requantization(&name, &weights, &folded, &[factor])?;
+    Ok(Mean { weight_scale, folded_bias: folded[0], factor })
+}
+
 fn dense(index: usize, layer: &FloatLayer, incoming: Incoming<'_>, options: Options) -> Result<QuantizedDense> {
     let &FloatLayer::Dense { input, classes, ref weight, ref bias } = layer else {
         bail!("layer {index} is not dense");
     };
     let name = layer_name(index, Kind::Dense);
-    let q = weights::quantize(&name, weight, bias, incoming, options)?;
+    let q = weights::quantize(&name, weight, bias, 1, incoming, options)?;
     let folded_bias = checks::fold(&name, &q.weight, &q.bias, incoming.zero_point)?;
     Ok(QuantizedDense {
         input,

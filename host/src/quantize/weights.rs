@@ -22,8 +22,15 @@ pub(super) struct Quantized {
 /// Largest magnitude that a bias may have in accumulator steps: exact in f32, far from the bounds of i32.
 const BIAS_LIMIT: f64 = (1 << 23) as f64;
 
-/// Quantises filters of equal length; `bias` has one entry a filter.
-pub(super) fn quantize(name: &str, weight: &[f32], bias: &[f32], incoming: Incoming<'_>, options: Options) -> Result<Quantized> {
+/// Quantises filters of equal length, in `groups` that read as many runs of channels; `bias` has one entry a filter.
+pub(super) fn quantize(
+    name: &str,
+    weight: &[f32],
+    bias: &[f32],
+    groups: usize,
+    incoming: Incoming<'_>,
+    options: Options,
+) -> Result<Quantized> {
     ensure!(
         !bias.is_empty() && weight.len().is_multiple_of(bias.len()),
         "{name}: {} weights for {} filters; the float model is damaged",
@@ -35,9 +42,10 @@ pub(super) fn quantize(name: &str, weight: &[f32], bias: &[f32], incoming: Incom
         "{name}: a weight or bias is not finite; training diverged, lower the learning rate"
     );
     let length = weight.len() / bias.len();
-    let channels = incoming.channel_mean.len();
+    let channels = incoming.channel_mean.len() / groups;
     let mut out = Quantized { weight: Vec::with_capacity(weight.len()), scale: vec![], bias: vec![] };
-    for (filter, &b) in weight.chunks_exact(length).zip(bias) {
+    for (k, (filter, &b)) in weight.chunks_exact(length).zip(bias).enumerate() {
+        let first = k * groups / bias.len() * channels;
         // A filter of (nearly) zeros still needs a scale in which its bias is representable.
         let least = (f64::from(b.abs()) / (f64::from(incoming.scale) * BIAS_LIMIT)).max(1e-12) as f32;
         let scale = filter_scale(filter, options.weights).max(least);
@@ -45,7 +53,7 @@ pub(super) fn quantize(name: &str, weight: &[f32], bias: &[f32], incoming: Incom
         let mut b = f64::from(b);
         if options.bias_correction {
             let errors = filter.iter().zip(&rounded).map(|(&w, &q)| f64::from(q) * f64::from(scale) - f64::from(w));
-            b -= errors.enumerate().map(|(i, e)| e * f64::from(incoming.channel_mean[i % channels])).sum::<f64>();
+            b -= errors.enumerate().map(|(i, e)| e * f64::from(incoming.channel_mean[first + i % channels])).sum::<f64>();
         }
         // In f32, as the runtimes multiply the scales.
         let step = f64::from(incoming.scale * scale);
@@ -98,7 +106,7 @@ mod tests {
     fn least_squares_is_never_worse_than_absmax() {
         let filter: Vec<f32> = (0..200).map(|i| ((i * 37 % 101) as f32 / 50.0 - 1.0).powi(5)).collect();
         let error = |choice| {
-            let q = quantize("t", &filter, &[0.0], incoming(), options(choice)).unwrap();
+            let q = quantize("t", &filter, &[0.0], 1, incoming(), options(choice)).unwrap();
             filter.iter().zip(&q.weight).map(|(&w, &v)| f64::from(w - f32::from(v) * q.scale[0]).powi(2)).sum::<f64>()
         };
         assert!(error(WeightScale::LeastSquares) <= error(WeightScale::AbsMax));
@@ -107,7 +115,7 @@ mod tests {
     #[test]
     fn correction_cancels_the_mean_error() {
         let filter = [0.301f32, -0.127, 1.0, 0.044];
-        let q = quantize("t", &filter, &[0.25], incoming(), options(WeightScale::AbsMax)).unwrap();
+        let q = quantize("t", &filter, &[0.25], 1, incoming(), options(WeightScale::AbsMax)).unwrap();
         let float: f64 = filter.iter().map(|&w| f64::from(w) * 0.5).sum::<f64>() + 0.25;
         let step = f64::from(0.02f32 * q.scale[0]);
         let int = q.weight.iter().map(|&w| f64::from(w) * f64::from(q.scale[0]) * 0.5).sum::<f64>() + f64::from(q.bias[0]) * step;
@@ -116,14 +124,14 @@ mod tests {
 
     #[test]
     fn dead_filters_keep_their_bias() {
-        let q = quantize("t", &[0.0; 9], &[3.5], incoming(), options(WeightScale::LeastSquares)).unwrap();
+        let q = quantize("t", &[0.0; 9], &[3.5], 1, incoming(), options(WeightScale::LeastSquares)).unwrap();
         assert_eq!(q.weight, [0; 9]);
         assert!((f64::from(q.bias[0]) * f64::from(0.02f32 * q.scale[0]) - 3.5).abs() < 1e-5);
     }
 
     #[test]
     fn non_finite_weights_are_refused() {
-        let error = quantize("layer07_conv", &[f32::NAN], &[0.0], incoming(), options(WeightScale::AbsMax)).err().unwrap();
+        let error = quantize("layer07_conv", &[f32::NAN], &[0.0], 1, incoming(), options(WeightScale::AbsMax)).err().unwrap();
         assert!(error.to_string().contains("layer07_conv"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use crate::recipe::{LayerSpec, Stage};
 /// A recipe that trains in a second.
 fn tiny(folder: &Path) -> PathBuf {
     let mut recipe = Recipe::parse(DEMO).unwrap();
-    recipe.network.layers = [8, 8, 16].map(|filters| LayerSpec::Conv { filters, kernel: 3, stride: 4 }).to_vec();
+    recipe.network.layers = [8, 8, 16].map(|filters| LayerSpec::Conv { filters, kernel: 3, stride: 4, groups: 1 }).to_vec();
     recipe.train.stages = vec![Stage { epochs: 2, size: 64 }, Stage { epochs: 1, size: 256 }];
     let path = folder.join("tiny.toml");
     std::fs::write(&path, recipe.to_toml().unwrap()).unwrap();

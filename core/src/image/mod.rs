@@ -10,57 +10,23 @@
 //! The picture is stretched to the output size; its aspect ratio is not kept (the training images
 //! were squashed to squares by their publishers, and inference must do as training did).
 
+mod axis;
+mod row;
+
+pub use row::{Row, Window, luma};
+
 use crate::error::Error;
+use axis::{Axis, cut};
+use row::STEPS;
 
-/// Fraction steps of a gray level between the passes.
-const STEPS: u32 = 16;
 /// Largest extent of an input image, in pixels.
+///
+/// ```
+/// use cxr_core::image::{MAX_EXTENT, Resizer, Window};
+/// assert!(Resizer::<256>::new(MAX_EXTENT, MAX_EXTENT, 256, Window::FULL_16).is_ok());
+/// assert!(Resizer::<256>::new(MAX_EXTENT + 1, 1, 256, Window::FULL_16).is_err());
+/// ```
 pub const MAX_EXTENT: usize = 8192;
-
-/// One row of an image, channels interleaved. Colour becomes luma (77 R + 150 G + 29 B) / 256; alpha is ignored.
-#[derive(Clone, Copy, Debug)]
-pub enum Row<'a> {
-    /// 8-bit gray.
-    Gray8(&'a [u8]),
-    /// 16-bit gray.
-    Gray16(&'a [u16]),
-    /// 8-bit RGB.
-    Rgb8(&'a [u8]),
-    /// 16-bit RGB.
-    Rgb16(&'a [u16]),
-    /// 8-bit RGB with alpha.
-    Rgba8(&'a [u8]),
-    /// 16-bit RGB with alpha.
-    Rgba16(&'a [u16]),
-}
-
-/// Maps stored values to gray: `low` and below is black, `high` and above is white, linear between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Level shown black.
-    pub low: u16,
-    /// Level shown white; above `low`.
-    pub high: u16,
-    /// Swap black and white (DICOM MONOCHROME1).
-    pub invert: bool,
-}
-
-impl Window {
-    /// The whole 8-bit range: values stay as they are.
-    pub const FULL_8: Self = Self { low: 0, high: 255, invert: false };
-    /// The whole 16-bit range.
-    pub const FULL_16: Self = Self { low: 0, high: u16::MAX, invert: false };
-
-    /// Gray level times [`STEPS`], 0 to 4080.
-    #[inline(always)]
-    fn apply(self, value: u32) -> u32 {
-        let (low, high) = (u32::from(self.low), u32::from(self.high));
-        let span = (high - low).max(1);
-        let level = (value.max(low).min(high) - low) * (255 * STEPS);
-        let level = if span == 255 { level / 255 } else { (level + span / 2) / span };
-        if self.invert { 255 * STEPS - level } else { level }
-    }
-}
 
 /// Resizes an image to `W` columns while its rows arrive.
 ///
@@ -81,6 +47,8 @@ pub struct Resizer<const W: usize> {
     in_height: u32,
     out_height: u32,
     window: Window,
+    /// Bits cut from the weights, horizontal and vertical.
+    cut: [u8; 2],
     /// Input rows taken.
     taken: u32,
     /// Next output row.
@@ -95,13 +63,18 @@ pub struct Resizer<const W: usize> {
 impl<const W: usize> Resizer<W> {
     /// A resizer from `in_width` x `in_height` to `W` x `out_height`.
     ///
+    /// ```
+    /// use cxr_core::image::{Resizer, Window};
+    /// let resizer = Resizer::<256>::new(3000, 3000, 256, Window { low: 0, high: 4095, invert: false })?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::ImageSize`] where an extent is zero, above [`MAX_EXTENT`], or so much larger than the output
-    /// that a sum would not fit 32 bits (8192 to 256 fits); [`Error::EmptyWindow`].
+    /// [`Error::ImageSize`] where an extent, of input or output, is zero or above [`MAX_EXTENT`]; [`Error::EmptyWindow`].
     pub fn new(in_width: usize, in_height: usize, out_height: usize, window: Window) -> Result<Self, Error> {
-        if !fits(in_width, W) || !fits(in_height, out_height) {
+        let (Some(horizontal), Some(vertical)) = (cut(in_width, W), cut(in_height, out_height)) else {
             return Err(Error::ImageSize { width: in_width as u32, height: in_height as u32 });
-        }
+        };
         if window.low >= window.high {
             return Err(Error::EmptyWindow);
         }
@@ -110,6 +83,7 @@ impl<const W: usize> Resizer<W> {
             in_height: in_height as u32,
             out_height: out_height as u32,
             window,
+            cut: [horizontal, vertical],
             taken: 0,
             next: 0,
             rows: [[0; W]; 2],
@@ -119,6 +93,22 @@ impl<const W: usize> Resizer<W> {
     }
 
     /// Takes the next input row; calls `emit` with each output row that it completes, in order.
+    ///
+    /// ```
+    /// use cxr_core::{format::Model, image::{Resizer, Row, Window}, session::Session};
+    /// # const FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
+    /// let model = Model::parse(FILE)?;
+    /// let mut arena = vec![0; model.arena_bytes()];
+    /// let mut session = Session::new(&model, &mut arena)?;
+    /// let mut resizer = Resizer::<16>::new(300, 200, model.input().height.into(), Window::FULL_8)?;
+    /// for _ in 0..200 {
+    ///     let mut pushed = Ok(());
+    ///     resizer.push_row(Row::Gray8(&[128; 300]), |row| pushed = pushed.and_then(|()| session.push_gray_row(row)))?;
+    ///     pushed?;
+    /// }
+    /// let verdict = session.finish()?;
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::RowLength`], [`Error::TooManyRows`]; nothing is taken then.
@@ -151,6 +141,14 @@ impl<const W: usize> Resizer<W> {
     }
 
     /// Rows still missing.
+    ///
+    /// ```
+    /// # use cxr_core::image::{Resizer, Row, Window};
+    /// let mut resizer = Resizer::<2>::new(2, 5, 2, Window::FULL_8)?;
+    /// resizer.push_row(Row::Gray8(&[1, 2]), |_| ())?;
+    /// assert_eq!(resizer.rows_left(), 4);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn rows_left(&self) -> usize {
         (self.in_height - self.taken) as usize
     }
@@ -165,7 +163,7 @@ impl<const W: usize> Resizer<W> {
 
     /// Adds the row to the one or two output rows whose filter covers it.
     fn reduce(&mut self, pixels: impl Iterator<Item = u32> + Clone, emit: &mut impl FnMut(&[u8; W])) {
-        let axis = Axis { input: self.in_height, output: self.out_height };
+        let axis = Axis { input: self.in_height, output: self.out_height, cut: self.cut[1] };
         let row = self.taken;
         // Outputs that this row feeds: at most two, since the filter's radius is one output step.
         let mut weight = [0u32; 2];
@@ -174,7 +172,7 @@ impl<const W: usize> Resizer<W> {
         }
         let [w0, w1] = weight;
         let [rows0, rows1] = &mut self.rows;
-        horizontal::<W>(self.in_width, pixels, |x, value| {
+        horizontal::<W>(self.in_width, self.cut[0], pixels, |x, value| {
             if let (Some(a), Some(b)) = (rows0.get_mut(x), rows1.get_mut(x)) {
                 *a += w0 * value;
                 *b += w1 * value;
@@ -198,11 +196,11 @@ impl<const W: usize> Resizer<W> {
 
     /// Keeps the row; interpolates the output rows that lie between it and the one before.
     fn enlarge(&mut self, pixels: impl Iterator<Item = u32> + Clone, emit: &mut impl FnMut(&[u8; W])) {
-        let axis = Axis { input: self.in_height, output: self.out_height };
+        let axis = Axis { input: self.in_height, output: self.out_height, cut: self.cut[1] };
         let row = self.taken;
         let current = (row & 1) as usize;
         let target = &mut self.rows[current];
-        horizontal::<W>(self.in_width, pixels, |x, value| {
+        horizontal::<W>(self.in_width, self.cut[0], pixels, |x, value| {
             if let Some(cell) = target.get_mut(x) {
                 *cell = value;
             }
@@ -223,42 +221,19 @@ impl<const W: usize> Resizer<W> {
     }
 }
 
-/// One axis of the resize.
-#[derive(Clone, Copy)]
-struct Axis {
-    input: u32,
-    output: u32,
-}
-
-impl Axis {
-    const fn radius(self) -> i32 {
-        2 * (if self.input > self.output { self.input } else { self.output }) as i32
-    }
-
-    /// Distance from output `i` to input `j`, in 1 / (2 * output) input pixels.
-    const fn distance(self, i: u32, j: u32) -> i32 {
-        (2 * j + 1) as i32 * self.output as i32 - (2 * i + 1) as i32 * self.input as i32
-    }
-
-    const fn weight(self, i: u32, j: u32) -> u32 {
-        let w = self.radius() - self.distance(i, j).abs();
-        if w > 0 { w as u32 } else { 0 }
-    }
-
-    /// True if no input after `j` has weight in output `i`.
-    const fn weight_ends(self, i: u32, j: u32) -> bool {
-        self.distance(i, j) + 2 * self.output as i32 >= self.radius()
-    }
-}
-
 /// Resizes one row; `put(x, value)` receives each output pixel in [`STEPS`] of a gray level.
 #[inline(always)]
-fn horizontal<const W: usize>(in_width: u32, pixels: impl Iterator<Item = u32> + Clone, mut put: impl FnMut(usize, u32)) {
+fn horizontal<const W: usize>(
+    in_width: u32,
+    cut: u8,
+    pixels: impl Iterator<Item = u32> + Clone,
+    mut put: impl FnMut(usize, u32),
+) {
     if in_width as usize == W {
         pixels.enumerate().for_each(|(x, value)| put(x, value));
         return;
     }
-    let axis = Axis { input: in_width, output: W as u32 };
+    let axis = Axis { input: in_width, output: W as u32, cut };
     let (radius, step) = (axis.radius(), 2 * W as i32);
     // `first` is the first input pixel with weight in output x; it never moves back.
     let (mut rest, mut first) = (pixels, 0u32);
@@ -274,37 +249,18 @@ fn horizontal<const W: usize>(in_width: u32, pixels: impl Iterator<Item = u32> +
             if weight <= 0 {
                 break;
             }
-            sum += weight as u32 * value;
-            total += weight as u32;
+            let share = axis.shorten(weight as u32);
+            sum += share * value;
+            total += share;
             distance += step;
         }
         put(x, (sum + total / 2) / total.max(1));
     }
 }
 
-/// Luma of a pixel that starts with red, green and blue: `(77 R + 150 G + 29 B + 128) / 256`, rounded down; 0 for fewer
-/// than three values. [`Resizer`] gives an image in colour and its luma, pushed as gray, the same result.
-pub fn luma<T: Copy + Into<u32>>(pixel: &[T]) -> u32 {
-    match pixel {
-        [r, g, b, ..] => (77 * (*r).into() + 150 * (*g).into() + 29 * (*b).into() + 128) >> 8,
-        _ => 0,
-    }
-}
-
 #[inline(always)]
 fn divide(sum: u32, total: u32) -> u8 {
-    ((sum + total * (STEPS / 2)) / (total * STEPS)) as u8
-}
-
-/// True if sums of weights times pixels fit 32 bits with a factor of two to spare.
-fn fits(input: usize, output: usize) -> bool {
-    if input == 0 || output == 0 || input > MAX_EXTENT || output > MAX_EXTENT {
-        return false;
-    }
-    // A filter's weights sum to radius^2 / spacing.
-    let (input, output) = (input as u64, output as u64);
-    let total = if input > output { 2 * input * input / output } else { 2 * output };
-    total * (255 * u64::from(STEPS)) <= u64::from(u32::MAX) / 2 + 1
+    ((sum + total * (STEPS / 2)) / (total * STEPS).max(1)) as u8
 }
 
 #[cfg(test)]
@@ -415,7 +371,7 @@ mod tests {
     fn bad_input_is_refused() {
         assert!(matches!(Resizer::<256>::new(0, 5, 256, Window::FULL_8), Err(Error::ImageSize { .. })));
         assert!(matches!(Resizer::<256>::new(8193, 5, 256, Window::FULL_8), Err(Error::ImageSize { .. })));
-        assert!(matches!(Resizer::<2>::new(8192, 8192, 2, Window::FULL_8), Err(Error::ImageSize { .. })));
+        assert!(matches!(Resizer::<2>::new(8, 8, 8193, Window::FULL_8), Err(Error::ImageSize { .. })));
         let empty = Window { low: 9, high: 9, invert: false };
         assert!(matches!(Resizer::<4>::new(4, 4, 4, empty), Err(Error::EmptyWindow)));
         let mut resizer = Resizer::<4>::new(4, 1, 1, Window::FULL_8).unwrap();

@@ -1,0 +1,1 @@
+//! `cargo bench -p cxr-core-benches`: see `network.rs`.

@@ -1,0 +1,165 @@
+//! Models: a checked file, read in place.
+
+use crate::status::{CxrError, CxrStatus};
+use crate::{INITIALISED, slice, slice_mut};
+use core::ffi::c_char;
+use core::mem::{align_of, size_of};
+use core::ptr;
+use cxr_core::explain;
+use cxr_core::format::Model;
+
+/// Bytes of a `cxr_model` where pointers have 32 bits.
+pub const CXR_MODEL_BYTES_32: usize = 24;
+/// Bytes of a `cxr_model` where pointers have 64 bits.
+pub const CXR_MODEL_BYTES_64: usize = 48;
+/// Bytes of a `cxr_model`. The header has it as a macro of the two above.
+///
+/// cbindgen:ignore
+pub const CXR_MODEL_BYTES: usize = if cfg!(target_pointer_width = "32") { CXR_MODEL_BYTES_32 } else { CXR_MODEL_BYTES_64 };
+/// Its 64-bit words, which align it.
+///
+/// cbindgen:ignore
+pub const CXR_MODEL_WORDS: usize = CXR_MODEL_BYTES / 8;
+
+/// A checked model file. Zero it or declare it `static`; the file's bytes must outlive it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CxrModel {
+    /// Not for the caller.
+    pub opaque: [u64; CXR_MODEL_WORDS],
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    initialised: u32,
+    model: Model<'static>,
+}
+
+const _: () = assert!(size_of::<State>() <= size_of::<CxrModel>(), "CXR_MODEL_BYTES is too small");
+const _: () = assert!(size_of::<State>() + 128 > size_of::<CxrModel>(), "CXR_MODEL_BYTES is too large");
+const _: () = assert!(align_of::<State>() <= align_of::<CxrModel>());
+
+/// Numbers of a model.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CxrInfo {
+    /// Exact length of the arena that `cxr_session_init` needs.
+    pub arena_bytes: usize,
+    /// Elements of the maps of all classes that `cxr_explain` needs.
+    pub map_len: usize,
+    /// Rows of an image.
+    pub height: u32,
+    /// Columns of an image: bytes of a row for `cxr_push_gray_row`.
+    pub width: u32,
+    /// Channels of an image: `width * channels` is the bytes of a row for `cxr_push_row`.
+    pub channels: u32,
+    /// Number of classes, at most `CXR_MAX_CLASSES`.
+    pub class_count: u32,
+    /// Rows of a class's map.
+    pub map_height: u32,
+    /// Columns of a class's map.
+    pub map_width: u32,
+}
+
+/// The model behind a pointer, or why there is none.
+///
+/// # Safety
+/// `model` is null or points to a `cxr_model` that was zeroed or given to [`cxr_model_parse`].
+pub(crate) unsafe fn get(model: *const CxrModel) -> Result<Model<'static>, CxrStatus> {
+    if model.is_null() || !model.is_aligned() {
+        return Err(CxrStatus::ErrorPointer);
+    }
+    let state = model.cast::<State>();
+    // SAFETY: by contract readable; the first word is an integer, valid whatever it holds.
+    if unsafe { (&raw const (*state).initialised).read() } != INITIALISED {
+        return Err(CxrStatus::ErrorUninitialised);
+    }
+    // SAFETY: only `cxr_model_parse` writes that word, together with a model.
+    Ok(unsafe { (*state).model })
+}
+
+/// Checks a model file of `len` bytes and remembers where it is; nothing is copied. `error` says what is wrong, if it is
+/// not null.
+///
+/// # Safety
+/// `model` and `error` are null or writable; `file` is readable for `len` bytes and stays so, unchanged, as long as the
+/// model or a session made from it is used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cxr_model_parse(model: *mut CxrModel, file: *const u8, len: usize, error: *mut CxrError) -> CxrStatus {
+    // SAFETY: by contract.
+    let (status, cause) = match unsafe { slice(file, len) } {
+        _ if model.is_null() || !model.is_aligned() => (CxrStatus::ErrorPointer, None),
+        None => (CxrStatus::ErrorPointer, None),
+        Some(bytes) => match Model::parse(bytes) {
+            Ok(parsed) => {
+                // SAFETY: not null, aligned, writable by contract, and large enough (asserted above).
+                unsafe { model.cast::<State>().write(State { initialised: INITIALISED, model: parsed }) };
+                (CxrStatus::Ok, None)
+            }
+            Err(cause) => {
+                // SAFETY: as above; what was there is no model any more.
+                unsafe { (&raw mut (*model.cast::<State>()).initialised).write(0) };
+                (CxrStatus::from(cause), Some(cause))
+            }
+        },
+    };
+    if !error.is_null() && error.is_aligned() {
+        // SAFETY: not null, aligned, writable by contract.
+        unsafe { error.write(CxrError::new(cause, status)) };
+    }
+    status
+}
+
+/// Writes the model's numbers into `info`.
+///
+/// # Safety
+/// `model` is null, zeroed or parsed; `info` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cxr_model_info(model: *const CxrModel, info: *mut CxrInfo) -> CxrStatus {
+    // SAFETY: by contract.
+    let model = match unsafe { get(model) } {
+        Ok(model) => model,
+        Err(status) => return status,
+    };
+    if info.is_null() || !info.is_aligned() {
+        return CxrStatus::ErrorPointer;
+    }
+    let (input, map) = (model.input(), explain::map_shape(&model));
+    let numbers = CxrInfo {
+        arena_bytes: model.arena_bytes(),
+        map_len: explain::map_len(&model),
+        height: u32::from(input.height),
+        width: u32::from(input.width),
+        channels: u32::from(input.channels),
+        class_count: model.class_count() as u32,
+        map_height: u32::from(map.height),
+        map_width: u32::from(map.width),
+    };
+    // SAFETY: not null, aligned, writable by contract.
+    unsafe { info.write(numbers) };
+    CxrStatus::Ok
+}
+
+/// Copies the name of class `index` (UTF-8) into `name`, cut to fit and always terminated, and returns the bytes of the whole name
+/// without its terminator: 0 if there is no such class, as for the `class_index` of a refusal.
+///
+/// # Safety
+/// `model` is null, zeroed or parsed; `name` is null or writable for `capacity` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cxr_class_name(model: *const CxrModel, index: i32, name: *mut c_char, capacity: usize) -> usize {
+    // SAFETY: by contract.
+    let model = unsafe { get(model) };
+    let text = match (&model, usize::try_from(index)) {
+        (Ok(model), Ok(index)) => model.class_name(index),
+        _ => "",
+    };
+    if !name.is_null() && capacity > 0 {
+        // SAFETY: writable for `capacity` bytes by contract; zeroed first because it may be uninitialised.
+        unsafe { ptr::write_bytes(name, 0, capacity) };
+        // SAFETY: initialised just now.
+        if let Some(cells) = unsafe { slice_mut(name.cast::<u8>(), capacity - 1) } {
+            cells.iter_mut().zip(text.bytes()).for_each(|(cell, byte)| *cell = byte);
+        }
+    }
+    text.len()
+}

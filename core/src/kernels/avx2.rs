@@ -1,0 +1,158 @@
+//! AVX2: `vpmaddwd` on i16 words, two taps of eight output channels an instruction; Winograd's F(2, 3) where it applies.
+//!
+//! `vpmaddubsw` would take twice the taps, and saturates: 2 * 255 * 127 is not an i16.
+
+use super::pack::{Layout, Shape};
+use super::simd::{Isa, Job, Lanes, conv, depthwise, dot, layout};
+use super::winograd::{self, Winograd};
+use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, scalar};
+use core::arch::x86_64::*;
+
+/// Blocks of channels, columns of them, columns of a block alone: eight accumulators, whose chains are one addition long.
+const BLOCKS: usize = 2;
+const COLUMNS: usize = 4;
+const ALONE: usize = 8;
+/// Pairs of columns under Winograd: eight accumulators again.
+const TILES: usize = 2;
+
+/// The kernel; only [`x86::available`](super::x86::available) gives it away.
+pub const KERNEL: Kernel = Kernel { name: "avx2", conv_row, gray_row, depthwise_row, dot: dot_product, pack: Some(pack) };
+
+/// i16 words in 256 bits.
+pub struct Words;
+
+impl Isa for Words {
+    type Vector = __m256i;
+    const LANES: usize = 8;
+    const TAPS: usize = 2;
+    const FLIPPED: bool = false;
+    const TAP_MAJOR: bool = false;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> __m256i {
+        // SAFETY: 32 readable bytes, and AVX2.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(from: *const u8) -> __m256i {
+        // SAFETY: 4 readable bytes, and AVX2.
+        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        // SAFETY: AVX2.
+        unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(x, w)) }
+    }
+
+    /// `vcvtps2dq` rounds to even, as `quant::round_ties_even`; packing saturates at i16 first, which the zero point cannot undo.
+    #[inline(always)]
+    unsafe fn requantize(sum: __m256i, scale: __m256i, zero_point: i8, to: *mut i8) {
+        // SAFETY: 8 writable bytes, and AVX2.
+        unsafe {
+            let q = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), _mm256_castsi256_ps(scale)));
+            let words = _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256::<1>(q));
+            let words = _mm_adds_epi16(words, _mm_set1_epi16(i16::from(zero_point)));
+            _mm_storel_epi64(to.cast(), _mm_packs_epi16(words, words));
+        }
+    }
+}
+
+impl Lanes for Words {
+    #[inline(always)]
+    unsafe fn multiply(sum: __m256i, x: [*const i8; 2], w: [*const i8; 2]) -> __m256i {
+        // SAFETY: 8 readable bytes each, and AVX2.
+        unsafe {
+            let words = |[a, b]: [*const i8; 2]| {
+                _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(_mm_loadl_epi64(a.cast()), _mm_loadl_epi64(b.cast())))
+            };
+            Self::dot(sum, words(x), words(w))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn total(sum: __m256i) -> i32 {
+        // SAFETY: AVX2.
+        unsafe {
+            let s = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+            let s = _mm_add_epi32(s, _mm_shuffle_epi32::<0b00_00_11_10>(s));
+            _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32::<1>(s)))
+        }
+    }
+}
+
+impl Winograd for Words {
+    #[inline(always)]
+    unsafe fn zero() -> __m256i {
+        // SAFETY: AVX2.
+        unsafe { _mm256_setzero_si256() }
+    }
+
+    #[inline(always)]
+    unsafe fn outputs([m0, m1, m2, m3]: [__m256i; 4]) -> [__m256i; 2] {
+        // SAFETY: AVX2.
+        unsafe {
+            let y0 = _mm256_add_epi32(_mm256_add_epi32(m0, m1), m2);
+            let y1 = _mm256_sub_epi32(_mm256_sub_epi32(m1, m2), m3);
+            [_mm256_srai_epi32::<1>(y0), _mm256_srai_epi32::<1>(y1)]
+        }
+    }
+}
+
+const fn winograd_layout() -> Layout {
+    Layout { winograd: true, ..layout::<Words>(1) }
+}
+
+/// The form that is faster for these filters.
+pub fn pack(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
+    let layout = if shape.suits_winograd(filters) { winograd_layout() } else { layout::<Words>(BLOCKS) };
+    layout.pack_into(shape, filters, out)
+}
+
+fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
+    // SAFETY: a kernel with this function exists on a processor with AVX2 only.
+    if !unsafe { row(&args.into(), out) } {
+        scalar::conv_row(args, out);
+    }
+}
+
+fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
+    // SAFETY: a kernel with this function exists on a processor with AVX2 only.
+    if !unsafe { row(&args.into(), out) } {
+        scalar::gray_row(args, out);
+    }
+}
+
+fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
+    #[target_feature(enable = "avx2")]
+    fn inner(args: &DepthwiseRow<'_>, out: &mut [i8]) {
+        // SAFETY: AVX2 is there.
+        unsafe { depthwise::<Words>(args, out) }
+    }
+    // SAFETY: a kernel with this function exists on a processor with AVX2 only.
+    unsafe { inner(args, out) }
+}
+
+fn dot_product(values: &[i8], weights: &[u8]) -> i32 {
+    #[target_feature(enable = "avx2")]
+    fn inner(values: &[i8], weights: &[u8]) -> i32 {
+        // SAFETY: AVX2 is there.
+        unsafe { dot::<Words>(values, weights) }
+    }
+    // SAFETY: a kernel with this function exists on a processor with AVX2 only.
+    unsafe { inner(values, weights) }
+}
+
+#[target_feature(enable = "avx2")]
+fn row(job: &Job<'_>, out: &mut [i8]) -> bool {
+    let width = out.len().checked_div(job.shape.channels).unwrap_or(0);
+    // SAFETY: AVX2 is there, and what the functions ask of rows and filters is checked.
+    unsafe {
+        if job.filters.packed.first() == Some(&1) && job.shape.has_winograd() && job.is_sound(width) {
+            winograd::row::<Words, TILES>(job, winograd_layout(), job.filters.packed, out)
+        } else {
+            conv::<Words, BLOCKS, COLUMNS, ALONE>(job, out)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! AVX-VNNI: `vpdpbusd` on 256 bits, four taps of eight output channels an instruction, added up in place.
+//!
+//! Its activations are unsigned: they come with the top bit flipped, and the bias pays the 128 back.
+
+use super::pack::Shape;
+use super::simd::{Isa, Job, conv, layout};
+use super::{ConvRow, Filters, Kernel, avx2, scalar};
+use core::arch::x86_64::*;
+
+/// Twelve accumulators: five cycles a chain, two instructions a cycle.
+const BLOCKS: usize = 3;
+const COLUMNS: usize = 4;
+const ALONE: usize = 8;
+
+/// The kernel; only [`x86::available`](super::x86::available) gives it away.
+pub const KERNEL: Kernel = Kernel { name: "avx-vnni", conv_row, pack: Some(pack), ..avx2::KERNEL };
+
+/// Bytes in 256 bits.
+struct Bytes;
+
+impl Isa for Bytes {
+    type Vector = __m256i;
+    const LANES: usize = 8;
+    const TAPS: usize = 4;
+    const FLIPPED: bool = true;
+    const TAP_MAJOR: bool = false;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> __m256i {
+        // SAFETY: the caller's.
+        unsafe { avx2::Words::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(from: *const u8) -> __m256i {
+        // SAFETY: the caller's.
+        unsafe { avx2::Words::splat(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
+        // SAFETY: AVX-VNNI.
+        unsafe { _mm256_dpbusd_avx_epi32(sum, x, w) }
+    }
+
+    #[inline(always)]
+    unsafe fn requantize(sum: __m256i, scale: __m256i, zero_point: i8, to: *mut i8) {
+        // SAFETY: the caller's.
+        unsafe { avx2::Words::requantize(sum, scale, zero_point, to) }
+    }
+}
+
+fn pack(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
+    if shape.wide { avx2::pack(shape, filters, out) } else { layout::<Bytes>(BLOCKS).pack_into(shape, filters, out) }
+}
+
+fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
+    #[target_feature(enable = "avx2,avxvnni")]
+    fn inner(job: &Job<'_>, out: &mut [i8]) -> bool {
+        // SAFETY: AVX2 and AVX-VNNI are there.
+        unsafe { conv::<Bytes, BLOCKS, COLUMNS, ALONE>(job, out) }
+    }
+    // SAFETY: a kernel with this function exists on a processor with AVX2 and AVX-VNNI only.
+    if !unsafe { inner(&args.into(), out) } {
+        scalar::conv_row(args, out);
+    }
+}

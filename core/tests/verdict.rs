@@ -1,0 +1,82 @@
+//! The model that ships, whole, by every kernel of the processor at hand: each layer gives onnxruntime's bytes.
+//!
+//! `cargo xtask test --only targets` runs it on aarch64 and WebAssembly, too, and compares the hashes that it prints;
+//! they are those of `cargo xtask bench`.
+
+use cxr_core::format::Model;
+use cxr_core::kernels::Kernel;
+use cxr_core::prepared::Prepared;
+use cxr_core::session::Session;
+
+const MODEL: &[u8] = include_bytes!("../../models/default.cxr");
+/// What onnxruntime computes, layer by layer, written by scripts/make_golden.py.
+const GOLDEN: &str = include_str!("../../tests/golden/default.json");
+
+/// The generator of `GOLDEN`'s image: a byte is the state's highest.
+struct Bytes(u32);
+
+impl Bytes {
+    fn next(&mut self) -> u8 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 24) as u8
+    }
+}
+
+fn crc32(crc: u32, bytes: impl Iterator<Item = u8>) -> u32 {
+    bytes.fold(crc, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
+    })
+}
+
+/// CRC-32 of every layer's rows for a picture in colour; FNV-1a of all rows and logits, in colour, then in gray.
+fn run(model: &Model<'_>, kernel: Kernel, filters: Option<&Prepared<'_>>) -> (Vec<u32>, u64) {
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut layers = vec![u32::MAX; model.layer_count() - 1];
+    let mut hash = 0xCBF2_9CE4_8422_2325u64;
+    let mut update = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
+    for gray in [false, true] {
+        let mut session = Session::new(model, &mut arena).unwrap().with_kernel(kernel);
+        if let Some(filters) = filters {
+            session = session.with_prepared(filters).unwrap();
+        }
+        let mut bytes = Bytes(1);
+        let mut row = vec![0; if gray { usize::from(model.input().width) } else { model.input().row_len() }];
+        for _ in 0..model.input().height {
+            row.fill_with(|| bytes.next());
+            let mut observe = |layer: usize, _: usize, values: &[i8]| {
+                values.iter().for_each(|v| update(*v as u8));
+                if !gray {
+                    layers[layer] = crc32(layers[layer], values.iter().map(|v| *v as u8));
+                }
+            };
+            if gray { session.push_gray_row_observed(&row, &mut observe) } else { session.push_row_observed(&row, &mut observe) }
+                .unwrap();
+        }
+        for logit in session.finish().unwrap().logits() {
+            logit.to_bits().to_le_bytes().into_iter().for_each(&mut update);
+        }
+    }
+    (layers.into_iter().map(|crc| !crc).collect(), hash)
+}
+
+#[test]
+fn every_kernel_gives_the_bytes_of_onnxruntime() {
+    let model = Model::parse(MODEL).unwrap();
+    let golden: Vec<u32> = GOLDEN
+        .split("\"crc32\":")
+        .skip(1)
+        .map(|text| text.trim_start().split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap())
+        .collect();
+    let mut hashes = Vec::new();
+    for kernel in Kernel::available() {
+        let mut buffer = vec![0; Prepared::bytes(&model, &kernel)];
+        let filters = Prepared::new(&model, kernel, &mut buffer).unwrap();
+        for filters in [None, Some(&filters)] {
+            let (layers, hash) = run(&model, kernel, filters);
+            assert_eq!(layers, golden, "{}", kernel.name());
+            hashes.push(hash);
+        }
+        println!("verdict hash {:016x} of kernel {}", hashes.last().unwrap(), kernel.name());
+    }
+    assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:x?}");
+}

@@ -1,0 +1,140 @@
+//! Inputs to start from: valid models of every operator, and orders of calls that complete images.
+
+use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
+use cxr_core::shape::{Padding, Shape, Window2d};
+
+/// A xorshift generator.
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.bits() >> 16) as usize % n.max(1)
+    }
+}
+
+/// Owned parts of a layer.
+struct Parts {
+    op: Op,
+    groups: u16,
+    output: Shape,
+    zero_points: [i8; 2],
+    weights: Vec<i8>,
+    bias: Vec<i32>,
+    scales: Vec<f32>,
+}
+
+/// A small random model file.
+pub fn model(seed: u64) -> Vec<u8> {
+    let mut r = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let input = Shape::new(1 + r.below(10) as u16, 1 + r.below(10) as u16, 1 + r.below(4) as u16);
+    let (mut shape, mut zero, mut parts) = (input, 0i8, Vec::new());
+    for _ in 0..r.below(5) {
+        let kernel = [1 + r.below(4) as u8, 1 + r.below(4) as u8];
+        let mut pad = || if r.below(2) == 0 { 0 } else { 1 };
+        let [top, left, bottom, right] = [pad(), pad(), pad(), pad()].map(|p: u8| p.min(kernel[0] - 1).min(kernel[1] - 1));
+        let kind = r.below(6);
+        let padding = if matches!(kind, 2 | 3) { Padding::default() } else { Padding { top, left, bottom, right } };
+        let window = Window2d { kernel, stride: [1 + r.below(3) as u8, 1 + r.below(3) as u8], pad: padding };
+        let extents = (
+            Window2d::output_extent(shape.height, padding.top, padding.bottom, kernel[0], window.stride[0]),
+            Window2d::output_extent(shape.width, padding.left, padding.right, kernel[1], window.stride[1]),
+        );
+        let (Some(height), Some(width)) = extents else { continue };
+        let channels = shape.channels;
+        let next = r.bits() as i8;
+        let groups = if channels % 2 == 0 && r.below(2) == 0 { 2 } else { 1 };
+        let (op, groups, output, filter, count, to) = match kind {
+            0 | 4 => {
+                let out = Shape::new(height, width, groups * (1 + r.below(5) as u16));
+                (Op::Conv2d(window), groups, out, window.area() * usize::from(channels / groups), out.channels, next)
+            }
+            1 => (Op::DepthwiseConv2d(window), 1, Shape::new(height, width, channels), window.area(), channels, next),
+            2 => (Op::MaxPool2d(window), 1, Shape::new(height, width, channels), 0, 0, zero),
+            3 => (Op::AveragePool2d(window), 1, Shape::new(height, width, channels), 0, 1, next),
+            _ if r.below(2) == 0 => (Op::GlobalAveragePool2d, 1, Shape::new(1, 1, channels), 0, 1, next),
+            _ => (Op::GlobalMaxPool2d, 1, Shape::new(1, 1, channels), 0, 0, zero),
+        };
+        let count = usize::from(count);
+        parts.push(Parts {
+            op,
+            groups,
+            output,
+            zero_points: [zero, to],
+            weights: (0..filter * count).map(|_| r.bits() as i8).collect(),
+            bias: (0..count).map(|_| r.bits() as i32 >> 20).collect(),
+            scales: (0..count).map(|c| 0.01 + 0.001 * c as f32).collect(),
+        });
+        (shape, zero) = (output, to);
+    }
+    let classes = 1 + r.below(4);
+    parts.push(Parts {
+        op: Op::Dense,
+        groups: 1,
+        output: Shape::new(1, 1, classes as u16),
+        zero_points: [zero, 0],
+        weights: (0..shape.len() * classes).map(|_| r.bits() as i8).collect(),
+        bias: (0..classes).map(|_| r.bits() as i32 >> 16).collect(),
+        scales: (0..classes).map(|k| 0.001 + 0.0001 * k as f32).collect(),
+    });
+    let layers: Vec<LayerSpec<'_>> = parts
+        .iter()
+        .map(|p| LayerSpec {
+            op: p.op,
+            output: p.output,
+            input_zero_point: p.zero_points[0],
+            output_zero_point: p.zero_points[1],
+            groups: p.groups,
+            weights: &p.weights,
+            bias: &p.bias,
+            scales: &p.scales,
+        })
+        .collect();
+    let features: Vec<i16> = (0..2 * usize::from(shape.channels)).map(|_| r.bits() as i16).collect();
+    let refusal = RefusalSpec {
+        coefficients: &[0.5, 1.0],
+        scales: &[0.001, 0.002],
+        bias: &[10, -10],
+        weights: &features,
+        refuse_above: 5.0,
+    };
+    let spec = ModelSpec {
+        input,
+        layers: &layers,
+        class_names: &["a", "b", "c", "d"][..classes],
+        metadata: "{}",
+        temperature: 1.5,
+        abstain_below: 0.4,
+        refusal: (r.below(2) == 0).then_some(refusal),
+    };
+    let mut file = vec![0; encoded_len(&spec)];
+    encode(&spec, &mut file).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    file
+}
+
+/// Inputs of the `parser` target.
+pub fn parser() -> Vec<Vec<u8>> {
+    (0..48).map(|seed| [vec![seed as u8], model(seed)].concat()).collect()
+}
+
+/// Inputs of the `session` target.
+pub fn session() -> Vec<Vec<u8>> {
+    let mut r = Random(7);
+    let inputs = (0..48).map(|seed| {
+        let file = model(seed);
+        let rows = Model::parse(&file).map_or(0, |model| model.input().height);
+        let mut calls: Vec<u8> = (0..rows).flat_map(|_| [r.below(11) as u8, r.bits() as u8]).collect();
+        calls.extend([14, 0, 11, 1, 12, 2, 13, 3, 15, 4]);
+        let len = (file.len() as u16).to_le_bytes();
+        [vec![seed as u8, len[0], len[1]], file, calls].concat()
+    });
+    inputs.collect()
+}

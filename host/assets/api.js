@@ -1,0 +1,63 @@
+// The server's interface, described in /openapi.json.
+
+/** An answer that is an error: `problem` is its problem+json. */
+export class Failure extends Error {
+  constructor(problem) {
+    super(problem.detail || problem.title);
+    this.problem = problem;
+  }
+}
+
+let token = null;
+let asking = null;
+
+/** Asks for the token once, however many requests want it. */
+function askForToken() {
+  asking ??= new Promise((resolve) => {
+    const dialog = document.getElementById("token-dialog");
+    dialog.addEventListener("close", () => {
+      token = document.getElementById("token").value.trim();
+      asking = null;
+      resolve(dialog.returnValue === "ok");
+    }, { once: true });
+    dialog.returnValue = "";
+    dialog.showModal();
+  });
+  return asking;
+}
+
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+
+/** Fetches JSON; waits as told where the server is busy. */
+async function request(path, options = {}) {
+  for (let attempt = 0; ; attempt += 1) {
+    const headers = { ...options.headers };
+    if (token) headers.authorization = `Bearer ${token}`;
+    let response;
+    try {
+      response = await fetch(path, { ...options, headers });
+    } catch {
+      throw new Failure({ title: "No connection", status: 0, detail: "The server did not answer. Is it still running?" });
+    }
+    if (response.ok) return response.json();
+    if (response.status === 401 && document.getElementById("token-dialog") && await askForToken()) continue;
+    const wait = Number(response.headers.get("retry-after"));
+    if ((response.status === 429 || response.status === 503) && wait > 0 && attempt < 6) {
+      await pause(wait * (1 + attempt / 2));
+      continue;
+    }
+    const problem = await response.json().catch(() => ({ title: `Status ${response.status}`, status: response.status }));
+    throw new Failure(problem);
+  }
+}
+
+/** What is known of the model. */
+export const model = () => request("/api/v1/model");
+
+/** Classifies a file; its name stays here. */
+export async function classify(file, previewPixels) {
+  const type = file.type.startsWith("image/") ? file.type : "application/octet-stream";
+  const path = `/api/v1/predictions?maps=true&preview=${previewPixels}`;
+  const answer = await request(path, { method: "POST", headers: { "content-type": type }, body: file });
+  return answer.predictions[0];
+}

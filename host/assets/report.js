@@ -1,0 +1,103 @@
+// The evaluation of the served model, as tables.
+
+import * as api from "./api.js";
+import { el, slashed } from "./dom.js";
+import { headline, percent, rate, SPLITS } from "./figures.js";
+import { CAUTION } from "./verdict.js";
+
+const scroll = (label, table) => el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table);
+const head = (...names) => el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, slashed(name)))));
+
+function figures(model) {
+  return el("section", { class: "card", "aria-labelledby": "headline-title" },
+    el("h2", { id: "headline-title" }, "In short"),
+    el("dl", { class: "figures" }, headline(model).map(([value, label, note]) =>
+      el("div", {}, el("dt", {}, label), el("dd", {}, el("strong", {}, value), el("span", { class: "muted" }, note))))),
+    el("p", {}, CAUTION));
+}
+
+function overview(splits) {
+  const rows = Object.entries(splits).map(([name, split]) => el("tr", {},
+    el("th", { scope: "row" }, SPLITS[name] ?? name),
+    el("td", {}, String(split.n)),
+    el("td", {}, `${percent(split.accuracy, 1)} (${percent(split.accuracy_interval_95[0], 1)} to ${percent(split.accuracy_interval_95[1], 1)})`),
+    el("td", {}, percent(split.balanced_accuracy, 1)),
+    el("td", {}, (100 * split.ece).toFixed(1)),
+    el("td", {}, String(split.abstained)),
+    el("td", {}, rate(split.answered))));
+  return el("section", { class: "card", "aria-labelledby": "splits-title" },
+    el("h2", { id: "splits-title" }, "By source"),
+    scroll("Accuracy by source", el("table", { class: "data" },
+      el("caption", {}, "Calibration error: how far, on average, the probabilities are from the truth, in points"),
+      head("Images of", "Number", "Right", "Balanced", "Calibration error", "No answer", "Right where it answered"),
+      el("tbody", {}, rows))));
+}
+
+function confusion(name, split, classes) {
+  const id = `split-${name}`;
+  const rows = split.confusion.map((row, truth) => el("tr", {}, el("th", { scope: "row" }, slashed(classes[truth])),
+    row.map((count, said) => el("td", { class: truth === said ? "right" : count ? "wrong" : null }, String(count)))));
+  const each = classes.map((label) => {
+    const figure = split.classes[label];
+    return el("tr", {}, el("th", { scope: "row" }, slashed(label)), el("td", {}, rate(figure.sensitivity)), el("td", {}, rate(figure.specificity)), el("td", {}, rate(figure.ppv)));
+  });
+  return el("section", { class: "card", "aria-labelledby": id },
+    el("h2", { id }, SPLITS[name] ?? name),
+    scroll(`Answers, ${name}`, el("table", { class: "data" }, el("caption", {}, "Rows: the label. Columns: the likeliest class, withheld answers included. On the diagonal it is right"),
+      head("Label", ...classes), el("tbody", {}, rows))),
+    scroll(`Rates, ${name}`, el("table", { class: "data" }, el("caption", {}, "By class"),
+      head("Class", "Found (sensitivity)", "Others left alone (specificity)", "Right when it says so (PPV)"), el("tbody", {}, each))));
+}
+
+/** What is refused that should be, and what is that should not. */
+function refusals(refusal) {
+  if (!refusal) return [];
+  const rows = (figures, prefix) => Object.entries(figures).map(([name, figure]) => el("tr", {}, el("th", { scope: "row" }, `${prefix}${SPLITS[name] ?? name}`), el("td", {}, rate(figure))));
+  return [el("section", { class: "card", "aria-labelledby": "refusal-title" },
+    el("h2", { id: "refusal-title" }, "What it refuses"),
+    el("p", {}, `A picture whose score is above ${refusal.refuse_above.toPrecision(3)} gets no answer: it does not look like a frontal chest X-ray.`),
+    el("div", { class: "two" },
+      scroll("Refused rightly", el("table", { class: "data" }, el("caption", {}, "Not frontal chest X-rays: refused"), head("Pictures", "Refused"), el("tbody", {}, rows(refusal.others ?? {}, "")))),
+      scroll("Refused wrongly", el("table", { class: "data" }, el("caption", {}, "Chest X-rays: refused nevertheless"), head("Images of", "Refused"), el("tbody", {}, rows(refusal.in_distribution ?? {}, ""))))))];
+}
+
+/** The kinds of mistake, the commonest first. */
+function failures(model, splits) {
+  const classes = model.evaluation.classes ?? model.classes;
+  const kinds = Object.entries(splits).filter(([name]) => name.includes("/") && name.startsWith("external_test")).flatMap(([name, split]) =>
+    split.confusion.flatMap((row, truth) => row.map((count, said) => {
+      const total = row.reduce((sum, one) => sum + one, 0);
+      return { source: name.split("/")[1], truth: classes[truth], said: classes[said], count, total, wrong: truth !== said };
+    }))).filter((kind) => kind.wrong && kind.count > 0).sort((a, b) => b.count - a.count);
+  const rows = kinds.slice(0, 20).map((kind) => el("tr", {}, el("th", { scope: "row" }, kind.source), el("td", {}, kind.truth), el("td", {}, kind.said),
+    el("td", {}, `${kind.count} of ${kind.total} (${percent(kind.count / kind.total)})`)));
+  const gallery = model.evaluation_report
+    ? el("p", {}, el("a", { href: model.evaluation_report }, "The whole evaluation with its failure gallery"), ": the most confident mistakes, as pictures.")
+    : el("p", {}, "The gallery of the most confident mistakes shows pictures of the datasets, which may not be passed on. Who has them makes it with ",
+      el("code", {}, "host evaluate --report DIR"), " and shows it here with ", el("code", {}, "host serve --report DIR"), ".");
+  return el("section", { class: "card", id: "failures", "aria-labelledby": "failures-title" },
+    el("h2", { id: "failures-title" }, "Its failures"),
+    gallery,
+    scroll("Mistakes by source", el("table", { class: "data" }, el("caption", {}, "On images from other hospitals: what it took for what, the commonest first"),
+      head("Source", "Labelled", "Taken for", "How many"), el("tbody", {}, rows))));
+}
+
+function show(model) {
+  const content = document.getElementById("content");
+  document.getElementById("model-line").textContent = `Model ${model.name}, SHA-256 ${model.sha256.slice(0, 12)}, version ${model.version}.`;
+  const evaluation = model.evaluation;
+  if (!evaluation) {
+    content.replaceChildren(el("section", { class: "card" }, el("h2", {}, "Nobody knows"),
+      el("p", {}, "No evaluation belongs to this model file, so its error rates are unknown. Run ", el("code", {}, "host evaluate"), " on it, and start ", el("code", {}, "host serve --report DIR"), " with what that wrote.")));
+    return;
+  }
+  const classes = evaluation.classes ?? model.classes;
+  const main = ["external_test", "test"].filter((name) => evaluation.splits[name]);
+  content.replaceChildren(figures(model), overview(evaluation.splits),
+    el("div", { class: "two" }, main.map((name) => confusion(name, evaluation.splits[name], classes))), ...refusals(evaluation.refusal), failures(model, evaluation.splits));
+  if (location.hash) document.querySelector(location.hash)?.scrollIntoView();
+}
+
+api.model().then(show, (error) => {
+  document.getElementById("content").replaceChildren(el("p", { class: "card", role: "alert" }, `The figures could not be read: ${error.message}`));
+});

@@ -1,0 +1,123 @@
+//! What a worker does with an image: the steps of `host predict`, and what the page needs to show it.
+
+use super::upload::Upload;
+use crate::decode::{Image, Samples, Thumbnail};
+use crate::files;
+use crate::heatmap::Map;
+use crate::model_file::Engine;
+use crate::predict::{Prediction, Source};
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use cxr_core::image::Window;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a client asks for beside the verdict.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    /// The exact map of each class.
+    #[serde(default)]
+    pub(super) maps: bool,
+    /// A gray copy of at most this many pixels a side; none if absent.
+    #[serde(default)]
+    pub(super) preview: Option<u32>,
+}
+
+/// Largest preview, in pixels a side.
+pub(super) const MAX_PREVIEW: u32 = 1024;
+
+/// An image to classify.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) name: String,
+    pub(super) upload: Upload,
+    pub(super) options: Options,
+}
+
+/// A classified image.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// For the client.
+    pub(super) json: Value,
+    /// For the metrics: the class or the reason for giving none.
+    pub(super) verdict: String,
+    /// For the log: the file's SHA-256.
+    pub(super) sha256: String,
+    pub(super) waited: Duration,
+    pub(super) decoding: Duration,
+    pub(super) inference: Duration,
+}
+
+/// Returns a worker's function.
+pub(super) fn worker(
+    engine: Engine<'static>,
+    source: Arc<Source>,
+    max_bytes: u64,
+) -> impl FnMut(Job, Duration) -> Result<Outcome> {
+    move |job, waited| classify(&engine, &source, max_bytes, &job, waited)
+}
+
+fn classify(engine: &Engine<'_>, source: &Source, max_bytes: u64, job: &Job, waited: Duration) -> Result<Outcome> {
+    let started = Instant::now();
+    let [height, width, _] = engine.input();
+    let sha256 = files::sha256(&job.upload.bytes);
+    let image = Image::decode_within(&job.upload.bytes, &job.name, max_bytes)?;
+    let gray = image.gray(width, height)?;
+    let decoding = started.elapsed();
+    let (answer, maps) = if job.options.maps { engine.explain(&gray)? } else { (engine.classify(&gray)?, Vec::new()) };
+    let taken = started.elapsed();
+
+    let class = |k: usize| engine.model.class_name(k).to_owned();
+    let verdict = match (answer.class, &answer.reason) {
+        (Some(k), _) => class(k),
+        (None, reason) => reason.clone().unwrap_or_else(|| "withheld".to_owned()),
+    };
+    let prediction = Prediction {
+        image: job.name.clone(),
+        sha256: sha256.clone(),
+        answer,
+        milliseconds: 1e3 * taken.as_secs_f64(),
+        heatmap: None,
+    };
+    let mut json = prediction.to_json(source);
+    let (columns, rows) = image.dimensions();
+    json["width"] = columns.into();
+    json["height"] = rows.into();
+    json["format"] = image.format().into();
+    json["bits"] = image.bits().into();
+    json["version"] = env!("CARGO_PKG_VERSION").into();
+    if job.options.maps {
+        json["maps"] = maps.iter().enumerate().map(|(k, map)| map_json(&class(k), map)).collect();
+    }
+    if let Some(longest) = job.options.preview {
+        json["preview"] = preview_json(&image, longest).context("preview")?;
+    }
+    Ok(Outcome { json, verdict, sha256, waited, decoding, inference: taken - decoding })
+}
+
+fn map_json(class: &str, map: &Map) -> Value {
+    json!({ "class": class, "rows": map.size[0], "columns": map.size[1], "cells": map.cells, "bias": map.bias })
+}
+
+/// Samples as base64, little-endian where they have two bytes.
+fn preview_json(image: &Image<'_>, longest: u32) -> Result<Value> {
+    let Thumbnail { width, height, samples, window } = image.thumbnail(longest);
+    let (bits, data) = match samples {
+        Samples::Eight(samples) => (8, BASE64_STANDARD.encode(samples)),
+        Samples::Sixteen(samples) => {
+            let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            (16, BASE64_STANDARD.encode(bytes))
+        }
+    };
+    let Window { low, high, invert } = window;
+    let presets: Vec<Value> =
+        image.presets().iter().map(|preset| json!({ "name": preset.name, "low": preset.low, "high": preset.high })).collect();
+    Ok(json!({
+        "width": width, "height": height, "bits": bits, "data": data,
+        "window": { "low": low, "high": high, "invert": invert }, "presets": presets,
+    }))
+}

@@ -1,0 +1,262 @@
+//! `host serve` against those who mean harm: files, requests and clients. Right status each, alive, in bounds.
+
+use cxr_tests::golden::pixels;
+use cxr_tests::http::{Response, connect, get, multipart, predict, raw, request};
+use cxr_tests::root;
+use cxr_tests::server::Server;
+use image::{DynamicImage, GrayImage, ImageFormat};
+use std::fs;
+use std::io::{Cursor, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn sample() -> Vec<u8> {
+    fs::read(root().join("data/samples/normal.png")).expect("a sample")
+}
+
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    image.write_to(&mut Cursor::new(&mut bytes), format).expect("an image");
+    bytes
+}
+
+/// A PNG that claims `side` x `side` pixels and has the data of few.
+fn claims(side: u32) -> Vec<u8> {
+    let mut png = encoded(&DynamicImage::new_luma8(8, 8), ImageFormat::Png);
+    png[16..20].copy_from_slice(&side.to_be_bytes());
+    png[20..24].copy_from_slice(&side.to_be_bytes());
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&png[12..29]);
+    png[29..33].copy_from_slice(&crc.to_be_bytes());
+    png
+}
+
+#[test]
+fn hostile_files_get_the_right_status() {
+    let mut server = Server::start(["--max-pixels", "64"]);
+    let good = sample();
+    let jpeg = encoded(
+        &DynamicImage::ImageLuma8(GrayImage::from_raw(64, 64, pixels(3).take(4096).collect()).expect("an image")),
+        ImageFormat::Jpeg,
+    );
+    let bmp = encoded(&DynamicImage::new_rgb8(9, 9), ImageFormat::Bmp);
+    let tiff = encoded(&DynamicImage::new_luma16(9, 9), ImageFormat::Tiff);
+    // 128 MB of zeros in a hundred kilobytes of PNG.
+    let bomb = encoded(&DynamicImage::new_rgba16(4000, 4000), ImageFormat::Png);
+    let polyglot = [&good[..], b"<html><script>alert(1)</script>PK\x03\x04"].concat();
+    let html = b"<!doctype html><script>alert(1)</script>";
+    let gif = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+    let tiny = encoded(&DynamicImage::new_luma8(1, 1), ImageFormat::Png);
+    let thin = encoded(&DynamicImage::new_luma8(8192, 1), ImageFormat::Png);
+    let wide = encoded(&DynamicImage::new_luma8(9000, 2), ImageFormat::Png);
+    let claims_30000 = claims(30_000);
+    let claims_8000 = claims(8000);
+    let mut lying_bmp = bmp.clone();
+    lying_bmp[18..22].copy_from_slice(&i32::MAX.to_le_bytes());
+    let cases: [(&str, &[u8], &[u16]); 19] = [
+        ("empty", b"", &[400]),
+        ("truncated PNG", &good[..good.len() / 2], &[422]),
+        ("a PNG's first bytes", &good[..8], &[422]),
+        // A JPEG that breaks off is still decoded as far as it goes by some decoders, gray below.
+        ("truncated JPEG", &jpeg[..jpeg.len() / 2], &[200, 422]),
+        ("truncated TIFF", &tiff[..tiff.len() / 2], &[422]),
+        ("truncated BMP", &bmp[..bmp.len() / 2], &[422]),
+        ("a BMP of 2^31 columns", &lying_bmp, &[413, 422]),
+        ("decompression bomb", &bomb, &[413]),
+        ("claims 30000 x 30000", &claims_30000, &[413]),
+        ("claims 8000 x 8000, has 64 pixels", &claims_8000, &[422]),
+        ("polyglot", &polyglot, &[200]),
+        ("HTML", html, &[415]),
+        ("a GIF, which is not read", gif, &[415]),
+        ("a zip", b"PK\x03\x04\x14\0\0\0", &[415]),
+        ("1 x 1", &tiny, &[200]),
+        ("8192 x 1", &thin, &[200]),
+        ("9000 x 2", &wide, &[413]),
+        ("a DICOM preamble and nothing", &[&[0; 128][..], b"DICM"].concat(), &[422]),
+        ("zeros", &[0; 1000], &[415]),
+    ];
+    for (name, bytes, statuses) in cases {
+        let answer = predict(server.address, "?maps=true&preview=256", bytes);
+        assert!(statuses.contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
+        // Whatever came in, no browser will take the answer for a page.
+        assert!(
+            answer.header("content-type").ends_with("json") && answer.header("x-content-type-options") == "nosniff",
+            "{name}"
+        );
+        if answer.status != 200 {
+            assert!(answer.json()["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{name}");
+        }
+    }
+    for kind in ["text/html", "application/json", "multipart/mixed", "video/mp4", "application/x-www-form-urlencoded"] {
+        request(server.address, "POST", "/api/v1/predictions", &[("content-type", kind)], &good).problem(415, "not-an-image");
+    }
+    assert!(server.resident() < 150.0, "{} MiB", server.resident());
+    server.assert_alive();
+}
+
+#[test]
+fn hostile_requests_get_the_right_status() {
+    let mut server = Server::start(["--max-body", "1"]);
+    let address = server.address;
+    let status = |bytes: &[u8]| raw(address, bytes).map(|answer| answer.status);
+    let head = |path: &str, more: &str| {
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{more}\r\n").into_bytes()
+    };
+    assert_eq!(status(&head("/", "")), Some(200));
+    assert_eq!(status(&head("/../../etc/passwd", "")), Some(404));
+    assert_eq!(status(&head("/assets/%2e%2e/%2e%2e/etc/passwd", "")), Some(404));
+    assert_eq!(status(&head(&format!("/{}", "a".repeat(100_000)), "")), Some(431));
+    assert_eq!(status(&head("/", &format!("x: {}\r\n", "a".repeat(60_000)))), Some(431));
+    assert_eq!(status(&head("/", &"x: y\r\n".repeat(200))), Some(431));
+    assert_eq!(status(b"GET / HTTP/1.1\r\n\r\n"), Some(421));
+    assert_eq!(status(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"), Some(400));
+    let post = |more: &str, body: &[u8]| {
+        [format!("POST /api/v1/predictions HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{more}\r\n").as_bytes(), body]
+            .concat()
+    };
+    // Two lengths, a length that is none, chunks that are none.
+    assert_eq!(status(&post("content-length: 1\r\ncontent-length: 2\r\n", b"ab")), Some(400));
+    assert_eq!(status(&post("content-length: -1\r\n", b"")), Some(400));
+    assert_eq!(status(&post("transfer-encoding: chunked\r\n", b"zz\r\n")), Some(400));
+    assert_eq!(status(&post("content-length: 99999999999\r\n", &[0; 2 << 20])), Some(413));
+    // A body without a declared length is held to the same limit.
+    let chunk = [b"10000\r\n", vec![0; 0x10000].as_slice(), b"\r\n"].concat();
+    assert_eq!(status(&post("transfer-encoding: chunked\r\n", &chunk.repeat(20))), Some(413));
+    for form in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=x"] {
+        let answer = request(address, "POST", "/api/v1/predictions", &[("content-type", form)], b"--y\r\n\r\nno parts");
+        assert_eq!(answer.status, 400, "{form}: {}", answer.text());
+    }
+    let (kind, whole) = multipart(&[("a.png", &sample())]);
+    let cut = request(address, "POST", "/api/v1/predictions", &[("content-type", &kind)], &whole[..whole.len() / 2]);
+    cut.problem(400, "malformed");
+    server.assert_alive();
+}
+
+#[test]
+fn noise_on_the_wire_never_ends_it() {
+    let mut server = Server::start::<&str>([]);
+    let (kind, form) = multipart(&[("a.png", &sample()), ("b.dcm", b"DICM")]);
+    let head = format!(
+        "POST /api/v1/predictions?preview=64 HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+        server.address,
+        form.len()
+    );
+    let whole = [head.as_bytes(), &form].concat();
+    let mut random = pixels(77);
+    let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
+    for round in 0..400 {
+        let mut bytes = whole.clone();
+        // Mostly in the head and the parts' heads, where a parser works.
+        let reach = if round % 2 == 0 { 330 } else { bytes.len() };
+        for _ in 0..1 + round % 9 {
+            let at = random.by_ref().take(4).fold(0usize, |sum, byte| sum << 8 | usize::from(byte)) % reach;
+            bytes[at] = random.next().unwrap_or(0);
+        }
+        let mut stream = connect(server.address);
+        let _ = stream.write_all(&bytes);
+        // A length that grew leaves the server waiting: hang up.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        if let Some(answer) = Response::parse(&answer) {
+            *statuses.entry(answer.status).or_default() += 1;
+        }
+    }
+    assert!(!statuses.contains_key(&500), "{statuses:?}");
+    assert!(statuses.len() >= 3, "{statuses:?}");
+    server.assert_alive();
+}
+
+#[test]
+fn a_thousand_slow_clients_keep_nobody_out_and_cost_little() {
+    let mut server = Server::start(["--head-timeout", "3", "--timeout", "4", "--per-client", "0"]);
+    let before = server.resident();
+    let slow: Vec<TcpStream> = (0..1000)
+        .map(|i| {
+            let mut stream = connect(server.address);
+            // Half never finish the head, half never finish the body.
+            let head = format!("POST /api/v1/predictions HTTP/1.1\r\nhost: {}\r\n", server.address);
+            stream.write_all(head.as_bytes()).expect("a beginning");
+            if i % 2 == 1 {
+                stream.write_all(b"content-length: 50000000\r\n\r\n\x89PNG").expect("a beginning");
+            }
+            stream
+        })
+        .collect();
+    let start = Instant::now();
+    server.assert_alive();
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    let grown = server.resident() - before;
+    assert!(grown < 60.0, "{grown} MiB for a thousand clients");
+    // All are told off or hung up on, and their places are free again.
+    let mut told = [0, 0];
+    for (i, mut stream) in slow.into_iter().enumerate() {
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        if let Some(answer) = Response::parse(&answer) {
+            assert_eq!(answer.status, 408, "{}", answer.text());
+            told[i % 2] += 1;
+        }
+    }
+    assert_eq!(told[1], 500, "bodies that never came");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    thread::sleep(Duration::from_millis(300));
+    assert!(server.open_files() < 60, "{} open files", server.open_files());
+    server.assert_alive();
+}
+
+#[test]
+fn queues_memory_and_connections_are_bounded() {
+    let mut server = Server::start(["--workers", "1", "--queue", "1", "--per-client", "0"]);
+    let image = encoded(&DynamicImage::new_luma8(3000, 3000), ImageFormat::Png);
+    let answers: Vec<Response> = thread::scope(|scope| {
+        let ask = || predict(server.address, "?maps=true", &image);
+        let threads: Vec<_> = (0..24).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    });
+    let busy: Vec<&Response> = answers.iter().filter(|answer| answer.status != 200).collect();
+    assert!(!busy.is_empty() && busy.len() < answers.len(), "{} of {}", busy.len(), answers.len());
+    for answer in busy {
+        answer.problem(503, "busy");
+        assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+    }
+    server.assert_alive();
+
+    let mut server = Server::start(["--per-client", "2", "--upload-memory", "1", "--timeout", "20"]);
+    let begin = |megabytes: usize| {
+        let mut stream = connect(server.address);
+        let head =
+            format!("POST /api/v1/predictions HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n", server.address, 3 << 20);
+        stream.write_all(head.as_bytes()).expect("a head");
+        stream.write_all(&vec![0; megabytes << 20]).expect("a body");
+        stream
+    };
+    let held = [begin(0), begin(0)];
+    thread::sleep(Duration::from_millis(300));
+    let answer = predict(server.address, "", &sample());
+    answer.problem(429, "too-many-requests");
+    assert_eq!(answer.header("retry-after"), "1");
+    drop(held);
+    thread::sleep(Duration::from_millis(300));
+    // Two megabytes of upload do not fit one of memory.
+    let mut greedy = begin(2);
+    let mut answer = Vec::new();
+    let _ = greedy.shutdown(std::net::Shutdown::Write);
+    let _ = greedy.read_to_end(&mut answer);
+    if let Some(answer) = Response::parse(&answer) {
+        answer.problem(503, "busy");
+    }
+    server.assert_alive();
+
+    let server = Server::start(["--connections", "4"]);
+    let held: Vec<TcpStream> = (0..4).map(|_| connect(server.address)).collect();
+    thread::sleep(Duration::from_millis(200));
+    let mut refused = connect(server.address);
+    let mut answer = Vec::new();
+    let _ = refused.read_to_end(&mut answer);
+    let answer = Response::parse(&answer).expect("an answer").expect(503);
+    assert_eq!(answer.header("retry-after"), "1");
+    drop(held);
+    thread::sleep(Duration::from_millis(300));
+    get(server.address, "/healthz").expect(200);
+}

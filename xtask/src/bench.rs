@@ -1,0 +1,307 @@
+//! `cargo xtask bench`: exact instruction counts on the boards that QEMU emulates, and the gate on them.
+
+use crate::bare_metal::Toolchain;
+use crate::install;
+use crate::shell::{Workspace, output, run};
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use cxr_bench::{Buffers, LAYERS, NoCounter, network};
+use cxr_core::format::{Model, Op};
+use cxr_core::kernels::Kernel;
+use object::{Object, ObjectSegment};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The committed counts.
+const TABLE: &str = "tests/instructions.json";
+/// Growth of a count that the gate lets pass.
+const TOLERANCE: f64 = 1.005;
+/// Code and RAM that the images may take; those of a product are `firmware`'s to limit.
+const LIMITS: [(&str, &str); 2] = [("CXR_FLASH", "512K"), ("CXR_RAM", "480K")];
+
+/// Options of `cargo xtask bench`.
+#[derive(Args)]
+pub struct Options {
+    /// Boards (default: all).
+    #[arg(long = "board", value_name = "BOARD", value_enum, value_delimiter = ',')]
+    boards: Vec<Board>,
+    /// Print one JSON object a board, a line each.
+    #[arg(long)]
+    json: bool,
+    /// Compare with tests/instructions.json and fail where a count has grown by over 0.5 %.
+    #[arg(long)]
+    check: bool,
+    /// Rewrite tests/instructions.json.
+    #[arg(long, conflicts_with = "check")]
+    update: bool,
+}
+
+/// A board under QEMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Board {
+    /// Cortex-M3.
+    #[value(name = "mps2-an385")]
+    Mps2An385,
+    /// Cortex-M4F.
+    #[value(name = "mps2-an386")]
+    Mps2An386,
+    /// Cortex-M7F.
+    #[value(name = "mps2-an500")]
+    Mps2An500,
+    /// Cortex-M33F.
+    #[value(name = "mps2-an505")]
+    Mps2An505,
+    /// Cortex-M55 with Helium.
+    #[value(name = "mps3-an547")]
+    Mps3An547,
+    /// RV32IMC on the `virt` machine.
+    Riscv32,
+}
+
+impl Board {
+    /// Name, Rust target, feature of cxr-board, QEMU and its machine.
+    const fn description(self) -> [&'static str; 5] {
+        const ARM: &str = "qemu-system-arm";
+        match self {
+            // The memory map of the Cortex-M0+ image is this board's, too.
+            Self::Mps2An385 => ["mps2-an385", "thumbv7m-none-eabi", "mps2-an383", ARM, "mps2-an385"],
+            Self::Mps2An386 => ["mps2-an386", "thumbv7em-none-eabihf", "mps2-an386", ARM, "mps2-an386"],
+            Self::Mps2An500 => ["mps2-an500", "thumbv7em-none-eabihf", "mps2-an500", ARM, "mps2-an500"],
+            Self::Mps2An505 => ["mps2-an505", "thumbv8m.main-none-eabihf", "mps2-an505", ARM, "mps2-an505"],
+            Self::Mps3An547 => ["mps3-an547", "thumbv8m.main-none-eabihf", "mps3-an547", ARM, "mps3-an547"],
+            Self::Riscv32 => ["riscv32", "riscv32imc-unknown-none-elf", "rv32-virt", "qemu-system-riscv32", "virt"],
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        self.description()[0]
+    }
+
+    /// Builds the images; returns their folder.
+    fn build(self, workspace: &Workspace, binaries: &[&str]) -> Result<PathBuf> {
+        let [_, target, feature, ..] = self.description();
+        let toolchain = Toolchain::find(workspace, target)?;
+        let mut cargo = toolchain.cargo(workspace, "build", "cxr-bench", target);
+        cargo.args(["--quiet", "--features", feature]).args(binaries.iter().flat_map(|name| ["--bin", name])).envs(LIMITS);
+        output(cargo)?;
+        Ok(toolchain.folder(workspace).join(target).join("release"))
+    }
+
+    /// QEMU with an image, counting instructions exactly.
+    fn qemu(self, workspace: &Workspace, image: &Path) -> Result<Command> {
+        let [.., program, machine] = self.description();
+        let mut qemu = workspace.command("timeout");
+        qemu.args(["300", program, "-M", machine, "-nographic", "-semihosting-config", "enable=on,target=native"]);
+        if let Self::Riscv32 = self {
+            install::qemu_riscv(workspace)?;
+            qemu.args(["-bios", "none", "-icount", "shift=0"]);
+        } else {
+            install::qemu(workspace)?;
+            qemu.args(["-icount", "shift=7"]);
+        }
+        qemu.arg("-kernel").arg(image);
+        Ok(qemu)
+    }
+
+    /// Runs the images; what they print becomes one object.
+    fn measure(self, workspace: &Workspace, model: &Model<'_>, hashes: &Hashes) -> Result<Value> {
+        let folder = self.build(workspace, &["bench", "infer"])?;
+        let printed = output(self.qemu(workspace, &folder.join("bench"))?)?;
+        let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+        let number = |text: &str| text.parse::<u64>().with_context(|| format!("{}: {text}", self.name()));
+        let (mut totals, mut stack, mut per_layer, mut peers, mut others) = (None, 0, vec![], vec![], vec![]);
+        for line in &lines {
+            match line[..] {
+                ["network", kernel, colour, gray, hash] => totals = Some((kernel, number(colour)?, number(gray)?, hash)),
+                ["network_layer", i, count] => {
+                    let layer = model.layer(number(i)? as usize).context("more layers than the model has")?;
+                    per_layer.push(counted(json!({ "layer": number(i)?, "op": op(layer.op) }), number(count)?, layer.macs()));
+                }
+                ["stack", bytes] => stack = number(bytes)?,
+                ["layer", kernel, i, count, hash] => {
+                    let i = number(i)? as usize;
+                    let layer = LAYERS.get(i).context("more layers than cxr_bench::LAYERS")?;
+                    ensure!(hash == hashes.layers[i], "{}, {kernel}, {}: not the host's bytes", self.name(), layer.name);
+                    let fields = json!({ "layer": layer.name, "kernel": kernel, "hash": hash });
+                    let first = peers.first().is_none_or(|peer: &Value| peer["kernel"] == kernel);
+                    if first { &mut peers } else { &mut others }.push(counted(fields, number(count)?, layer.macs()));
+                }
+                _ => bail!("{}: unexpected line: {}", self.name(), line.join(" ")),
+            }
+        }
+        let (kernel, instructions, gray, hash) = totals.with_context(|| format!("{}: no counts", self.name()))?;
+        ensure!(hash == hashes.network, "{}: verdict hash {hash}, the host's is {}", self.name(), hashes.network);
+        let mut object = counted(json!({ "board": self.name(), "kernel": kernel }), instructions, model.macs());
+        object["gray_instructions"] = json!(gray);
+        object["per_layer"] = json!(per_layer);
+        object["peer_layers"] = json!(peers);
+        object["other_kernels"] = json!(others);
+        object["arena_bytes"] = json!(model.arena_bytes());
+        object["flash_bytes"] = json!(flash_bytes(&folder.join("infer"))?);
+        object["stack_bytes"] = json!(stack);
+        object["verdict_hash"] = json!(hash);
+        Ok(object)
+    }
+}
+
+/// What the host computes, with the definition.
+struct Hashes {
+    layers: Vec<String>,
+    network: String,
+}
+
+impl Hashes {
+    fn compute(model: &Model<'_>) -> Result<Self> {
+        let mut buffers = Box::new(Buffers::new());
+        let hex = |hash| format!("{hash:016x}");
+        let layers = LAYERS.iter().map(|layer| hex(layer.run(&Kernel::SCALAR, &mut buffers, &NoCounter).1)).collect();
+        let (mut arena, mut row) = (vec![0; model.arena_bytes()], vec![0; model.input().row_len()]);
+        let report = network(model, Kernel::SCALAR, &mut arena, &mut row, &NoCounter, &mut || ());
+        let report = report.map_err(|error| anyhow::anyhow!("the host's run: {error}"))?;
+        Ok(Self { layers, network: hex(report.hash) })
+    }
+}
+
+/// `fields` with a count and what it is per multiply-accumulate.
+fn counted(mut fields: Value, instructions: u64, macs: u64) -> Value {
+    fields["instructions"] = json!(instructions);
+    fields["macs"] = json!(macs);
+    fields["per_mac"] = json!((instructions as f64 / macs.max(1) as f64 * 1e4).round() / 1e4);
+    fields
+}
+
+fn op(op: Op) -> &'static str {
+    match op {
+        Op::Conv2d(_) => "conv_2d",
+        Op::DepthwiseConv2d(_) => "depthwise_conv_2d",
+        Op::Dense => "dense",
+        _ => "pool",
+    }
+}
+
+/// What an image puts into flash: code, constants, the model.
+fn flash_bytes(image: &Path) -> Result<u64> {
+    let data = fs::read(image).with_context(|| image.display().to_string())?;
+    let file = object::File::parse(&*data).with_context(|| image.display().to_string())?;
+    Ok(file.segments().map(|segment| segment.file_range().1).sum())
+}
+
+/// Measures, and prints or compares.
+pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
+    let path = workspace.root.join("models/default.cxr");
+    let file = fs::read(&path).with_context(|| path.display().to_string())?;
+    let model = Model::parse(&file).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    let hashes = Hashes::compute(&model)?;
+    let boards = if options.boards.is_empty() { Board::value_variants() } else { &options.boards };
+    let mut measured = Vec::new();
+    for board in boards {
+        let result = board.measure(workspace, &model, &hashes)?;
+        if options.json {
+            println!("{result}");
+        } else {
+            print_table(&result);
+        }
+        measured.push(result);
+    }
+    if options.update {
+        update(workspace, &measured)?;
+    }
+    if options.check { check(workspace, &measured) } else { Ok(()) }
+}
+
+fn print_table(result: &Value) {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    println!("{}: {}, verdict hash {}", text(&result["board"]), text(&result["kernel"]), text(&result["verdict_hash"]));
+    println!("  {:<32} {:>12} {:>8}", "", "instructions", "per MAC");
+    let line = |name: &str, row: &Value| println!("  {name:<32} {:>12} {:>8}", text(&row["instructions"]), text(&row["per_mac"]));
+    for row in result["peer_layers"].as_array().into_iter().flatten() {
+        line(&text(&row["layer"]), row);
+    }
+    line("default network", result);
+    println!("  the same, rows of gray           {:>12}", text(&result["gray_instructions"]));
+    for row in result["per_layer"].as_array().into_iter().flatten() {
+        line(&format!("  layer {} {}", text(&row["layer"]), text(&row["op"])), row);
+    }
+    let bytes = ["arena_bytes", "flash_bytes", "stack_bytes"].map(|key| text(&result[key]));
+    println!("  bytes: arena {}, flash {}, stack {}", bytes[0], bytes[1], bytes[2]);
+}
+
+/// The counts of a result by name.
+fn counts(result: &Value) -> Vec<(String, u64)> {
+    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    let mut counts = vec![
+        ("network".to_owned(), count(&result["instructions"])),
+        ("network, gray".to_owned(), count(&result["gray_instructions"])),
+    ];
+    for row in result["peer_layers"].as_array().into_iter().flatten() {
+        counts.push((row["layer"].as_str().unwrap_or_default().to_owned(), count(&row["instructions"])));
+    }
+    counts
+}
+
+fn compiler(workspace: &Workspace) -> Result<String> {
+    let mut rustc = workspace.command("rustc");
+    rustc.arg("--version");
+    Ok(output(rustc)?.trim().to_owned())
+}
+
+fn read_table(workspace: &Workspace) -> Result<Value> {
+    let text = fs::read_to_string(workspace.root.join(TABLE)).context(TABLE)?;
+    serde_json::from_str(&text).context(TABLE)
+}
+
+fn update(workspace: &Workspace, measured: &[Value]) -> Result<()> {
+    let mut table = if workspace.root.join(TABLE).exists() { read_table(workspace)? } else { json!({}) };
+    table["rustc"] = json!(compiler(workspace)?);
+    for result in measured {
+        let name = result["board"].as_str().context("board")?;
+        table["boards"][name] = counts(result).into_iter().map(|(name, count)| (name, json!(count))).collect();
+    }
+    let path = workspace.root.join(TABLE);
+    let beside = path.with_extension("json.new");
+    fs::write(&beside, format!("{table:#}\n")).with_context(|| beside.display().to_string())?;
+    fs::rename(&beside, &path).with_context(|| path.display().to_string())
+}
+
+/// Fails if a count has grown beyond the tolerance. Counts of another compiler do not compare.
+fn check(workspace: &Workspace, measured: &[Value]) -> Result<()> {
+    let table = read_table(workspace)?;
+    let compiler = compiler(workspace)?;
+    if table["rustc"] != json!(compiler) {
+        println!("{TABLE} was made with {}, this is {compiler}: counts not compared", table["rustc"]);
+        return Ok(());
+    }
+    let mut grown = Vec::new();
+    for result in measured {
+        let board = result["board"].as_str().context("board")?;
+        for (name, found) in counts(result) {
+            let expected = table["boards"][board][&name].as_u64();
+            let expected =
+                expected.with_context(|| format!("{TABLE}: no {name} of {board}; run `cargo xtask bench --update`"))?;
+            if found as f64 > expected as f64 * TOLERANCE {
+                grown.push(format!("{board}, {name}: {expected} -> {found}"));
+            } else if expected as f64 > found as f64 * TOLERANCE {
+                println!("{board}, {name}: {expected} -> {found}; keep it with `cargo xtask bench --update`");
+            }
+        }
+    }
+    ensure!(grown.is_empty(), "instruction counts have grown: {}", grown.join("; "));
+    println!("no instruction count has grown beyond {TABLE}");
+    Ok(())
+}
+
+/// Every kernel of every board against the definition, on the board.
+pub fn kernels(workspace: &Workspace) -> Result<()> {
+    for board in Board::value_variants() {
+        let folder = board.build(workspace, &["kernels"])?;
+        run(board.qemu(workspace, &folder.join("kernels"))?)?;
+    }
+    Ok(())
+}
+
+/// `bench --check` of every board.
+pub fn gate(workspace: &Workspace) -> Result<()> {
+    bench(workspace, &Options { boards: vec![], json: false, check: true, update: false })
+}

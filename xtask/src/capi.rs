@@ -1,0 +1,174 @@
+//! The C interface: its header, and the example program on this machine and on a Cortex-M4.
+
+use crate::bare_metal::{self, CORTEX_M4F};
+use crate::shell::{Workspace, output, run};
+use crate::{install, no_panic};
+use anyhow::{Context, Result, ensure};
+use cxr_core::format::Model;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The model whose sizes the header names and which the example runs.
+const MODEL: &str = "models/default.cxr";
+/// What onnxruntime makes of the example's image.
+const FIXTURE: &str = "tests/golden/default.json";
+/// The generated header.
+const HEADER: &str = "core/capi/include/cxr.h";
+
+/// Warnings of C are errors too.
+const STRICT: [&str; 5] = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+/// Any read or write beyond a buffer, any undefined operation ends the program.
+const SANITIZE: [&str; 3] = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+/// The machine of `thumbv7em-none-eabihf`.
+const CORTEX_M4F_C: [&str; 4] = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"];
+
+/// The header as it should be.
+fn generate(root: &Path) -> Result<String> {
+    let crate_folder = root.join("core/capi");
+    let config = cbindgen::Config::from_file(crate_folder.join("cbindgen.toml")).map_err(anyhow::Error::msg)?;
+    let path = root.join(MODEL);
+    let file = fs::read(&path).with_context(|| path.display().to_string())?;
+    let arena = Model::parse(&file).with_context(|| path.display().to_string())?.arena_bytes();
+    let sizes = format!(
+        "\n/**\n * Bytes of arena that {MODEL} needs, exactly; `arena_bytes` of `cxr_info` says it of any model.\n */\n\
+         #define CXR_DEFAULT_ARENA_BYTES {arena}\n\n\
+         #if UINTPTR_MAX <= 0xFFFFFFFFu\n\
+         #define CXR_MODEL_BYTES CXR_MODEL_BYTES_32\n#define CXR_SESSION_BYTES CXR_SESSION_BYTES_32\n\
+         #else\n\
+         #define CXR_MODEL_BYTES CXR_MODEL_BYTES_64\n#define CXR_SESSION_BYTES CXR_SESSION_BYTES_64\n\
+         #endif\n\
+         #define CXR_MODEL_WORDS (CXR_MODEL_BYTES / 8)\n\
+         #define CXR_SESSION_WORDS (CXR_SESSION_BYTES / 8)\n\
+         #define CXR_RESIZER_WORDS (CXR_RESIZER_BYTES / 8)"
+    );
+    // It follows the modules.
+    let builder =
+        cbindgen::Builder::new().with_config(config).with_after_include(sizes).with_src(crate_folder.join("src/lib.rs"));
+    let mut text = Vec::new();
+    builder.generate().context("cbindgen")?.write(&mut text);
+    // cbindgen prefixes a constant with the name of its type; CXR_OK says as much.
+    Ok(String::from_utf8(text)?.replace("CXR_STATUS_", "CXR_"))
+}
+
+/// Writes the header.
+pub fn write_header(workspace: &Workspace) -> Result<()> {
+    let path = workspace.root.join(HEADER);
+    let beside = path.with_extension("h.new");
+    fs::write(&beside, generate(&workspace.root)?).with_context(|| beside.display().to_string())?;
+    fs::rename(&beside, &path).with_context(|| path.display().to_string())?;
+    println!("wrote {HEADER}");
+    Ok(())
+}
+
+/// The committed header is the generated one.
+pub fn check_header(root: &Path) -> Result<()> {
+    let path = root.join(HEADER);
+    let found = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    ensure!(found == generate(root)?, "{HEADER} is not what the sources say: run `cargo xtask header` and commit it");
+    Ok(())
+}
+
+/// Header, library and example: compiled by gcc as C and as C++, run plain and under the sanitizers, then under QEMU.
+pub fn test(workspace: &Workspace) -> Result<()> {
+    check_header(&workspace.root)?;
+    let gcc_packages = ["gcc", "g++", "libc6-dev"];
+    install::debian(workspace, &gcc_packages, || ["gcc", "g++"].iter().all(|program| crate::shell::have(program)))?;
+    let folder = workspace.target.join("c");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let expected = expected_bits(workspace)?;
+
+    let mut cpp = workspace.command("g++");
+    cpp.args(["-x", "c++", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", HEADER]);
+    run(cpp)?;
+
+    run(workspace.cargo("build --release --package cxr-capi"))?;
+    let library = workspace.target.join("release/libcxr.a");
+    for (name, options) in [("predict", &[][..]), ("predict-sanitized", &SANITIZE[..])] {
+        let program = folder.join(name);
+        let mut gcc = compile(workspace, "gcc", options, &program);
+        // What Rust's standard library asks for on Linux (rustc --print native-static-libs).
+        gcc.arg(&library).args(["-lpthread", "-lm", "-ldl"]);
+        run(gcc)?;
+        check_program(workspace.command(&program), &expected)?;
+    }
+
+    let arm = || crate::shell::have("arm-none-eabi-gcc") && Path::new("/usr/lib/arm-none-eabi/newlib").is_dir();
+    install::debian(workspace, &["gcc-arm-none-eabi", "libnewlib-arm-none-eabi"], arm)?;
+    install::qemu(workspace)?;
+    let library = bare_metal::build(workspace, "cxr-capi", CORTEX_M4F, &[])?.join("libcxr.a");
+    let program = folder.join("predict-mps2-an386.elf");
+    let board = "core/capi/examples/mps2-an386";
+    let mut gcc = compile(workspace, "arm-none-eabi-gcc", &CORTEX_M4F_C, &program);
+    gcc.arg(format!("{board}/startup.c")).arg(&library);
+    gcc.args(["--specs=rdimon.specs", "-nostartfiles", "-Wl,--gc-sections,-z,noexecstack", "-T"]).arg(format!("{board}/link.ld"));
+    run(gcc)?;
+    let mut qemu = workspace.command("timeout");
+    qemu.args(["300", "qemu-system-arm", "-M", "mps2-an386", "-nographic"]);
+    qemu.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(&program);
+    check_program(qemu, &expected)?;
+
+    // All that the library exports, and nothing beside it: what it needs it has, no allocator among it, and no panic.
+    let freestanding = folder.join("freestanding.elf");
+    let mut gcc = workspace.command("arm-none-eabi-gcc");
+    gcc.args(CORTEX_M4F_C).args(["-nostdlib", "-Wl,--gc-sections,-e,cxr_session_init"]);
+    for name in exported(&fs::read_to_string(workspace.root.join(HEADER))?) {
+        gcc.arg(format!("-Wl,-u,{name}"));
+    }
+    gcc.arg(&library).arg("-o").arg(&freestanding);
+    run(gcc)?;
+    no_panic::check_image(&freestanding)
+}
+
+/// Names of the functions that the header declares.
+fn exported(header: &str) -> Vec<&str> {
+    let declarations = header.lines().filter(|line| !line.starts_with([' ', '*', '/', '#', '}']));
+    let names = declarations.filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next());
+    names.filter(|name| name.starts_with("cxr_")).collect()
+}
+
+/// A compiler call that makes the example, but for the library.
+fn compile(workspace: &Workspace, compiler: &str, options: &[&str], program: &Path) -> Command {
+    let mut gcc = workspace.command(compiler);
+    gcc.args(options).args(STRICT).args(["-O2", "-I", "core/capi/include"]);
+    gcc.arg(format!("-DCXR_MODEL_FILE=\"{MODEL}\"")).args(["core/capi/examples/predict.c", "core/capi/examples/model.S"]);
+    gcc.arg("-o").arg(program);
+    gcc
+}
+
+/// The line that the example must print.
+fn expected_bits(workspace: &Workspace) -> Result<String> {
+    let path: PathBuf = workspace.root.join(FIXTURE);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let fixture: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    ensure!(fixture["input"]["seed"] == 1, "{FIXTURE}: the example's image has seed 1");
+    let bits = fixture["logits_bits"].as_array().context("logits_bits")?;
+    let bits: Vec<String> = bits.iter().map(|bits| format!("{:08x}", bits.as_u64().unwrap_or_default())).collect();
+    Ok(format!("logit bits: {}", bits.join(" ")))
+}
+
+fn check_program(program: Command, expected: &str) -> Result<()> {
+    let name = program.get_program().to_string_lossy().into_owned();
+    let printed = output(program)?;
+    println!("{}", printed.trim_end());
+    ensure!(printed.lines().any(|line| line == expected), "{name}: onnxruntime has `{expected}`");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_found() {
+        let header = "/* cxr_a( */\n#define X cxr_b(\nenum cxr_status cxr_c(struct cxr_model *model,\n  cxr_d(int));\nconst char *cxr_e(int x);";
+        assert_eq!(exported(header), ["cxr_c", "cxr_e"]);
+    }
+
+    #[test]
+    fn the_header_is_current() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        check_header(root).unwrap();
+    }
+}
