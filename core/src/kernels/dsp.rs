@@ -56,7 +56,7 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
         return scalar::conv_row(args, out);
     };
     let passes = stride.div_ceil(TAPS);
-    let pass = stride.div_ceil(passes).next_multiple_of(4);
+    let pass = stride.div_ceil(passes.max(1)).next_multiple_of(4).max(4); // never 0, which the compiler cannot see
     // Clearing it would take longer than many a row.
     let mut tile = MaybeUninit::<Tile>::uninit();
     let tile = tile.as_mut_ptr().cast::<u32>();
