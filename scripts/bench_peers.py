@@ -3,8 +3,8 @@
 
 usage: bench_peers.py [--host target/release/host] [--model models/default.cxr] [--rounds N] [--json]
 
-Each round times `host bench` and onnxruntime's float32 and int8 files (intra_op_num_threads=1), the latter with all
-instructions of the processor and, where Linux can hide them from a process (hide_avx512.c), with AVX2 at most.
+Each round times `host bench` and onnxruntime's float32 and int8 files (intra_op_num_threads=1), all with every
+instruction of the processor and, where Linux can hide them from a process (hide_avx512.c), with AVX2 at most.
 Ratios are taken round by round; printed is their median, so that a busy machine slows both sides alike. "least" is the calmest round: on a busy machine
 medians of what runs longer than a scheduler's slice are too long.
 Research software, not a medical device.
@@ -105,6 +105,10 @@ def main() -> int:
             report = json.loads(subprocess.run(bench, check=True, capture_output=True, text=True).stdout)
             one |= {f"core {name}": ms for name, ms in report["kernels"].items()}
             one |= {f"tract {kind}": report[f"tract_{kind}_ms"] for kind in ("f32", "int8") if report[f"tract_{kind}_ms"]}
+            if library:
+                environment = dict(os.environ, LD_PRELOAD=library)
+                avx2 = json.loads(subprocess.run(bench, check=True, capture_output=True, text=True, env=environment).stdout)
+                one |= {f"tract AVX2 {kind}": avx2[f"tract_{kind}_ms"] for kind in ("f32", "int8") if avx2[f"tract_{kind}_ms"]}
             rounds.append(one)
         version = peers["onnxruntime"].version
         for peer in peers.values():
