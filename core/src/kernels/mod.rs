@@ -188,7 +188,7 @@ impl Kernel {
     /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
     pub fn available() -> impl Iterator<Item = Self> {
         // Miri interprets no assembly.
-        let vectors = if cfg!(miri) { 0 } else { usize::MAX };
+        let vectors = (!cfg!(miri)).then(vector_kernels).into_iter().flatten();
         let faster = [
             #[cfg(cortex_m_mve)]
             Self::mve(),
@@ -198,7 +198,7 @@ impl Kernel {
             Some(Self::ARMV7M),
             None,
         ];
-        faster.into_iter().flatten().chain(vector_kernels().take(vectors)).chain(core::iter::once(Self::SCALAR))
+        faster.into_iter().flatten().chain(vectors).chain(core::iter::once(Self::SCALAR))
     }
 
     /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
