@@ -56,6 +56,10 @@ pub const fn ring(op: Op, input: Shape, output: Shape) -> Ring {
 }
 
 /// Bytes of a running sum.
+///
+/// ```
+/// assert_eq!(cxr_core::plan::Arena::new().with_features(8).bytes(), 8 * cxr_core::plan::SUM);
+/// ```
 pub const SUM: usize = 4;
 
 /// A row that waits for a layer.

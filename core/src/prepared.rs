@@ -26,6 +26,15 @@ use crate::ops::conv_2d;
 const ALIGN: usize = 64;
 
 /// Filters of a model, packed for a kernel.
+///
+/// ```
+/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+/// use cxr_core::{kernels::Kernel, prepared::Prepared};
+/// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
+/// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
+/// assert!(prepared.is_of(&model));
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Prepared<'a> {
     index: Index,
@@ -35,6 +44,16 @@ pub struct Prepared<'a> {
 }
 
 /// What lies where in a buffer of packed filters: with it, whoever owns the buffer can [`resume`](Prepared::resume).
+///
+/// ```
+/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+/// use cxr_core::{kernels::Kernel, prepared::Prepared};
+/// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
+/// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
+/// let index = prepared.index(); // keep it with the buffer
+/// assert!(Prepared::resume(&model, index, &buffer)?.is_of(&model));
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Index {
     kernel: Kernel,
@@ -46,6 +65,13 @@ pub struct Index {
 
 impl<'a> Prepared<'a> {
     /// Bytes of buffer that [`new`](Self::new) needs: none for a kernel that reads the file as it is.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
+    /// assert_eq!(Prepared::bytes(&model, &Kernel::SCALAR), 0);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub fn bytes(model: &Model<'_>, kernel: &Kernel) -> usize {
         match lengths(model, kernel).sum::<usize>() {
             0 => 0,
@@ -54,6 +80,15 @@ impl<'a> Prepared<'a> {
     }
 
     /// Packs the filters of `model` for `kernel` into a buffer of at least [`bytes`](Self::bytes).
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
+    /// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
+    /// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
+    /// assert_eq!(prepared.kernel().name(), Kernel::best().name());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
@@ -75,6 +110,16 @@ impl<'a> Prepared<'a> {
 
     /// The filters that [`new`](Self::new) packed into `buffer`, which has not moved or changed since.
     ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
+    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
+    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
+    /// let index = prepared.index();
+    /// assert!(Prepared::resume(&model, index, &buffer).is_ok());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OtherModel`] if they are of another file.
     pub fn resume(model: &Model<'a>, index: Index, buffer: &'a [u8]) -> Result<Self, Error> {
@@ -85,16 +130,44 @@ impl<'a> Prepared<'a> {
     }
 
     /// What lies where in the buffer.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
+    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
+    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
+    /// let index = prepared.index();
+    /// assert!(Prepared::resume(&model, index, &buffer).is_ok());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn index(&self) -> Index {
         self.index
     }
 
     /// The kernel that reads these filters.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
+    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
+    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
+    /// assert_eq!(prepared.kernel().name(), Kernel::best().name());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn kernel(&self) -> Kernel {
         self.index.kernel
     }
 
     /// True if `model` is the file that was prepared.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
+    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
+    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
+    /// assert!(prepared.is_of(&model));
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
     pub const fn is_of(&self, model: &Model<'_>) -> bool {
         self.index.file == model.checksum()
     }

@@ -127,6 +127,17 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// Computes with the filters and the kernel of `prepared`, in less time; the results are the same.
     ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
+    /// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
+    /// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
+    /// let mut arena = [0; 65_536];
+    /// let mut session = cxr_core::session::Session::new(&model, &mut arena)?.with_prepared(&prepared)?;
+    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok()); // the same result, sooner
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OtherModel`] if it was prepared from another file.
     pub fn with_prepared(mut self, prepared: &'m Prepared<'m>) -> Result<Self, Error> {

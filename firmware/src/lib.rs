@@ -12,6 +12,8 @@
 //! nothing else holds it. A session may be dropped or reset after any row.
 //!
 //! Research software, **not a medical device**.
+// Checking the embedded model while compiling takes seconds, by design, in every crate that uses a constant of it.
+#![allow(long_running_const_eval)]
 #![no_std]
 #![warn(missing_docs)]
 

@@ -17,7 +17,7 @@ use cxr_core::error::Error;
 use cxr_core::explain;
 use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::image::{Resizer, Row, Window};
-use cxr_core::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, pack};
+use cxr_core::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel};
 use cxr_core::plan;
 use cxr_core::prepared::Prepared;
 use cxr_core::quant;
@@ -190,9 +190,6 @@ fn operators(outside: &mut Outside<'_>) {
     let gray = GrayRow { rows, filters, span: a, step: b, channels: c };
     let depthwise = DepthwiseRow { rows, filters, kernel_width: a, step: b, channels: c };
     black_box((conv.taps(), conv.filter_stride(), gray.taps(), gray.filter_stride()));
-    let form = pack::Shape { height: a, span: b, step: c, channels: d, wide: a == b };
-    black_box((form.filter_stride(), form.is_covered_by(&filters), kernel.packed_len(&form, &filters)));
-    black_box(kernel.pack(&form, &filters, outside.out));
     kernel.conv_row(&conv, values);
     kernel.gray_row(&gray, values);
     kernel.depthwise_row(&depthwise, values);

@@ -88,7 +88,7 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
 #[inline(always)]
 fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize, to: *mut u32) {
     let (y, at) = row_of(tap, args.span);
-    if args.span % 4 == 0 {
+    if args.span.is_multiple_of(4) {
         let (mut done, mut at) = (0, at);
         for row in args.rows.get(y..).unwrap_or(&[]) {
             let count = (args.span - at).min(taps - done);

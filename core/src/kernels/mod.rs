@@ -5,18 +5,20 @@
 
 #[cfg(cortex_m3)]
 #[allow(unsafe_code)]
-pub mod armv7m;
+pub(crate) mod armv7m;
 #[cfg(any(cortex_m3, cortex_m_dsp))]
 #[allow(unsafe_code)]
 mod columns;
 #[cfg(cortex_m_dsp)]
 #[allow(unsafe_code)]
-pub mod dsp;
+pub(crate) mod dsp;
 #[cfg(cortex_m_mve)]
 #[allow(unsafe_code)]
-pub mod mve;
-pub mod pack;
-pub mod scalar;
+pub(crate) mod mve;
+// Only vector kernels pack.
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")), allow(dead_code))]
+pub(crate) mod pack;
+pub(crate) mod scalar;
 
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 #[allow(unsafe_code)]
@@ -55,6 +57,18 @@ mod x86;
 pub mod testing;
 
 /// Weights, biases and scales of the output channels of one layer.
+///
+/// ```
+/// use cxr_core::kernels::{ConvRow, Filters, Kernel};
+/// let filters = Filters {
+///     weights: &[1, 2, 0, 0],
+///     bias: &0i32.to_le_bytes(),
+///     scales: &1f32.to_le_bytes(),
+///     zero_point: 0,
+///     packed: &[],
+/// };
+/// assert_eq!(filters.weights.len() % 4, 0);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Filters<'a> {
     /// Weights in the layout of the operator.
@@ -70,6 +84,21 @@ pub struct Filters<'a> {
 }
 
 /// Arguments of a convolution over one output row.
+///
+/// ```
+/// use cxr_core::kernels::{ConvRow, Filters, Kernel};
+/// // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+/// let filters = Filters {
+///     weights: &[1, 2, 0, 0],
+///     bias: &0i32.to_le_bytes(),
+///     scales: &1f32.to_le_bytes(),
+///     zero_point: 0,
+///     packed: &[],
+/// };
+/// let row = [1i8, 2, 3, 4, 5, 6];
+/// let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+/// assert_eq!((args.taps(), args.filter_stride()), (2, 4));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ConvRow<'a> {
     /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
@@ -86,12 +115,42 @@ pub struct ConvRow<'a> {
 
 impl ConvRow<'_> {
     /// Weights of a filter: kernel height * kernel width * input channels.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{ConvRow, Filters, Kernel};
+    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+    /// # let filters = Filters {
+    /// #     weights: &[1, 2, 0, 0],
+    /// #     bias: &0i32.to_le_bytes(),
+    /// #     scales: &1f32.to_le_bytes(),
+    /// #     zero_point: 0,
+    /// #     packed: &[],
+    /// # };
+    /// # let row = [1i8, 2, 3, 4, 5, 6];
+    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+    /// assert_eq!(args.taps(), 2);
+    /// ```
     #[inline(always)]
     pub const fn taps(&self) -> usize {
         self.rows.len() * self.span
     }
 
     /// Bytes from one filter to the next: [`taps`](Self::taps) rounded up to a multiple of 4, so that words can be loaded.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{ConvRow, Filters, Kernel};
+    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+    /// # let filters = Filters {
+    /// #     weights: &[1, 2, 0, 0],
+    /// #     bias: &0i32.to_le_bytes(),
+    /// #     scales: &1f32.to_le_bytes(),
+    /// #     zero_point: 0,
+    /// #     packed: &[],
+    /// # };
+    /// # let row = [1i8, 2, 3, 4, 5, 6];
+    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+    /// assert_eq!(args.filter_stride(), 4);
+    /// ```
     #[inline(always)]
     pub const fn filter_stride(&self) -> usize {
         self.taps().next_multiple_of(4)
@@ -100,6 +159,15 @@ impl ConvRow<'_> {
 
 /// Arguments of the first convolution over one output row of a gray image: all input channels are equal, so that
 /// their weights are summed once, at export.
+///
+/// ```
+/// use cxr_core::kernels::{Filters, GrayRow};
+/// let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
+/// let args = GrayRow { rows: &[&[5i8, 6, 7]], filters, span: 1, step: 1, channels: 1 };
+/// let mut out = [0; 3];
+/// cxr_core::kernels::Kernel::best().gray_row(&args, &mut out);
+/// assert_eq!(out, [15, 18, 21]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct GrayRow<'a> {
     /// Input rows under the window, top to bottom, one int8 value a pixel.
@@ -116,12 +184,28 @@ pub struct GrayRow<'a> {
 
 impl GrayRow<'_> {
     /// Weights of a filter: kernel height * kernel width.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{Filters, GrayRow};
+    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], zero_point: 0, packed: &[] };
+    /// let row = [0i8; 9];
+    /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
+    /// assert_eq!(args.taps(), 9);
+    /// ```
     #[inline(always)]
     pub const fn taps(&self) -> usize {
         self.rows.len() * self.span
     }
 
     /// Bytes from one filter to the next: [`taps`](Self::taps) i16, rounded up to a multiple of 4 bytes.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{Filters, GrayRow};
+    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], zero_point: 0, packed: &[] };
+    /// let row = [0i8; 9];
+    /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
+    /// assert_eq!(args.filter_stride(), 20); // nine i16 and a zero
+    /// ```
     #[inline(always)]
     pub const fn filter_stride(&self) -> usize {
         (2 * self.taps()).next_multiple_of(4)
@@ -129,6 +213,16 @@ impl GrayRow<'_> {
 }
 
 /// Arguments of a depthwise convolution (one filter a channel) over one output row.
+///
+/// ```
+/// use cxr_core::kernels::{DepthwiseRow, Filters, Kernel};
+/// let scales: Vec<u8> = [1f32, 1.0].iter().flat_map(|s| s.to_le_bytes()).collect();
+/// let filters = Filters { weights: &[2, 3], bias: &[0; 8], scales: &scales, zero_point: 0, packed: &[] };
+/// let args = DepthwiseRow { rows: &[&[1i8, 1, 2, 2]], filters, kernel_width: 1, step: 2, channels: 2 };
+/// let mut out = [0; 4];
+/// Kernel::best().depthwise_row(&args, &mut out);
+/// assert_eq!(out, [2, 3, 4, 6]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct DepthwiseRow<'a> {
     /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
@@ -147,6 +241,11 @@ pub struct DepthwiseRow<'a> {
 type Pack = fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize;
 
 /// The inner loops of one instruction set.
+///
+/// ```
+/// let kernel = cxr_core::kernels::Kernel::best();
+/// println!("{}", kernel.name());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
     pub(crate) name: &'static str,
@@ -181,12 +280,24 @@ impl Kernel {
     };
 
     /// The fastest kernel that this processor has.
+    ///
+    /// ```
+    /// use cxr_core::kernels::Kernel;
+    /// assert_eq!(Kernel::available().next().map(|kernel| kernel.name()), Some(Kernel::best().name()));
+    /// ```
     pub fn best() -> Self {
         Self::available().next().unwrap_or(Self::SCALAR)
     }
 
     /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
+    ///
+    /// ```
+    /// use cxr_core::kernels::Kernel;
+    /// assert_eq!(Kernel::available().last().map(|kernel| kernel.name()), Some("scalar"));
+    /// ```
     pub fn available() -> impl Iterator<Item = Self> {
+        // Miri interprets no assembly.
+        let vectors = (!cfg!(miri)).then(vector_kernels).into_iter().flatten();
         let faster = [
             #[cfg(cortex_m_mve)]
             Self::mve(),
@@ -196,7 +307,7 @@ impl Kernel {
             Some(Self::ARMV7M),
             None,
         ];
-        faster.into_iter().flatten().chain(vector_kernels()).chain(core::iter::once(Self::SCALAR))
+        faster.into_iter().flatten().chain(vectors).chain(core::iter::once(Self::SCALAR))
     }
 
     /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
@@ -226,18 +337,22 @@ impl Kernel {
     }
 
     /// Name of the instruction set.
+    ///
+    /// ```
+    /// assert_eq!(cxr_core::kernels::Kernel::SCALAR.name(), "scalar");
+    /// ```
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
     /// Bytes that these filters take when packed, 0 where the kernel reads them as they are.
-    pub fn packed_len(&self, shape: &pack::Shape, filters: &Filters<'_>) -> usize {
+    pub(crate) fn packed_len(&self, shape: &pack::Shape, filters: &Filters<'_>) -> usize {
         self.pack(shape, filters, &mut [])
     }
 
     /// Packs filters for this kernel, once, so that it need not at every row; the bytes taken, which are written only
     /// if `out` is that long.
-    pub fn pack(&self, shape: &pack::Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
+    pub(crate) fn pack(&self, shape: &pack::Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
         match self.pack {
             Some(pack) if shape.is_covered_by(filters) => pack(shape, filters, out),
             _ => 0,
@@ -245,24 +360,64 @@ impl Kernel {
     }
 
     /// One output row of a convolution; `out` is `width * channels` long.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{ConvRow, Filters, Kernel};
+    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+    /// # let filters = Filters {
+    /// #     weights: &[1, 2, 0, 0],
+    /// #     bias: &0i32.to_le_bytes(),
+    /// #     scales: &1f32.to_le_bytes(),
+    /// #     zero_point: 0,
+    /// #     packed: &[],
+    /// # };
+    /// # let row = [1i8, 2, 3, 4, 5, 6];
+    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+    /// let mut out = [0; 3];
+    /// Kernel::best().conv_row(&args, &mut out);
+    /// assert_eq!(out, [5, 11, 17]);
+    /// ```
     #[inline]
     pub fn conv_row(&self, args: &ConvRow<'_>, out: &mut [i8]) {
         (self.conv_row)(args, out);
     }
 
     /// One output row of the first convolution of a gray image; `out` is `width * channels` long.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{Filters, GrayRow, Kernel};
+    /// # let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
+    /// let args = GrayRow { rows: &[&[5i8, 6]], filters, span: 1, step: 1, channels: 1 };
+    /// let mut out = [0; 2];
+    /// Kernel::best().gray_row(&args, &mut out);
+    /// assert_eq!(out, [15, 18]);
+    /// ```
     #[inline]
     pub fn gray_row(&self, args: &GrayRow<'_>, out: &mut [i8]) {
         (self.gray_row)(args, out);
     }
 
     /// One output row of a depthwise convolution; `out` is `width * channels` long.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{DepthwiseRow, Filters, Kernel};
+    /// # let filters = Filters { weights: &[2], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
+    /// let args = DepthwiseRow { rows: &[&[1i8, 4]], filters, kernel_width: 1, step: 1, channels: 1 };
+    /// let mut out = [0; 2];
+    /// Kernel::best().depthwise_row(&args, &mut out);
+    /// assert_eq!(out, [2, 8]);
+    /// ```
     #[inline]
     pub fn depthwise_row(&self, args: &DepthwiseRow<'_>, out: &mut [i8]) {
         (self.depthwise_row)(args, out);
     }
 
     /// Sum of products of int8 values (`weights` as int8 bits), over the shorter of the two.
+    ///
+    /// ```
+    /// use cxr_core::kernels::Kernel;
+    /// assert_eq!(Kernel::best().dot(&[1, 2, 3], &[1, 1, 255]), 0); // 255 is -1
+    /// ```
     #[inline]
     pub fn dot(&self, values: &[i8], weights: &[u8]) -> i32 {
         (self.dot)(values, weights)

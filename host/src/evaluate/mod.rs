@@ -76,7 +76,7 @@ pub struct Report {
 
 /// The network, ready.
 enum Network<'m> {
-    Core(Engine<'m>),
+    Core(Box<Engine<'m>>),
     Float(Runner),
     Int8(Runner),
 }
@@ -138,7 +138,7 @@ fn load<'m>(engine: Engine<'m>, args: &Args) -> Result<Network<'m>> {
     let names = (0..engine.model.class_count()).map(|k| engine.model.class_name(k));
     ensure!(names.eq(CLASSES), "{}: the model has other classes than this program", args.model.display());
     Ok(match args.engine {
-        EngineName::Core => Network::Core(engine),
+        EngineName::Core => Network::Core(Box::new(engine)),
         EngineName::Tract => Network::Float(runner("onnx", Mode::Optimized)?),
         EngineName::TractInt8 => Network::Int8(runner("int8.onnx", Mode::Raw)?),
     })

@@ -5,7 +5,7 @@
 #![no_main]
 
 use core::hint::black_box;
-use cxr_board::entry;
+use cxr_board::{entry, exit};
 use cxr_core::format::Model;
 use cxr_core::session::Session;
 use portable_atomic as _; // chooses how cores without atomic swaps take a static
@@ -29,10 +29,10 @@ fn main() -> ! {
             let _ = black_box(session.finish());
         }
     }
-    loop {}
+    exit(false)
 }
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
+    exit(false)
 }
