@@ -5,8 +5,6 @@
 //!
 //! Research software, not a medical device.
 
-// Checking the embedded model while compiling takes seconds, by design, in every crate that uses a constant of it.
-#![allow(long_running_const_eval)]
 #![no_std]
 #![no_main]
 // The model is checked again for the statics whose sizes it gives.
