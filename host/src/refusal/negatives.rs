@@ -128,15 +128,15 @@ mod tests {
 
     #[test]
     fn pictures_have_the_right_size_and_differ() {
-        for kind in 0..KINDS.len() {
+        for (kind, name) in KINDS.into_iter().enumerate() {
             let first = generate(kind, 1);
-            assert_eq!(first.len(), SIDE * SIDE, "{}", KINDS[kind]);
+            assert_eq!(first.len(), SIDE * SIDE, "{name}");
             assert_eq!(first, generate(kind, 1));
-            assert_ne!(first, generate(kind, 2), "{}", KINDS[kind]);
+            assert_ne!(first, generate(kind, 2), "{name}");
         }
         let image = generate(7, 3);
-        for which in 0..CHANGES.len() {
-            assert_ne!(spoil(&image, which), image, "{}", CHANGES[which]);
+        for (which, name) in CHANGES.into_iter().enumerate() {
+            assert_ne!(spoil(&image, which), image, "{name}");
         }
     }
 }
