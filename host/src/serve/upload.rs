@@ -87,7 +87,8 @@ impl Memory {
         mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
         hint: usize,
     ) -> Result<Upload, Interrupted> {
-        let mut bytes = Vec::with_capacity(hint.min(1 << 20));
+        // What a client says costs little until it sends it, whatever the allocator.
+        let mut bytes = Vec::with_capacity(hint.min(1 << 14));
         let mut memory = None::<OwnedSemaphorePermit>;
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(Into::into)?;
