@@ -158,10 +158,10 @@ impl<'n> Image<'n> {
 
     /// The pixels at their own size, and the window of 16-bit ones.
     pub fn raw(&self) -> (&DynamicImage, Window) {
-        let window = if self.pixels.color().bytes_per_pixel() / self.pixels.color().channel_count() == 2 {
-            Window::FULL_16
-        } else {
-            Window::FULL_8
+        let window = match &self.pixels {
+            DynamicImage::ImageLuma16(_) => self.window,
+            pixels if pixels.color().bytes_per_pixel() / pixels.color().channel_count() == 2 => Window::FULL_16,
+            _ => Window::FULL_8,
         };
         (&self.pixels, window)
     }
