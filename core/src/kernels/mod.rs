@@ -1,4 +1,4 @@
-//! Inner loops. One contract, one implementation an instruction set; [`scalar`] is the definition.
+//! Inner loops. One contract, one implementation an instruction set; [`Kernel::SCALAR`] is the definition.
 //!
 //! A kernel computes one output row from the input rows under its window, padding already in place. Every
 //! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had.
@@ -79,7 +79,7 @@ pub struct Filters<'a> {
     pub scales: &'a [u8],
     /// Zero point of the output.
     pub zero_point: i8,
-    /// The same, packed by the kernel that runs them ([`Kernel::pack`]); empty where they are not.
+    /// The same, packed by the kernel that runs them (see [`Prepared`](crate::prepared::Prepared)); empty where they are not.
     pub packed: &'a [u8],
 }
 

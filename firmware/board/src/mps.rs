@@ -116,3 +116,44 @@ impl Fpgaio {
         (u64::from(ticks) * self.tick_ns + 64) >> 7
     }
 }
+
+/// A board's file: its name, where its counter is and how long a tick takes, where UART 0 and its receiver's interrupt are.
+macro_rules! board {
+    (
+        name: $name:literal,
+        fpgaio: { base: $fpgaio:literal, tick_ns: $tick:literal },
+        uart: { base: $uart:literal, interrupt: $interrupt:literal, clock: $clock:literal },
+    ) => {
+        pub use crate::cortex_m::{entry, paint_stack, reset, stack_size, stack_used};
+        pub use crate::mps::Uart;
+
+        /// The board's name.
+        pub const NAME: &str = $name;
+
+        const FPGAIO: crate::mps::Fpgaio = crate::mps::Fpgaio { base: $fpgaio, tick_ns: $tick };
+
+        /// A reading of the counter.
+        pub type Ticks = u32;
+
+        /// The counter.
+        pub fn ticks() -> Ticks {
+            FPGAIO.ticks()
+        }
+
+        /// Instructions in a number of ticks, see [`Stopwatch`](crate::Stopwatch).
+        pub fn instructions(ticks: Ticks) -> u64 {
+            FPGAIO.instructions(ticks)
+        }
+
+        /// Milliseconds since the start, wrapping.
+        pub fn millis() -> u32 {
+            FPGAIO.millis()
+        }
+
+        /// The serial port, UART 0, and the interrupt of its receiver.
+        pub fn uart() -> Uart {
+            Uart::new($uart, $interrupt, $clock)
+        }
+    };
+}
+pub(crate) use board;

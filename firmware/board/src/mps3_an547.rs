@@ -1,33 +1,7 @@
 //! Arm MPS3 with a Cortex-M55; addresses are the secure aliases.
 
-pub use crate::cortex_m::{entry, paint_stack, reset, stack_size, stack_used};
-use crate::mps::Fpgaio;
-pub use crate::mps::Uart;
-
-/// The board's name.
-pub const NAME: &str = "mps3-an547";
-
-const FPGAIO: Fpgaio = Fpgaio { base: 0x5930_2000, tick_ns: 50 };
-
-/// A reading of the counter.
-pub type Ticks = u32;
-
-/// The counter.
-pub fn ticks() -> Ticks {
-    FPGAIO.ticks()
-}
-
-/// Instructions in a number of ticks, see [`Stopwatch`](crate::Stopwatch).
-pub fn instructions(ticks: Ticks) -> u64 {
-    FPGAIO.instructions(ticks)
-}
-
-/// Milliseconds since the start, wrapping.
-pub fn millis() -> u32 {
-    FPGAIO.millis()
-}
-
-/// The serial port, UART 0, and the interrupt of its receiver.
-pub fn uart() -> Uart {
-    Uart::new(0x5930_3000, 33, 25_000_000)
+crate::mps::board! {
+    name: "mps3-an547",
+    fpgaio: { base: 0x5930_2000, tick_ns: 50 },
+    uart: { base: 0x5930_3000, interrupt: 33, clock: 25_000_000 },
 }
