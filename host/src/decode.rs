@@ -284,6 +284,27 @@ mod tests {
     }
 
     #[test]
+    fn raw_pixels_and_their_window_are_what_gray_is_made_of() {
+        // What a board gets must give what `predict` computes, DICOM's windows and inversion too.
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/dicom");
+        let mut deep = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.display().to_string();
+            let Ok(image) = Image::decode(&std::fs::read(&path).unwrap(), &name) else { continue };
+            let (DynamicImage::ImageLuma16(pixels), window) = image.raw() else { continue };
+            let mut resizer = Resizer::<64>::new(pixels.width() as usize, pixels.height() as usize, 64, window).unwrap();
+            let mut rows = Vec::new();
+            for row in pixels.as_raw().chunks_exact(pixels.width() as usize) {
+                resizer.push_row(Row::Gray16(row), |row| rows.extend_from_slice(row)).unwrap();
+            }
+            assert_eq!(rows, image.gray(64, 64).unwrap(), "{name}");
+            deep += usize::from(window != Window::FULL_16);
+        }
+        assert!(deep > 3, "{deep} fixtures with a window of their own");
+    }
+
+    #[test]
     fn every_pixel_format_gives_the_same_gray() {
         let expected = gray(&encoded(ramp(), ImageFormat::Png), "gray8", 32, 32).unwrap();
         assert_eq!(expected.len(), 32 * 32);
