@@ -223,6 +223,8 @@ pub enum Sampling {
         #[serde(default)]
         weights: BTreeMap<String, f64>,
     },
+    /// Shares of an epoch by source, one for each class in class order, scaled to add up to 1; what is not named is not drawn.
+    Shares(BTreeMap<String, [f64; 3]>),
 }
 
 /// Batch normalisation.
@@ -431,6 +433,13 @@ impl TrainSpec {
         if let Sampling::Balanced { source_power, weights } = &self.sampling {
             ensure!((0.0..=1.0).contains(source_power), "train.sampling: source_power must be in [0, 1]");
             ensure!(weights.values().all(|w| *w > 0.0 && *w <= 100.0), "train.sampling: weights must be in (0, 100]");
+        }
+        if let Sampling::Shares(shares) = &self.sampling {
+            let sum: f64 = shares.values().flatten().sum();
+            ensure!(
+                shares.values().flatten().all(|share| *share >= 0.0) && sum > 0.0 && sum.is_finite(),
+                "train.sampling: shares must not be negative, and some must be above 0"
+            );
         }
         ensure!((0.0..1.0).contains(&self.label_smoothing), "train.label_smoothing must be in [0, 1)");
         ensure!((0.0..1.0).contains(&self.ema), "train.ema must be in [0, 1)");

@@ -53,7 +53,7 @@ pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
                     continue;
                 }
                 Some(other) => *other,
-                None => split::training(&patient),
+                None => split::external(&patient),
             },
             other => bail!(
                 "{}: role `{other}` is none of train, external_test, out_of_distribution: correct column `role`",

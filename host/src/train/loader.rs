@@ -2,7 +2,6 @@
 
 use super::data::ImageSet;
 use crate::augment;
-use crate::network::pixel_value;
 use crate::recipe::AugmentSpec;
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -15,8 +14,8 @@ const AHEAD: usize = 4;
 /// Images of one step.
 #[derive(Debug)]
 pub struct Batch {
-    /// Real values, `[classes.len(), size, size]`.
-    pub images: Vec<f32>,
+    /// Gray levels, `[classes.len(), size, size]`.
+    pub images: Vec<u8>,
     /// Class of each image.
     pub classes: Vec<usize>,
     /// Height and width.
@@ -52,13 +51,11 @@ impl Epoch<'_> {
     pub fn prepare(&self, number: usize) -> Batch {
         let first = number * self.batch;
         let indices = &self.order[first..self.order.len().min(first + self.batch)];
-        let values: [f32; 256] = std::array::from_fn(|p| pixel_value(p as u8));
         let area = self.size * self.size;
-        let mut images = vec![0.0; indices.len() * area];
+        let mut images = vec![0; indices.len() * area];
         images.par_chunks_mut(area).zip(indices).enumerate().for_each(|(i, (out, &index))| {
             let mut rng = augment::generator(self.seed, self.epoch, first + i);
-            let pixels = augment::augment(self.set.pixels(index), self.size, self.augment, &mut rng);
-            out.iter_mut().zip(pixels).for_each(|(value, p)| *value = values[usize::from(p)]);
+            out.copy_from_slice(&augment::augment(self.set.pixels(index), self.size, self.augment, &mut rng));
         });
         Batch { images, classes: indices.iter().map(|&index| self.set.classes[index]).collect(), size: self.size }
     }

@@ -76,6 +76,8 @@ pub enum Backend {
     Ndarray,
     /// An NVIDIA GPU; the program must be built with `--features cuda`.
     Cuda,
+    /// An NVIDIA GPU through LibTorch; the program must be built with `--features libtorch`.
+    Libtorch,
 }
 
 impl Backend {
@@ -89,6 +91,16 @@ impl Backend {
             Self::Cuda => Ok(Device::cuda(0)),
             #[cfg(not(feature = "cuda"))]
             Self::Cuda => bail!("--backend cuda: this program was built without it; build with `--features cuda`"),
+            // Deprecated in Burn 0.22; on an H100 it needs no minutes of kernel tuning.
+            #[cfg(feature = "libtorch")]
+            #[expect(deprecated)]
+            Self::Libtorch => {
+                ensure!(tch::Cuda::is_available(), "--backend libtorch: LibTorch finds no NVIDIA GPU here; use --backend flex");
+                tch::Cuda::cudnn_set_benchmark(true);
+                Ok(Device::libtorch_cuda(0))
+            }
+            #[cfg(not(feature = "libtorch"))]
+            Self::Libtorch => bail!("--backend libtorch: this program was built without it; build with `--features libtorch`"),
         }
     }
 
@@ -97,6 +109,7 @@ impl Backend {
             Self::Flex => "flex",
             Self::Ndarray => "ndarray",
             Self::Cuda => "cuda",
+            Self::Libtorch => "libtorch",
         }
     }
 }
@@ -120,7 +133,11 @@ pub fn run(args: &Args) -> Result<()> {
         data.train.counts(),
         data.sources.join(", ")
     );
-    let loaders = (rayon::current_num_threads() / 2).max(1);
+    // On a GPU the loader has the processor to itself.
+    let on_gpu = matches!(args.backend, Backend::Cuda | Backend::Libtorch);
+    let drawn = sampler::order(&data.train.classes, &data.train.sources, &data.sources, &recipe.train.sampling, seed, 0);
+    ensure!(!drawn.is_empty(), "train.sampling: no source of the images has a share in the recipe; found {}", data.sources.join(", "));
+    let loaders = if on_gpu { rayon::current_num_threads() } else { (rayon::current_num_threads() / 2).max(1) };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(loaders).thread_name(|i| format!("loader-{i}")).build()?;
     if let Some(steps) = args.bench_steps {
         ensure!(steps > 0, "--bench-steps must be at least 1");

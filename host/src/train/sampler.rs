@@ -10,34 +10,47 @@ use std::collections::BTreeMap;
 pub fn order(classes: &[usize], sources: &[usize], names: &[String], sampling: &Sampling, seed: u64, epoch: usize) -> Vec<usize> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5a4d_504c_4552);
     rng.set_stream(epoch as u64);
+    let name = |source: usize| names.get(source).map_or("", String::as_str);
     let mut order = match sampling {
         Sampling::Natural => (0..classes.len()).collect(),
         Sampling::Balanced { source_power, weights } => {
-            let share = |source: usize, images: usize| {
-                let weight = names.get(source).and_then(|name| weights.get(name)).unwrap_or(&1.0);
-                weight * (images as f64).powf(*source_power)
+            let share = |_: usize, source: usize, images: usize| {
+                weights.get(name(source)).unwrap_or(&1.0) * (images as f64).powf(*source_power)
             };
-            balanced(classes, sources, share, &mut rng)
+            let groups = groups(classes, sources);
+            let mut class_weight: BTreeMap<usize, f64> = BTreeMap::new();
+            for ((class, source), members) in &groups {
+                *class_weight.entry(*class).or_default() += share(*class, *source, members.len());
+            }
+            draw(groups, |class, source, images| share(class, source, images) / class_weight[&class], &mut rng)
+        }
+        Sampling::Shares(shares) => {
+            let share = |class: usize, source: usize, _: usize| shares.get(name(source)).map_or(0.0, |of| of[class]);
+            draw(groups(classes, sources), share, &mut rng)
         }
     };
     order.shuffle(&mut rng);
     order
 }
 
-/// Each group (class, source) is cycled through in random order until it has its share.
-fn balanced(classes: &[usize], sources: &[usize], share: impl Fn(usize, usize) -> f64, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    let mut groups: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+/// Indices of images by (class, source).
+type Groups = BTreeMap<(usize, usize), Vec<usize>>;
+
+fn groups(classes: &[usize], sources: &[usize]) -> Groups {
+    let mut groups = Groups::new();
     for (index, key) in classes.iter().copied().zip(sources.iter().copied()).enumerate() {
         groups.entry(key).or_default().push(index);
     }
-    let mut class_weight: BTreeMap<usize, f64> = BTreeMap::new();
-    for ((class, source), members) in &groups {
-        *class_weight.entry(*class).or_default() += share(*source, members.len());
-    }
-    let total = classes.len() as f64 / class_weight.len() as f64;
-    let (mut order, mut due) = (Vec::with_capacity(classes.len()), 0.0);
+    groups
+}
+
+/// As many indices as there are images; each group is cycled through in random order until it has its share.
+fn draw(groups: Groups, share: impl Fn(usize, usize, usize) -> f64, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let images: usize = groups.values().map(Vec::len).sum();
+    let total: f64 = groups.iter().map(|((class, source), members)| share(*class, *source, members.len())).sum();
+    let (mut order, mut due) = (Vec::with_capacity(images), 0.0);
     for ((class, source), mut members) in groups {
-        due += total * share(source, members.len()) / class_weight[&class];
+        due += images as f64 * share(class, source, members.len()) / total;
         while (order.len() as f64) + 0.5 < due {
             members.shuffle(rng);
             let missing = (due - order.len() as f64).round() as usize;
@@ -83,5 +96,16 @@ mod tests {
         assert!((16..=17).contains(&each), "{each}");
         assert_eq!(drawn, order(&classes, &sources, &names, &even, 3, 0));
         assert_ne!(drawn, order(&classes, &sources, &names, &even, 3, 1));
+    }
+
+    #[test]
+    fn shares_are_what_the_recipe_says() {
+        let classes: Vec<usize> = (0..1000).map(|i| usize::from(i >= 900)).collect();
+        let sources: Vec<usize> = (0..1000).map(|i| usize::from(i % 2 == 1)).collect();
+        let names = ["a".to_string(), "b".to_string()];
+        let shares = Sampling::Shares([("a".to_string(), [1.0, 2.0, 0.0]), ("b".to_string(), [1.0, 0.0, 5.0])].into());
+        let drawn = order(&classes, &sources, &names, &shares, 3, 0);
+        let count = |class: usize, source: usize| drawn.iter().filter(|&&i| classes[i] == class && sources[i] == source).count();
+        assert_eq!([count(0, 0), count(0, 1), count(1, 0), count(1, 1)], [250, 250, 500, 0]);
     }
 }

@@ -1,18 +1,19 @@
 //! One training step and one validation pass.
 
-use super::data::{Data, ImageSet};
+use super::data::Data;
 use super::loader::Batch;
 use super::metrics::Validation;
 use crate::augment;
 use crate::classes::CLASSES;
-use crate::network::{Network, pixel_value};
+use crate::network::Network;
 use anyhow::{Result, anyhow, ensure};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use rayon::prelude::*;
 
 /// Images in a validation batch.
-const VALIDATION_BATCH: usize = 32;
+const VALIDATION_BATCH: usize = 64;
 
 /// What a step measured.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,8 +36,7 @@ pub fn train_step(
     let Batch { images, classes, size } = batch;
     let count = classes.len();
     let targets = targets(&classes, smoothing);
-    let images = Tensor::<4>::from_data(TensorData::new(images, [count, 1, size, size]), device);
-    let logits = network.forward(images);
+    let logits = network.forward(pixel_values(images, [count, 1, size, size], device));
     let loss = cross_entropy(logits.clone(), &targets, device);
     let gradients = GradientsParams::from_grads(loss.backward(), &network);
     let network = optimizer.step(rate, network, gradients);
@@ -61,7 +61,8 @@ pub fn validate(network: &Network, data: &Data, size: usize, device: &Device, mu
     let mut result = Validation::default();
     let indices: Vec<usize> = (0..set.len()).collect();
     for chunk in indices.chunks(VALIDATION_BATCH) {
-        let images = Tensor::<4>::from_data(plain(set, chunk, size), device);
+        let images: Vec<u8> = chunk.par_iter().flat_map_iter(|&index| augment::plain(set.pixels(index), size)).collect();
+        let images = pixel_values(images, [chunk.len(), 1, size, size], device);
         for (logits, &index) in rows(network.forward(images))?.iter().zip(chunk) {
             let (class, answer) = (set.classes[index], top(logits));
             result.loss -= log_probabilities(logits)[class];
@@ -74,10 +75,10 @@ pub fn validate(network: &Network, data: &Data, size: usize, device: &Device, mu
     Ok(result)
 }
 
-/// Undistorted images, `[chunk, 1, size, size]`.
-fn plain(set: &ImageSet, chunk: &[usize], size: usize) -> TensorData {
-    let values: Vec<f32> = chunk.iter().flat_map(|&index| augment::plain(set.pixels(index), size)).map(pixel_value).collect();
-    TensorData::new(values, [chunk.len(), 1, size, size])
+/// Gray levels as the network takes them ([`crate::network::pixel_value`]); a quarter of the bytes travels to the device.
+fn pixel_values(levels: Vec<u8>, shape: [usize; 4], device: &Device) -> Tensor<4> {
+    let levels = Tensor::<4, Int>::from_data(TensorData::new(levels, shape), (device, DType::U8));
+    (levels.float() - 128.0) / 64.0
 }
 
 /// Smoothed one-hot rows.
