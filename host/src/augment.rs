@@ -203,7 +203,9 @@ mod tests {
     fn the_warp_is_that_of_imageproc() {
         use imageproc::geometric_transformations::{Interpolation, Projection, warp_into};
         let image = shrink(&crate::synthetic::image(1, 3), 100);
-        for (scale, angle, shift) in [([1.3, 1.3], 0.3, [4.0, -7.0]), ([-1.1, 1.1], -0.2, [0.5, 0.25]), ([2.56, 2.56], 0.0, [0.0; 2])] {
+        for (scale, angle, shift) in
+            [([1.3, 1.3], 0.3, [4.0, -7.0]), ([-1.1, 1.1], -0.2, [0.5, 0.25]), ([2.56, 2.56], 0.0, [0.0; 2])]
+        {
             let projection = Projection::translate(-49.5, -49.5)
                 .and_then(Projection::scale(scale[0], scale[1]))
                 .and_then(Projection::rotate(angle))

@@ -266,11 +266,19 @@ pub struct AugmentSpec {
 }
 
 /// Which images.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSpec {
     /// Also train on the external folder's `train` images.
     pub external: bool,
+    /// Share of the healthy people of the external folder's validation images that may be called COVID-19: `host export` shifts that logit.
+    pub false_alarms: f64,
+}
+
+impl Default for DataSpec {
+    fn default() -> Self {
+        Self { external: false, false_alarms: 0.03 }
+    }
 }
 
 impl Recipe {
@@ -340,6 +348,7 @@ impl Recipe {
         ensure!(channels == 1 || channels == 3, "input.channels = {channels}: use 1 or 3");
         self.network.shapes(self.input)?;
         self.train.validate(self)?;
+        ensure!((0.0..0.5).contains(&self.data.false_alarms), "data.false_alarms = {}: use 0 to 0.5", self.data.false_alarms);
         self.augment.validate()
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Images {
     pub(super) validation: Vec<(Vec<u8>, usize)>,
     /// Which of them are frontal, as far as is known.
     pub(super) frontal: Vec<bool>,
+    /// Which of them are of healthy people of other sources than CoronaHack, adults nearly all.
+    pub(super) healthy: Vec<bool>,
     /// Counts and hashes of the data.
     pub(super) description: Value,
 }
@@ -54,6 +56,7 @@ pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Ima
         calibration: read(&calibration, "reading training images")?,
         inside: read(&inside, "reading training images")?,
         frontal: validation.iter().map(|s| frontal(s)).collect(),
+        healthy: validation.iter().map(|s| s.class == 0 && s.source != "coronahack").collect(),
         validation: read(&validation, "reading validation images")?.into_iter().zip(validation.iter().map(|s| s.class)).collect(),
         description,
     })
@@ -78,6 +81,7 @@ fn generated(count: usize) -> Images {
         calibration: training.iter().take(count).cloned().collect(),
         inside: training,
         frontal: vec![true; validation.len()],
+        healthy: vec![false; validation.len()],
         validation,
         description: json!({ "sources": { "generated": 40 * CLASSES.len() } }),
     }

@@ -3,12 +3,14 @@
 pub mod bundle;
 pub mod cxr;
 mod data;
+mod operating;
 pub mod random;
 pub mod search;
 
 use crate::agreement::{argmax, float_comparison};
 use crate::classes::DISCLAIMER;
 use crate::files;
+use crate::float_model::FloatLayer;
 use crate::model_file::{ModelFile, replicate};
 use crate::onnx::float;
 use crate::onnx::run::{Mode, Runner};
@@ -68,7 +70,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn trained(run: &Path, args: &Args) -> Result<Bundle> {
-    let (recipe, model, mut training) = crate::train::load_float_model(run)?;
+    let (recipe, mut model, mut training) = crate::train::load_float_model(run)?;
     let images = data::load(&recipe, &training, args)?;
     if let Some(training) = training.as_object_mut() {
         // The recipe stands beside; folders are of this machine.
@@ -86,7 +88,7 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         images.validation.iter().map(|(image, class)| (image.as_slice(), *class)).unzip();
     let runner = Runner::new(&float::write(&model), "float network", &[], Mode::Optimized)?;
     let bar = progress(validation.len(), "float on validation");
-    let float_logits: Vec<Vec<f32>> = validation
+    let mut float_logits: Vec<Vec<f32>> = validation
         .par_iter()
         .map(|image| {
             bar.inc(1);
@@ -94,6 +96,12 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         })
         .collect::<Result<_>>()?;
     bar.finish_and_clear();
+    let healthy: Vec<&[f32]> = float_logits.iter().zip(&images.healthy).filter(|(_, h)| **h).map(|(l, _)| l.as_slice()).collect();
+    let operating_point = operating::covid_offset(&healthy, recipe.data.false_alarms);
+    if let Some(FloatLayer::Dense { bias, .. }) = model.layers.last_mut() {
+        bias[operating::COVID] += operating_point.offset;
+    }
+    float_logits.iter_mut().for_each(|logits| logits[operating::COVID] += operating_point.offset);
 
     let stride = validation.len().div_ceil(SEARCH_IMAGES).max(1);
     let some: Vec<&[u8]> = validation.iter().copied().step_by(stride).collect();
@@ -145,6 +153,7 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         "training": training,
         "data": images.description,
         "calibration": calibration,
+        "operating_point": operating_point,
         "refusal": refusal_report,
         "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * search::ABSTAIN_SHARE),
         "metrics": { "validation": {

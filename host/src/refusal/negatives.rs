@@ -1,4 +1,4 @@
-//! Pictures that are no frontal chest X-ray: generated ones, and X-rays turned or inverted.
+//! Pictures that are no frontal chest X-ray: generated ones, and X-rays turned, inverted or cut in two.
 
 use image::GrayImage;
 use image::imageops::{self, FilterType};
@@ -9,9 +9,10 @@ use rand_chacha::ChaCha8Rng;
 pub const SIDE: usize = 256;
 
 /// What [`generate`] draws.
-pub const KINDS: [&str; 9] = ["noise", "grain", "blank", "smooth", "text", "gradient", "stripes", "clouds", "shapes"];
+pub const KINDS: [&str; 11] =
+    ["noise", "grain", "blank", "smooth", "text", "gradient", "stripes", "clouds", "shapes", "axial phantom", "coronal phantom"];
 /// What [`spoil`] does.
-pub const CHANGES: [&str; 4] = ["rotated by 90 degrees", "rotated by 270 degrees", "upside down", "inverted"];
+pub const CHANGES: [&str; 5] = ["rotated by 90 degrees", "rotated by 270 degrees", "upside down", "inverted", "one side alone"];
 
 /// Gray pixels, `SIDE * SIDE`, of a picture of a kind of [`KINDS`]; the same for the same `seed`.
 pub fn generate(kind: usize, seed: u64) -> Vec<u8> {
@@ -38,6 +39,8 @@ pub fn generate(kind: usize, seed: u64) -> Vec<u8> {
             from_fn(|x, y| 127.5 + 127.5 * (step * (turn.cos() * x + turn.sin() * y)).sin())
         }
         "clouds" => clouds(&mut rng),
+        "axial phantom" => phantom(&mut rng, true),
+        "coronal phantom" => phantom(&mut rng, false),
         _ => shapes(&mut rng),
     }
 }
@@ -49,6 +52,12 @@ pub fn spoil(image: &[u8], which: usize) -> Vec<u8> {
         0 => imageops::rotate90(&picture).into_raw(),
         1 => imageops::rotate270(&picture).into_raw(),
         2 => imageops::rotate180(&picture).into_raw(),
+        4 => {
+            // About as much of the body as a lateral view shows.
+            let half = SIDE as u32 / 2;
+            let side = imageops::crop_imm(&picture, (which / CHANGES.len()) as u32 % 2 * half, 0, half, SIDE as u32).to_image();
+            imageops::resize(&side, SIDE as u32, SIDE as u32, FilterType::Triangle).into_raw()
+        }
         _ => image.iter().map(|p| 255 - p).collect(),
     }
 }
@@ -119,6 +128,54 @@ fn shapes(rng: &mut ChaCha8Rng) -> Vec<u8> {
     match (GrayImage::from_raw(SIDE as u32, SIDE as u32, out.clone()), rng.random_range(0.0..4.0f32)) {
         (Some(picture), sigma) if sigma > 0.3 => imageops::fast_blur(&picture, sigma).into_raw(),
         _ => out,
+    }
+}
+
+/// A section through a chest as CT shows it: a body on black, two dark lungs with bright vessels, spine and heart or liver.
+fn phantom(rng: &mut ChaCha8Rng, axial: bool) -> Vec<u8> {
+    let mut out = vec![0.0f32; SIDE * SIDE];
+    let mut ellipse = |centre: [f32; 2], half: [f32; 2], level: f32| {
+        for (i, pixel) in out.iter_mut().enumerate() {
+            let (dx, dy) = (((i % SIDE) as f32 - centre[0]) / half[0], ((i / SIDE) as f32 - centre[1]) / half[1]);
+            // Wide bodies are nearer to a rectangle than to an ellipse.
+            if dx.abs().powf(2.4) + dy.abs().powf(2.4) < 1.0 {
+                *pixel = level;
+            }
+        }
+    };
+    let mut near = |value: f32, spread: f32| value * (1.0 + spread * (2.0 * rng.random::<f32>() - 1.0));
+    let (tissue, air, bone) = (near(125.0, 0.3), near(22.0, 0.9), near(225.0, 0.12));
+    let middle = [near(128.0, 0.06), near(128.0, 0.08)];
+    let body = if axial { [near(112.0, 0.12), near(80.0, 0.2)] } else { [near(108.0, 0.15), near(128.0, 0.15)] };
+    ellipse(middle, body, tissue);
+    let lung = if axial { [near(38.0, 0.25), near(50.0, 0.25)] } else { [near(34.0, 0.25), near(72.0, 0.25)] };
+    for side in [-1.0, 1.0] {
+        let centre = [middle[0] + side * near(0.5, 0.1) * body[0], middle[1] - if axial { 0.0 } else { near(22.0, 0.5) }];
+        ellipse(centre, lung, air);
+        for _ in 0..near(14.0, 0.6) as usize {
+            let (x, y) = (
+                centre[0] + near(0.6, 1.0) * side * lung[0] - side * 0.5 * lung[0],
+                centre[1] + (near(1.0, 1.0) - 1.0) * 0.7 * lung[1],
+            );
+            let size = near(2.6, 0.7);
+            ellipse([x, y], [size, size], near(150.0, 0.3));
+        }
+    }
+    if axial {
+        ellipse([middle[0] - near(8.0, 1.0), middle[1] - near(16.0, 0.5)], [near(30.0, 0.3), near(26.0, 0.3)], near(150.0, 0.15));
+        ellipse([middle[0], middle[1] + near(0.62, 0.1) * body[1]], [near(15.0, 0.2), near(14.0, 0.2)], bone);
+    } else {
+        ellipse([middle[0] + near(8.0, 1.0), middle[1] + near(14.0, 0.6)], [near(26.0, 0.3), near(40.0, 0.3)], near(150.0, 0.15));
+        ellipse([middle[0], middle[1] + near(95.0, 0.15)], [body[0] * 0.9, near(42.0, 0.25)], near(150.0, 0.15));
+    }
+    let grain = near(9.0, 0.8);
+    let levels = out
+        .iter()
+        .map(|v| (v + if *v > 0.0 { grain * (rng.random::<f32>() - 0.5) * 3.0 } else { 0.0 }).clamp(0.0, 255.0) as u8)
+        .collect();
+    match GrayImage::from_raw(SIDE as u32, SIDE as u32, levels) {
+        Some(picture) => imageops::fast_blur(&picture, rng.random_range(0.5..2.5)).into_raw(),
+        None => vec![],
     }
 }
 

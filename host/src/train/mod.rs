@@ -76,7 +76,7 @@ pub enum Backend {
     Ndarray,
     /// An NVIDIA GPU; the program must be built with `--features cuda`.
     Cuda,
-    /// An NVIDIA GPU through LibTorch; the program must be built with `--features libtorch`.
+    /// LibTorch: an NVIDIA GPU or else the processor; the program must be built with `--features libtorch`.
     Libtorch,
 }
 
@@ -94,11 +94,13 @@ impl Backend {
             // Deprecated in Burn 0.22; on an H100 it needs no minutes of kernel tuning.
             #[cfg(feature = "libtorch")]
             #[expect(deprecated)]
-            Self::Libtorch => {
-                ensure!(tch::Cuda::is_available(), "--backend libtorch: LibTorch finds no NVIDIA GPU here; use --backend flex");
+            Self::Libtorch if tch::Cuda::is_available() => {
                 tch::Cuda::cudnn_set_benchmark(true);
                 Ok(Device::libtorch_cuda(0))
             }
+            #[cfg(feature = "libtorch")]
+            #[expect(deprecated)]
+            Self::Libtorch => Ok(Device::libtorch()),
             #[cfg(not(feature = "libtorch"))]
             Self::Libtorch => bail!("--backend libtorch: this program was built without it; build with `--features libtorch`"),
         }
@@ -136,7 +138,11 @@ pub fn run(args: &Args) -> Result<()> {
     // On a GPU the loader has the processor to itself.
     let on_gpu = matches!(args.backend, Backend::Cuda | Backend::Libtorch);
     let drawn = sampler::order(&data.train.classes, &data.train.sources, &data.sources, &recipe.train.sampling, seed, 0);
-    ensure!(!drawn.is_empty(), "train.sampling: no source of the images has a share in the recipe; found {}", data.sources.join(", "));
+    ensure!(
+        !drawn.is_empty(),
+        "train.sampling: no source of the images has a share in the recipe; found {}",
+        data.sources.join(", ")
+    );
     let loaders = if on_gpu { rayon::current_num_threads() } else { (rayon::current_num_threads() / 2).max(1) };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(loaders).thread_name(|i| format!("loader-{i}")).build()?;
     if let Some(steps) = args.bench_steps {
