@@ -22,8 +22,8 @@ macro_rules! attempt {
     };
 }
 
-/// `compiling`: takes fewer steps, which the compiler interprets, and more memory.
-pub const fn parse(b: &[u8], compiling: bool) -> Result<Model<'_>, Error> {
+/// `COMPILING`: in fewer steps, which the compiler interprets, and with more memory.
+pub const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
     if b.len() >= 4 && !(b[0] == MAGIC[0] && b[1] == MAGIC[1] && b[2] == MAGIC[2] && b[3] == MAGIC[3]) {
         return Err(Error::BadMagic);
     }
@@ -45,7 +45,7 @@ pub const fn parse(b: &[u8], compiling: bool) -> Result<Model<'_>, Error> {
     }
     let stored = u32_at(b, header::CRC);
     let computed =
-        if compiling { crc32_folded(b, header::INPUT) } else { crc32(slice(b, header::INPUT, b.len() - header::INPUT), 0) };
+        if COMPILING { crc32_folded(b, header::INPUT) } else { crc32(slice(b, header::INPUT, b.len() - header::INPUT), 0) };
     if stored != computed {
         return Err(Error::BadChecksum { stored, computed });
     }
