@@ -269,7 +269,7 @@ impl Kernel {
         pack: None,
     };
 
-    /// Portable loops in blocks: what a processor runs that has no kernel of its own.
+    /// Portable loops in blocks: what a microcontroller runs that has no kernel of its own.
     pub const PORTABLE: Self = Self {
         name: "portable",
         conv_row: portable::conv_row,
@@ -318,7 +318,11 @@ impl Kernel {
             Some(Self::ARMV7M),
             None,
         ];
-        faster.into_iter().flatten().chain(vectors).chain([Self::PORTABLE, Self::SCALAR])
+        // Compilers make vectors of the definition where there are any; and where an extension is nearly always there, the flash
+        // is not worth it for a processor without.
+        let is_small = cfg!(all(any(target_arch = "arm", target_arch = "riscv32"), not(cortex_m_dsp_optional)));
+        let portable = is_small.then_some(Self::PORTABLE);
+        faster.into_iter().flatten().chain(vectors).chain(portable).chain([Self::SCALAR])
     }
 
     /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
