@@ -36,8 +36,8 @@ pub const fn round_ties_even(x: f32) -> i32 {
 #[inline(always)]
 pub const fn requantize(accumulator: i32, scale: f32, zero_point: i8) -> i8 {
     #[cfg(soft_float)]
-    if let Some(q) = round_in_integers(accumulator, scale) {
-        return clamp(q + zero_point as i32);
+    if let Some(q) = Fixed::new(zero_point, multiplier(scale)).round(accumulator, multiplier(scale)) {
+        return q;
     }
     requantize_in_floats(accumulator, scale, zero_point)
 }
@@ -45,47 +45,67 @@ pub const fn requantize(accumulator: i32, scale: f32, zero_point: i8) -> i8 {
 /// [`requantize`] as it is defined.
 #[cfg_attr(soft_float, inline(never))]
 #[cfg_attr(not(soft_float), inline(always))]
-const fn requantize_in_floats(accumulator: i32, scale: f32, zero_point: i8) -> i8 {
+pub(crate) const fn requantize_in_floats(accumulator: i32, scale: f32, zero_point: i8) -> i8 {
     clamp(round_ties_even(accumulator as f32 * scale) + zero_point as i32)
 }
 
 #[inline(always)]
 const fn clamp(q: i32) -> i8 {
-    if q < -128 {
-        -128
-    } else if q > 127 {
-        127
-    } else {
-        q as i8
+    let q = if q < -128 { -128 } else { q };
+    (if q > 127 { 127 } else { q }) as i8
+}
+
+/// A scale from 2^-21 to 2^-2 as a multiple of 2^-32, to the nearest; 0 beyond.
+#[cfg(any(soft_float, test))]
+#[inline(always)]
+pub(crate) const fn multiplier(scale: f32) -> u32 {
+    let (mantissa, exponent) = ((scale.to_bits() & 0x7F_FFFF) | 0x80_0000, scale.to_bits() >> 23);
+    match exponent {
+        118..=124 => mantissa << (exponent - 118),
+        106..118 => (mantissa + (1 << (117 - exponent))) >> (118 - exponent),
+        _ => 0,
     }
 }
 
-/// `round_ties_even(accumulator as f32 * scale)` without floating point, which cores without a unit for it emulate in over
-/// a hundred instructions; `None` where that is not certain to be the same, about one time in 2000.
+/// [`requantize`] by a multiplication of integers, for cores that emulate floating point in over a hundred instructions: the
+/// product with a [`multiplier`] has its point at bit 32, and with a half and the zero point added its upper word is the answer.
 ///
-/// With `accumulator` below 2^24 the product has one rounding, to 24 bits: below 2^9 it moves the product by at most 2^-16.
-/// So only a fraction that close to a half (or cut off that close, see `NEAR`) can round the other way, and products
-/// from 2^9 on end at the same limit of int8.
+/// How far that can be from the definition's product, where that is below 2^9 and int8 not yet at its limit: the multiplier was
+/// rounded by 2^-33, which an accumulator of at most 2^9 / scale makes 2^-24 / scale; the definition rounds accumulator and
+/// product to 24 bits, 2^-15 each. Where a half is nearer than both, the definition must be asked: once in 1600
+/// or less for scales from 2^-12 on.
 #[cfg(any(soft_float, test))]
-#[inline(always)]
-const fn round_in_integers(accumulator: i32, scale: f32) -> Option<i32> {
-    /// 2^-16 of the product's rounding, and 2^-12 of bits cut off, in units of 2^-32.
-    const NEAR: u32 = (1 << 16) + (1 << 20);
-    let bits = scale.to_bits();
-    // Bits of `product` after the binary point: 12 to 31, or scales of 2^-24 up to 2^-4.
-    let fraction_bits = 134u32.wrapping_sub(bits >> 23);
-    let magnitude = accumulator.unsigned_abs();
-    if magnitude >= 1 << 24 || fraction_bits.wrapping_sub(12) > 19 {
-        return None;
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fixed {
+    /// Zero point, a half and half of `near`, in units of 2^-32.
+    offset: i64,
+    /// The width around a half, in units of 2^-32; all of them where a multiplier is 0.
+    near: u32,
+}
+
+#[cfg(any(soft_float, test))]
+impl Fixed {
+    /// For channels with a multiplier of `least` or more.
+    #[inline(always)]
+    pub const fn new(zero_point: i8, least: u32) -> Self {
+        if least == 0 {
+            return Self { offset: 0, near: u32::MAX };
+        }
+        // 2^-24 / scale = 2^8 / (least * 2^-32) units, and a little for what is cut off.
+        let distance = (1u64 << (41 - least.ilog2())) / 2 + (1 << 18) + 2;
+        let near = distance * 2;
+        Self {
+            offset: ((zero_point as i64) << 32) + (1 << 31) + distance as i64,
+            near: if near > u32::MAX as u64 { u32::MAX } else { near as u32 },
+        }
     }
-    let mantissa = (bits << 8) | 0x8000_0000;
-    let product = (((magnitude << 8) as u64 * mantissa as u64) >> 32) as u32;
-    let fraction = product << (32 - fraction_bits);
-    if fraction.wrapping_sub(0x8000_0000 - NEAR) <= 2 * NEAR {
-        return None;
+
+    /// [`requantize`] with the scale of `multiplier`; `None` too near to a half to decide.
+    #[inline(always)]
+    pub const fn round(self, accumulator: i32, multiplier: u32) -> Option<i8> {
+        let sum = accumulator as i64 * multiplier as i32 as i64 + self.offset;
+        if sum as u32 <= self.near { None } else { Some(clamp((sum >> 32) as i32)) }
     }
-    let rounded = ((product >> fraction_bits) + (fraction >> 31)) as i32;
-    Some(if accumulator < 0 { -rounded } else { rounded })
 }
 
 #[cfg(test)]
@@ -105,33 +125,46 @@ mod tests {
         }
     }
 
+    /// True if integers decide, and then they must decide as floats do.
+    fn decides(accumulator: i32, scale: f32, zero_point: i8, least: u32) -> bool {
+        let multiplier = multiplier(scale);
+        let found = Fixed::new(zero_point, multiplier.min(least)).round(accumulator, multiplier);
+        if let Some(q) = found {
+            assert_eq!(q, requantize_in_floats(accumulator, scale, zero_point), "{accumulator} {scale} {zero_point} {least}");
+        }
+        found.is_some()
+    }
+
     #[test]
     fn integers_round_as_floats_do_near_every_half() {
         let mut certain = 0;
-        for scale in [0.062_499_996_f32, 0.05, 0.001_234_5, 0.031_25, 1.0 / 3.0 / 64.0, 6e-5, 6.1e-8, 1.19e-7] {
-            for half in -1100..=1100 {
+        for scale in [0.249_999_99_f32, 0.062_499_996, 0.05, 0.001_234_5, 0.031_25, 1.0 / 3.0 / 64.0, 6e-5, 6.1e-7, 4.8e-7, 1e-7]
+        {
+            for (half, zero_point) in (-1100..=1100).flat_map(|half| [(half, 0), (half, -128), (half, 127)]) {
                 let middle = (f64::from(half) / 2.0 / f64::from(scale)) as i64;
                 for accumulator in middle - 40..=middle + 40 {
                     let Ok(accumulator) = i32::try_from(accumulator) else { continue };
-                    let defined = requantize_in_floats(accumulator, scale, 0);
-                    if let Some(q) = round_in_integers(accumulator, scale) {
-                        certain += 1;
-                        assert_eq!(clamp(q), defined, "{accumulator} {scale}");
-                    }
+                    certain += u32::from(decides(accumulator, scale, zero_point, u32::MAX));
+                    decides(accumulator, scale, zero_point, 1 << 20);
                 }
             }
         }
         assert!(certain > 1_000_000, "{certain}");
     }
 
+    #[test]
+    fn integers_decide_nearly_always() {
+        let undecided = (-300_000..300_000).filter(|acc| !decides(*acc, 0.000_7, -128, u32::MAX)).count();
+        assert!(undecided < 300, "{undecided}");
+    }
+
     proptest::proptest! {
         #[test]
-        fn integers_round_as_floats_do(acc in -20_000_000i32..20_000_000, bits in 0x3300_0000u32..0x3E00_0000, zp: i8) {
-            let scale = f32::from_bits(bits);
-            if f64::from(acc).abs() * f64::from(scale) <= f64::from(ROUND_LIMIT)
-                && let Some(q) = round_in_integers(acc, scale)
-            {
-                proptest::prop_assert_eq!(clamp(q + i32::from(zp)), requantize_in_floats(acc, scale, zp));
+        fn integers_round_as_floats_do(acc: i32, fewer in 0u32..24, bits in 0x3480_0000u32..0x3F00_0000, zp: i8, least: u32) {
+            let (acc, scale) = (acc >> fewer, f32::from_bits(bits));
+            if f64::from(acc).abs() * f64::from(scale) <= f64::from(ROUND_LIMIT) {
+                decides(acc, scale, zp, least);
+                decides(acc, scale, zp, u32::MAX);
             }
         }
 

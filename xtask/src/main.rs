@@ -3,6 +3,7 @@
 mod bare_metal;
 mod bench;
 mod capi;
+mod container;
 mod firmware;
 mod fuzz;
 mod install;

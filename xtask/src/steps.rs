@@ -5,7 +5,7 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, run};
-use crate::{bare_metal, bench, capi, firmware, fuzz, install, no_panic, targets};
+use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -42,6 +42,8 @@ pub enum Step {
     Onnx,
     /// The description of the server's interface is valid OpenAPI 3.1.
     Openapi,
+    /// The container image, built and run by podman, where this machine lets it.
+    Container,
     /// Clippy, warnings are errors.
     Clippy,
     /// The release build, `host` among it.
@@ -76,6 +78,7 @@ impl Step {
                 check.args(["scripts/check_openapi.py", "host/assets/openapi.json"]);
                 run(check)
             }
+            Self::Container => container::test(workspace),
             Self::Clippy => {
                 install::component(workspace, "clippy", "clippy")?;
                 run(workspace.cargo("clippy --release --all-targets -- -D warnings"))

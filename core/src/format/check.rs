@@ -1,6 +1,6 @@
 //! What a layer, the gray weights and the refusal head must satisfy.
 
-use super::bytes::{f32_at, i8_at, u8_at, u16_at, u32_at, window_at};
+use super::bytes::{f32_at, i8_at, magnitudes, slice, u8_at, u16_at, u32_at, window_at};
 use super::parse::{MAX_ROW, invalid};
 use super::{Layer, Model, OP_DENSE, OP_GLOBAL_MAX_POOL_2D, Op, filter_len, header, record, refusal, scale_count, weights_len};
 use crate::error::Error;
@@ -113,16 +113,14 @@ const fn magnitude(layer: &Layer<'_>, c: usize) -> Option<i64> {
         // A sum that needs more than 2^32 terms is refused as too large.
         _ => return Some(if taps > 1 << 24 { u32::MAX as i64 } else { taps as i64 }),
     };
-    let weights = layer.weights;
-    let (mut sum, mut at, mut tap) = (0i64, first, 0);
-    while at < end && at < weights.len() {
-        let w = weights[at] as i8 as i64;
-        if tap >= taps && w != 0 {
-            return None;
-        }
-        sum += if w < 0 { -w } else { w };
+    if step == 1 {
+        let padding = slice(layer.weights, first + taps, end - first - taps);
+        return if magnitudes(padding) == 0 { Some(magnitudes(slice(layer.weights, first, taps))) } else { None };
+    }
+    let (mut sum, mut at) = (0i64, first);
+    while at < end && at < layer.weights.len() {
+        sum += (layer.weights[at] as i8).unsigned_abs() as i64;
         at += step;
-        tap += 1;
     }
     Some(sum)
 }

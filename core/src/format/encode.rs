@@ -237,7 +237,7 @@ pub fn encode(spec: &ModelSpec<'_>, out: &mut [u8]) -> Result<usize, Error> {
     let metadata = w.append(spec.metadata.bytes(), spec.metadata.len());
     w.u32(header::METADATA, metadata);
     w.u32(header::METADATA_LEN, spec.metadata.len() as u32);
-    let crc = crc32(w.out, header::INPUT);
+    let crc = crc32(w.out.get(header::INPUT..).unwrap_or_default(), 0);
     w.u32(header::CRC, crc);
     Model::parse(w.out).map(|_| needed)
 }

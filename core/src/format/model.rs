@@ -35,7 +35,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// Names the first field that is wrong and its offset. Never panics, whatever the bytes.
     pub const fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        parse::parse(bytes)
+        parse::parse::<false>(bytes)
     }
 
     /// [`parse`](Self::parse) for constants: a bad file does not compile, and the compiler prints why.
@@ -51,7 +51,7 @@ impl<'a> Model<'a> {
     /// # Panics
     /// Where `parse` returns an error; meant for const evaluation, see [`include_model!`](crate::include_model).
     pub const fn parse_or_panic(bytes: &'a [u8]) -> Self {
-        match parse::parse(bytes) {
+        match parse::parse::<true>(bytes) {
             Ok(model) => model,
             Err(Error::InvalidField { field, .. }) => panic!("{}", field),
             Err(Error::Truncated { .. }) => panic!("the model file is truncated"),

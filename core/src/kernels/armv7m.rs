@@ -3,12 +3,10 @@
 //! As in the kernel of the DSP extension, what lies under four columns is widened once, here to i32, and serves every output
 //! channel: one load of a weight, one of four activations, four multiplications. Compiled code reaches half of that.
 
-use super::columns::{COLUMNS, dots, load_bias, row_of, width};
-use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
-use crate::quant::requantize;
-use crate::shape::MAX_KERNEL;
+use super::columns::{COLUMNS, dots, row_of};
+use super::portable::{Loops, Source, conv_row_by, gray_row_by};
+use super::{ConvRow, GrayRow};
 use core::arch::naked_asm;
-use core::mem::MaybeUninit;
 
 macro_rules! arch {
     () => {
@@ -16,106 +14,72 @@ macro_rules! arch {
     };
 }
 
-/// Taps that a tile holds; longer filters are summed in several passes.
-const TAPS: usize = 96;
-/// Output channels whose sums wait between two passes.
-const CHANNELS: usize = 32;
-
 /// One output row of a convolution; `out` is `width * channels` long.
 pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    let stride = args.filter_stride();
-    let width = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len());
-    let (Some(width), ..=MAX_KERNEL) = (width, args.rows.len()) else { return scalar::conv_row(args, out) };
-    let source = Source { rows: args.rows, span: args.span, step: args.step };
-    // SAFETY: `width` has checked the lengths.
-    unsafe { columns(&args.filters, args.channels, stride, width, (dots, 1), &source, out) };
+    conv_row_by::<Narrow>(args, out);
 }
 
 /// One output row of the first convolution of a gray image; `out` is `width * channels` long.
 pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    let stride = args.filter_stride();
-    let width = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len());
-    let (Some(width), ..=MAX_KERNEL) = (width, args.rows.len()) else { return scalar::gray_row(args, out) };
-    let source = Source { rows: args.rows, span: args.span, step: args.step };
-    // SAFETY: `width` has checked the lengths.
-    unsafe { columns(&args.filters, args.channels, stride, width, (gray_dots, 2), &source, out) };
+    gray_row_by::<Wide>(args, out);
 }
 
-/// Where windows are widened from.
-struct Source<'a> {
-    rows: &'a [&'a [i8]],
-    span: usize,
-    step: usize,
-}
+/// Weights of int8. A tile is `[tap][column]`.
+struct Narrow;
+/// Weights of i16.
+struct Wide;
 
-/// [`dots`] or [`gray_dots`].
-type Dots = unsafe extern "C" fn(*const u32, *const u8, usize, *mut [i32; COLUMNS], *mut [i32; COLUMNS], usize);
+impl Loops for Narrow {
+    const WEIGHT: usize = 1;
 
-/// What a convolution of either kind does, with its function and the bytes of a weight.
-///
-/// # Safety
-/// `columns::width` gave `width` for the same arguments.
-#[inline(always)]
-unsafe fn columns(
-    filters: &Filters<'_>,
-    channels: usize,
-    stride: usize,
-    width: usize,
-    (dots, weight): (Dots, usize),
-    source: &Source<'_>,
-    out: &mut [i8],
-) {
-    // Clearing it would take longer than many a row.
-    let mut tile = MaybeUninit::<[[i32; COLUMNS]; TAPS]>::uninit();
-    let tile = tile.as_mut_ptr().cast::<u32>();
-    let mut sums = [MaybeUninit::<[i32; COLUMNS]>::uninit(); CHANNELS];
-    let pass = TAPS * weight;
-    for x in (0..width).step_by(COLUMNS) {
-        // Beyond the right edge the last column is computed again.
-        let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
-        for channel in (0..channels).step_by(CHANNELS) {
-            let sums = load_bias(filters.bias, channel, &mut sums, channels);
-            for at in (0..stride).step_by(pass) {
-                if stride > pass || channel == 0 {
-                    widen(source, columns, at / weight, tile);
-                }
-                let bytes = pass.min(stride - at);
-                // SAFETY: there are `channels * stride` bytes of weights; the tile has room for `TAPS` taps of each column,
-                // and what follows the last tap is undefined and meets weights of zero.
-                unsafe {
-                    let weights = filters.weights.as_ptr().add(channel * stride + at);
-                    let sums = sums.as_mut_ptr_range();
-                    dots(tile, weights, bytes, sums.start, sums.end, stride - bytes);
-                }
-            }
-            for (i, (sums, scale)) in
-                sums.iter().zip(filters.scales.get(4 * channel..).unwrap_or_default().chunks_exact(4)).enumerate()
-            {
-                let scale = f32::from_le_bytes([scale[0], scale[1], scale[2], scale[3]]);
-                for (sum, x) in sums.iter().zip(columns) {
-                    let q = requantize(*sum, scale, filters.zero_point);
-                    // SAFETY: `columns` are below the width, and `channel + i` is below the number of channels.
-                    unsafe { *out.get_unchecked_mut(x * channels + channel + i) = q };
-                }
-            }
-        }
+    #[inline(always)]
+    unsafe fn widen(source: &Source<'_>, columns: [usize; COLUMNS], first: usize, taps: usize, tile: *mut i32) {
+        // SAFETY: the caller's.
+        unsafe { widen(source, columns, first, taps, tile) };
+    }
+
+    #[inline(always)]
+    unsafe fn dots(tile: *const i32, weights: *const u8, bytes: usize, stride: usize, sums: &mut [[i32; COLUMNS]]) {
+        let sums = sums.as_mut_ptr_range();
+        // SAFETY: the caller's; what follows the last tap of the tile meets weights of zero.
+        unsafe { dots(tile.cast(), weights, bytes, sums.start, sums.end, stride - bytes) };
     }
 }
 
-/// Taps of every column's window from `tap` on into the tile, as many as it holds.
+impl Loops for Wide {
+    const WEIGHT: usize = 2;
+
+    #[inline(always)]
+    unsafe fn widen(source: &Source<'_>, columns: [usize; COLUMNS], first: usize, taps: usize, tile: *mut i32) {
+        // SAFETY: the caller's.
+        unsafe { widen(source, columns, first, taps, tile) };
+    }
+
+    #[inline(always)]
+    unsafe fn dots(tile: *const i32, weights: *const u8, bytes: usize, stride: usize, sums: &mut [[i32; COLUMNS]]) {
+        let sums = sums.as_mut_ptr_range();
+        // SAFETY: the caller's; what follows the last tap of the tile meets weights of zero.
+        unsafe { gray_dots(tile.cast(), weights, bytes, sums.start, sums.end, stride - bytes) };
+    }
+}
+
+/// Taps of every column's window from `first` on into the tile.
+///
+/// # Safety
+/// As for [`Loops::widen`].
 #[inline(always)]
-fn widen(source: &Source<'_>, columns: [usize; COLUMNS], tap: usize, to: *mut u32) {
-    let (y, mut at) = row_of(tap, source.span);
+unsafe fn widen(source: &Source<'_>, columns: [usize; COLUMNS], first: usize, taps: usize, tile: *mut i32) {
+    let (y, mut at) = row_of(first, source.span);
     let mut done = 0;
     for row in source.rows.get(y..).unwrap_or(&[]) {
-        let count = (source.span - at).min(TAPS - done);
+        let count = (source.span - at).min(taps - done);
         if count == 0 {
             return;
         }
-        // SAFETY: each row holds the window of every column, and `at + count <= span`; `done + count <= TAPS`.
+        // SAFETY: each row holds the window of every column, and `at + count <= span`; `done + count <= taps`.
         unsafe {
             let row = row.as_ptr().add(at);
-            widen_columns(&columns.map(|x| row.add(x * source.step)), count, to.add(COLUMNS * done));
+            widen_columns(&columns.map(|x| row.add(x * source.step)), count, tile.add(COLUMNS * done).cast());
         }
         (done, at) = (done + count, 0);
     }
@@ -168,8 +132,3 @@ dots!(
     "mla r6, r10, r12, r6",
     "mla r7, r11, r12, r7",
 );
-
-/// One output row of a depthwise convolution; `out` is `width * channels` long.
-pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
-    scalar::depthwise_row(args, out);
-}

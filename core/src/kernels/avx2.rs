@@ -1,10 +1,10 @@
-//! AVX2: `vpmaddwd` on i16 words, two taps of eight output channels an instruction; Winograd's F(2, 3) where it applies.
+//! AVX2: `vpmaddwd` on i16 words, two taps of eight output channels an instruction; Winograd's F(4, 3) where it applies.
 //!
 //! `vpmaddubsw` would take twice the taps, and saturates: 2 * 255 * 127 is not an i16.
 
 use super::pack::{Layout, Shape};
 use super::simd::{Isa, Job, Lanes, conv, depthwise, dot, layout};
-use super::winograd::{self, Winograd};
+use super::winograd::{self, THIRD, Winograd};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, scalar};
 use core::arch::x86_64::*;
 
@@ -12,7 +12,7 @@ use core::arch::x86_64::*;
 const BLOCKS: usize = 2;
 const COLUMNS: usize = 4;
 const ALONE: usize = 8;
-/// Pairs of columns under Winograd: eight accumulators again.
+/// Tiles under Winograd: twelve accumulators.
 const TILES: usize = 2;
 
 /// The kernel; only [`x86::available`](super::x86::available) gives it away.
@@ -90,13 +90,21 @@ impl Winograd for Words {
     }
 
     #[inline(always)]
-    unsafe fn outputs([m0, m1, m2, m3]: [__m256i; 4]) -> [__m256i; 2] {
+    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
         // SAFETY: AVX2.
-        unsafe {
-            let y0 = _mm256_add_epi32(_mm256_add_epi32(m0, m1), m2);
-            let y1 = _mm256_sub_epi32(_mm256_sub_epi32(m1, m2), m3);
-            [_mm256_srai_epi32::<1>(y0), _mm256_srai_epi32::<1>(y1)]
-        }
+        unsafe { _mm256_add_epi32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: AVX2.
+        unsafe { _mm256_sub_epi32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn twenty_fourth(a: __m256i) -> __m256i {
+        // SAFETY: AVX2.
+        unsafe { _mm256_mullo_epi32(_mm256_srai_epi32::<3>(a), _mm256_set1_epi32(THIRD)) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the kernels of Arm's M profile share: checked lengths, and four columns at a time.
+//! What the portable kernel and those of Arm's M profile share: checked lengths, and four columns at a time.
 
 use super::Filters;
 use core::mem::MaybeUninit;
@@ -61,6 +61,7 @@ pub fn load_bias<'a>(
 /// # Safety
 /// `bytes` of weights are whole blocks and not 0; `tile` holds as many taps of four columns; `sums..end` is a whole
 /// number of channels, not 0; for each of them `weights` can be read for `bytes`, the next channel's `skip` bytes after them.
+#[cfg(any(cortex_m3, cortex_m_dsp))]
 macro_rules! dots {
     ($name:ident, $block_bytes:literal, $weight_shift:literal, $($block:literal),+ $(,)?) => {
         #[unsafe(naked)]
@@ -107,4 +108,5 @@ macro_rules! dots {
         }
     };
 }
+#[cfg(any(cortex_m3, cortex_m_dsp))]
 pub(super) use dots;

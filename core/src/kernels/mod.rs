@@ -6,7 +6,6 @@
 #[cfg(cortex_m3)]
 #[allow(unsafe_code)]
 pub(crate) mod armv7m;
-#[cfg(any(cortex_m3, cortex_m_dsp))]
 #[allow(unsafe_code)]
 mod columns;
 #[cfg(cortex_m_dsp)]
@@ -18,6 +17,8 @@ pub(crate) mod mve;
 // Only vector kernels pack.
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")), allow(dead_code))]
 pub(crate) mod pack;
+#[allow(unsafe_code)]
+mod portable;
 pub(crate) mod scalar;
 
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
@@ -258,12 +259,22 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Portable loops: the definition.
+    /// Loops over one sum after another: the definition.
     pub const SCALAR: Self = Self {
         name: "scalar",
         conv_row: scalar::conv_row,
         gray_row: scalar::gray_row,
         depthwise_row: scalar::depthwise_row,
+        dot: scalar::dot,
+        pack: None,
+    };
+
+    /// Portable loops in blocks: what a microcontroller runs that has no kernel of its own.
+    pub const PORTABLE: Self = Self {
+        name: "portable",
+        conv_row: portable::conv_row,
+        gray_row: portable::gray_row,
+        depthwise_row: portable::depthwise_row,
         dot: scalar::dot,
         pack: None,
     };
@@ -274,7 +285,7 @@ impl Kernel {
         name: "armv7m",
         conv_row: armv7m::conv_row,
         gray_row: armv7m::gray_row,
-        depthwise_row: armv7m::depthwise_row,
+        depthwise_row: portable::depthwise_row,
         dot: scalar::dot,
         pack: None,
     };
@@ -307,7 +318,11 @@ impl Kernel {
             Some(Self::ARMV7M),
             None,
         ];
-        faster.into_iter().flatten().chain(vectors).chain(core::iter::once(Self::SCALAR))
+        // Compilers make vectors of the definition where there are any; and where an extension is nearly always there, the flash
+        // is not worth it for a processor without.
+        let is_small = cfg!(all(any(target_arch = "arm", target_arch = "riscv32"), not(cortex_m_dsp_optional)));
+        let portable = is_small.then_some(Self::PORTABLE);
+        faster.into_iter().flatten().chain(vectors).chain(portable).chain([Self::SCALAR])
     }
 
     /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.

@@ -1,8 +1,8 @@
-//! NEON on aarch64: `sdot` where the processor has it (Armv8.2 and later), else `smlal` on i16 and Winograd's F(2, 3).
+//! NEON on aarch64: `sdot` where the processor has it (Armv8.2 and later), else `smlal` on i16 and Winograd's F(4, 3).
 
 use super::pack::{Layout, Shape};
 use super::simd::{Isa, Job, Lanes, conv, depthwise, dot, layout};
-use super::winograd::{self, Winograd};
+use super::winograd::{self, THIRD, Winograd};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, scalar};
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -106,13 +106,21 @@ impl Winograd for Words {
     }
 
     #[inline(always)]
-    unsafe fn outputs([m0, m1, m2, m3]: [int32x4_t; 4]) -> [int32x4_t; 2] {
+    unsafe fn add(a: int32x4_t, b: int32x4_t) -> int32x4_t {
         // SAFETY: NEON, which this target always has.
-        unsafe {
-            let y0 = vaddq_s32(vaddq_s32(m0, m1), m2);
-            let y1 = vsubq_s32(vsubq_s32(m1, m2), m3);
-            [vshrq_n_s32::<1>(y0), vshrq_n_s32::<1>(y1)]
-        }
+        unsafe { vaddq_s32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+        // SAFETY: NEON, which this target always has.
+        unsafe { vsubq_s32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn twenty_fourth(a: int32x4_t) -> int32x4_t {
+        // SAFETY: NEON, which this target always has.
+        unsafe { vmulq_n_s32(vshrq_n_s32::<3>(a), THIRD) }
     }
 }
 

@@ -11,6 +11,9 @@ pub const HEADER: usize = 64;
 /// Bytes of a word of taps, of a bias, of a scale.
 pub const WORD: usize = 4;
 
+/// Products of a tile under Winograd.
+pub const PRODUCTS: usize = 6;
+
 /// Under so many elements a step, transforming the inputs costs more than it saves.
 const WINOGRAD_MIN_STEP: usize = 16;
 
@@ -48,7 +51,7 @@ impl Shape {
         let fits = |channel: usize| {
             let at = channel * self.filter_stride();
             let sum: i64 = (0..self.height * self.span).map(|i| i64::from(weight(self, filters.weights, at, i)).abs()).sum();
-            128 * sum + i64::from(word(filters.bias, channel)).abs() < 1 << 30
+            24 * (128 * sum + i64::from(word(filters.bias, channel)).abs()) < 1 << 31
         };
         self.has_winograd() && self.step >= WINOGRAD_MIN_STEP && (0..self.channels).all(fits)
     }
@@ -72,7 +75,7 @@ pub struct Layout {
     pub flipped: bool,
     /// A vector holds the first tap of every lane, then the second; otherwise a lane's taps lie side by side.
     pub tap_major: bool,
-    /// Winograd's F(2, 3) along the width: see `winograd.rs`. Blocks are not grouped then.
+    /// Winograd's F(4, 3) along the width: see `winograd.rs`. Blocks are not grouped then.
     pub winograd: bool,
 }
 
@@ -87,7 +90,7 @@ impl Layout {
 
     /// Words of taps in a window row.
     pub const fn words(self, shape: &Shape) -> usize {
-        if self.winograd { 4 * (shape.step / 2) } else { shape.span.div_ceil(self.taps) }
+        if self.winograd { PRODUCTS * (shape.step / 2) } else { shape.span.div_ceil(self.taps) }
     }
 
     /// Bytes of a group.
@@ -137,7 +140,7 @@ impl Layout {
                 bias = bias.wrapping_sub(sum.wrapping_mul(128));
             }
             if self.winograd {
-                bias = bias.wrapping_mul(2);
+                bias = bias.wrapping_mul(24);
             }
             put(out, lane * WORD, &bias.to_le_bytes());
             put(out, (blocks * self.lanes + lane) * WORD, &word(filters.scales, channel).to_le_bytes());
@@ -145,7 +148,9 @@ impl Layout {
             let at = |row: usize, column: usize| vector * (2 * blocks + (row * words + column) * blocks + block);
             if self.winograd {
                 for (row, column) in (0..shape.height).flat_map(|row| (0..words).map(move |column| (row, column))) {
-                    let tap = |tap| winograd(shape.step, column % 4, column / 4 * 2 + tap, |i| weight(row, i)).to_le_bytes();
+                    let tap = |tap| {
+                        winograd(shape.step, column % PRODUCTS, column / PRODUCTS * 2 + tap, |i| weight(row, i)).to_le_bytes()
+                    };
                     self.put_taps(out, at(row, column), lane, tap);
                 }
                 continue;
@@ -184,10 +189,12 @@ impl Layout {
 fn winograd(step: usize, product: usize, i: usize, g: impl Fn(usize) -> i32) -> i32 {
     let (g0, g1, g2) = (g(i), g(step + i), g(2 * step + i));
     match product {
-        0 => 2 * g0,
-        1 => g0 + g1 + g2,
-        2 => g0 - g1 + g2,
-        _ => 2 * g2,
+        0 => 6 * g0,
+        1 => -4 * (g0 + g1 + g2),
+        2 => -4 * (g0 - g1 + g2),
+        3 => g0 + 2 * g1 + 4 * g2,
+        4 => g0 - 2 * g1 + 4 * g2,
+        _ => 24 * g2,
     }
 }
 

@@ -1,10 +1,10 @@
-//! WebAssembly's 128-bit vectors: `i32x4.dot_i16x8_s`, two taps of four output channels; Winograd's F(2, 3) where it applies.
+//! WebAssembly's 128-bit vectors: `i32x4.dot_i16x8_s`, two taps of four output channels; Winograd's F(4, 3) where it applies.
 //!
 //! A module is compiled with them or without: a browser that lacks them refuses to load it, and nothing is chosen at run time.
 
 use super::pack::{Layout, Shape};
 use super::simd::{Isa, Job, Lanes, conv, depthwise, dot, layout};
-use super::winograd::{self, Winograd};
+use super::winograd::{self, THIRD, Winograd};
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, scalar};
 use core::arch::wasm32::*;
 
@@ -84,10 +84,18 @@ impl Winograd for Words {
     }
 
     #[inline(always)]
-    unsafe fn outputs([m0, m1, m2, m3]: [v128; 4]) -> [v128; 2] {
-        let y0 = i32x4_add(i32x4_add(m0, m1), m2);
-        let y1 = i32x4_sub(i32x4_sub(m1, m2), m3);
-        [i32x4_shr(y0, 1), i32x4_shr(y1, 1)]
+    unsafe fn add(a: v128, b: v128) -> v128 {
+        i32x4_add(a, b)
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: v128, b: v128) -> v128 {
+        i32x4_sub(a, b)
+    }
+
+    #[inline(always)]
+    unsafe fn twenty_fourth(a: v128) -> v128 {
+        i32x4_mul(i32x4_shr(a, 3), i32x4_splat(THIRD))
     }
 }
 

@@ -1,35 +1,65 @@
-//! Winograd's F(2, 3) along the width: two outputs of a three-tap filter by four products instead of six, exact in integers.
+//! Winograd's F(4, 3) along the width: four outputs of a three-tap filter by six products instead of twelve, exact in integers.
 //!
-//! With inputs `d0..d3` and weights `g0..g2`, each a pixel's channels, the products
+//! With inputs `d0..d5` and weights `g0..g2`, each a pixel's channels, the products
 //!
 //! ```text
-//! m0 = (d0 - d2) * 2 g0            m1 = (d1 + d2) * (g0 + g1 + g2)
-//! m2 = (d2 - d1) * (g0 - g1 + g2)  m3 = (d1 - d3) * 2 g2
+//! m0 = (4 d0 - 5 d2 + d4) * 6 g0
+//! m1 = (d4 - 4 d2 + (d3 - 4 d1)) * -4 (g0 + g1 + g2)    m2 = (d4 - 4 d2 - (d3 - 4 d1)) * -4 (g0 - g1 + g2)
+//! m3 = (d4 - d2 + 2 (d3 - d1)) * (g0 + 2 g1 + 4 g2)     m4 = (d4 - d2 - 2 (d3 - d1)) * (g0 - 2 g1 + 4 g2)
+//! m5 = (4 d1 - 5 d3 + d5) * 24 g2
 //! ```
 //!
-//! give `2 y0 = m0 + m1 + m2` and `2 y1 = m1 - m2 - m3`. Weights are the textbook's doubled, so that they are whole, and the last
-//! shift loses nothing. Sums are taken modulo 2^32, which is exact wherever `|2 y| < 2^31`: [`Shape::suits_winograd`] asks the weights.
-//! (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.)
+//! give `24 y0 = m0 + m1 + m2 + m3 + m4`, `24 y1 = m1 - m2 + 2 (m3 - m4)`, `24 y2 = m1 + m2 + 4 (m3 + m4)` and
+//! `24 y3 = m1 - m2 + 8 (m3 - m4) + m5`. Weights are the textbook's times 24, so that they are whole. Sums are taken modulo 2^32, which is
+//! exact wherever `|24 y| < 2^31`: [`Shape::suits_winograd`] asks the weights. A division by 24 without remainder is a shift by 3 and
+//! a multiplication by the inverse of 3 modulo 2^32. (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.)
 
 // Indices, so that what they index stays in registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::pack::{HEADER, Layout, Shape, WORD};
+use super::pack::{HEADER, Layout, PRODUCTS, Shape, WORD};
 use super::simd::{Isa, Job, SCRATCH, Scratch, store};
 use core::hint::black_box;
 
-/// Vector operations beyond those of a plain convolution.
+/// Outputs of a tile; it has as many pixels as products.
+pub const OUTPUTS: usize = 4;
+
+/// `3 * THIRD == 1` modulo 2^32.
+pub const THIRD: i32 = 0xAAAA_AAABu32 as i32;
+
+/// Vector operations beyond those of a plain convolution, lane by lane modulo 2^32.
+///
+/// # Safety
+/// As [`Isa`].
 pub trait Winograd: Isa {
     /// All zero.
-    ///
-    /// # Safety
-    /// As for every function of [`Isa`].
     unsafe fn zero() -> Self::Vector;
-    /// `a + b + c` and `b - c - d`, halved.
-    ///
-    /// # Safety
-    /// As for every function of [`Isa`].
-    unsafe fn outputs(m: [Self::Vector; 4]) -> [Self::Vector; 2];
+    /// `a + b`
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a - b`
+    unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// A 24th of what is divisible by 24: an arithmetic shift by 3, times [`THIRD`].
+    unsafe fn twenty_fourth(a: Self::Vector) -> Self::Vector;
+}
+
+/// Outputs from products.
+///
+/// # Safety
+/// As [`Isa`].
+#[inline(always)]
+unsafe fn outputs<I: Winograd>([m0, m1, m2, m3, m4, m5]: [I::Vector; PRODUCTS]) -> [I::Vector; OUTPUTS] {
+    // SAFETY: the caller's.
+    unsafe {
+        let (sum, difference) = (I::add(m1, m2), I::sub(m1, m2));
+        let (outer, outer_difference) = (I::add(m3, m4), I::sub(m3, m4));
+        let double = |v| I::add(v, v);
+        let twice = double(outer_difference);
+        let y0 = I::add(I::add(m0, sum), outer);
+        let y1 = I::add(difference, twice);
+        let y2 = I::add(sum, double(double(outer)));
+        let y3 = I::add(I::add(difference, double(double(twice))), m5);
+        [y0, y1, y2, y3].map(|y| I::twenty_fourth(y))
+    }
 }
 
 /// One output row from filters packed with `layout.winograd`; false if the row is too short or does not fit the scratch buffer.
@@ -40,22 +70,22 @@ pub trait Winograd: Isa {
 pub unsafe fn row<I: Winograd, const TILES: usize>(job: &Job<'_>, layout: Layout, packed: &[u8], out: &mut [i8]) -> bool {
     let shape = job.shape;
     let width = out.len() / shape.channels;
-    let tile_len = 4 * shape.step; // i16
+    let tile_len = PRODUCTS * shape.step; // i16
     let at_once = SCRATCH / (2 * shape.height * tile_len);
-    if width < 2 || at_once == 0 || packed.len() < layout.len(&shape) {
+    if width < OUTPUTS || at_once == 0 || packed.len() < layout.len(&shape) {
         return false;
     }
-    let tiles = width.div_ceil(2);
+    let tiles = width.div_ceil(OUTPUTS);
     let mut scratch = Scratch::new();
     let buffer = scratch.as_mut_ptr().cast::<i16>();
-    // The last tile overlaps the one before where the width is odd.
-    let column = |tile: usize| (2 * tile).min(width - 2);
+    // The last tile may overlap the one before.
+    let column = |tile: usize| (OUTPUTS * tile).min(width - OUTPUTS);
     let mut from = 0;
     while from < tiles {
         let count = at_once.min(tiles - from);
         for (y, row) in job.rows.iter().enumerate() {
             for tile in 0..count {
-                // SAFETY: `is_sound` gives four steps from every column up to width - 2; the buffer holds `at_once` tiles a row.
+                // SAFETY: `is_sound` gives six steps from every column up to width - 4; the buffer holds `at_once` tiles a row.
                 unsafe {
                     transform(
                         row.as_ptr().add(column(from + tile) * shape.step),
@@ -90,20 +120,24 @@ pub unsafe fn row<I: Winograd, const TILES: usize>(job: &Job<'_>, layout: Layout
     true
 }
 
-/// Four pixels of int8 to the four factors of the products.
+/// Six pixels of int8 to the six factors of the products, at most 1280 in magnitude.
 ///
 /// # Safety
-/// `d` has `4 * step` readable values, `t` room for as many.
+/// `d` has `6 * step` readable values, `t` room for as many.
 #[inline(always)]
 unsafe fn transform(d: *const i8, step: usize, t: *mut i16) {
     for i in 0..step {
         // SAFETY: i < step.
         unsafe {
-            let [d0, d1, d2, d3] = [0, 1, 2, 3].map(|k| i16::from(*d.add(k * step + i)));
-            *t.add(i) = d0 - d2;
-            *t.add(step + i) = d1 + d2;
-            *t.add(2 * step + i) = d2 - d1;
-            *t.add(3 * step + i) = d1 - d3;
+            let [d0, d1, d2, d3, d4, d5] = [0, 1, 2, 3, 4, 5].map(|k| i16::from(*d.add(k * step + i)));
+            let (even, odd) = (d4 - 4 * d2, d3 - 4 * d1);
+            let (near, far) = (d4 - d2, 2 * (d3 - d1));
+            *t.add(i) = 4 * d0 - 5 * d2 + d4;
+            *t.add(step + i) = even + odd;
+            *t.add(2 * step + i) = even - odd;
+            *t.add(3 * step + i) = near + far;
+            *t.add(4 * step + i) = near - far;
+            *t.add(5 * step + i) = 4 * d1 - 5 * d3 + d5;
         }
     }
 }
@@ -130,22 +164,22 @@ impl Block {
         out: &mut [i8],
     ) {
         let (step, vector) = (self.shape.step, I::LANES * WORD);
-        // SAFETY: the group holds biases, scales and the vectors of `height * step / 2 * 4` words; the buffer the tiles.
+        // SAFETY: the group holds biases, scales and the vectors of `height * step / 2 * 6` words; the buffer the tiles.
         unsafe {
-            let mut m = [[I::zero(); TILES]; 4];
+            let mut m = [[I::zero(); TILES]; PRODUCTS];
             m[1] = [I::load(self.group); TILES];
             let mut w = self.group.add(2 * vector);
             for y in 0..self.shape.height {
-                let mut x = self.buffer.add(y * self.pitch + tile * 4 * step).cast::<u8>();
+                let mut x = self.buffer.add(y * self.pitch + tile * PRODUCTS * step).cast::<u8>();
                 for _ in 0..step / 2 {
-                    for product in 0..4 {
+                    for product in 0..PRODUCTS {
                         let weights = I::load(w.add(product * vector));
                         for t in 0..TILES {
-                            let values = I::splat(x.add(2 * step * (4 * t + product)));
+                            let values = I::splat(x.add(2 * step * (PRODUCTS * t + product)));
                             m[product][t] = I::dot(m[product][t], values, weights);
                         }
                     }
-                    w = w.add(4 * vector);
+                    w = w.add(PRODUCTS * vector);
                     x = x.add(WORD);
                 }
             }
@@ -153,8 +187,8 @@ impl Block {
             let m = black_box(m);
             let scale = I::load(self.group.add(vector));
             for t in 0..TILES {
-                let both = I::outputs([m[0][t], m[1][t], m[2][t], m[3][t]]);
-                for (k, sum) in both.into_iter().enumerate() {
+                let sums = outputs::<I>(m.map(|m| m[t]));
+                for (k, sum) in sums.into_iter().enumerate() {
                     let at = (column(tile + t) + k) * self.shape.channels + self.first;
                     store::<I>(sum, scale, zero_point, out.as_mut_ptr().add(at), self.shape.channels - self.first);
                 }
