@@ -2,7 +2,7 @@
 
 use super::Computed;
 use super::auc::Auc;
-use super::intervals::Rate;
+use super::intervals::{Balanced, Rate};
 use super::linear::{Linear, argmax};
 use super::measure::{Measurements, Traits};
 use super::people;
@@ -17,24 +17,26 @@ pub struct Figures {
     /// Share right.
     pub accuracy: Rate,
     /// Mean sensitivity over the classes present.
-    pub balanced_accuracy: f64,
+    pub balanced_accuracy: Balanced,
     /// Normal against abnormal.
     pub normal_vs_abnormal: Option<Auc>,
     /// COVID-19 against the rest.
     pub covid: Option<Auc>,
 }
 
+/// An image's class, scores by class, and patient.
+type Case<'a> = (usize, Vec<f64>, &'a str);
+
 impl Figures {
-    /// From each image's class and scores by class.
-    pub fn new(cases: &[(usize, Vec<f64>)]) -> Self {
-        let of_class =
-            |k| Rate::of(cases.iter().filter(|(truth, _)| *truth == k).map(|(truth, scores)| argmax(scores) == *truth));
-        let recalls: Vec<f64> = (0..CLASSES.len()).filter_map(|k| of_class(k).value).collect();
+    fn new(cases: &[Case<'_>]) -> Self {
+        let right = |truth: usize, scores: &[f64]| argmax(scores) == truth;
+        let hits: Vec<(usize, bool, &str)> =
+            cases.iter().map(|(truth, scores, patient)| (*truth, right(*truth, scores), *patient)).collect();
         Self {
-            accuracy: Rate::of(cases.iter().map(|(truth, scores)| argmax(scores) == *truth)),
-            balanced_accuracy: recalls.iter().sum::<f64>() / recalls.len().max(1) as f64,
-            normal_vs_abnormal: Auc::of(cases.iter().map(|(truth, scores)| (1.0 - scores[0], *truth != 0))),
-            covid: Auc::of(cases.iter().map(|(truth, scores)| (scores[2], *truth == 2))),
+            accuracy: Rate::of(hits.iter().map(|(_, hit, _)| *hit)),
+            balanced_accuracy: Balanced::new(&hits, CLASSES.len()),
+            normal_vs_abnormal: Auc::of(cases.iter().map(|(truth, scores, _)| (1.0 - scores[0], *truth != 0))),
+            covid: Auc::of(cases.iter().map(|(truth, scores, _)| (scores[2], *truth == 2))),
         }
     }
 }
@@ -72,22 +74,19 @@ fn metadata(sample: &Sample) -> Vec<f64> {
 /// Every baseline; the last is the control on the border pixels.
 pub fn baselines(samples: &[Sample], measured: &Measurements) -> BTreeMap<&'static str, Baseline> {
     let one = |features: Features| -> Baseline {
-        let rows = |split: Split| -> (Vec<usize>, Vec<Vec<f64>>) {
+        let rows = |split: Split| -> Vec<(&Sample, Vec<f64>)> {
             let of_split = samples.iter().zip(&measured.traits).filter(|(sample, _)| sample.split == split);
-            of_split.filter_map(|(sample, traits)| Some((sample.class, features(sample, traits.as_ref()?)))).unzip()
+            of_split.filter_map(|(sample, traits)| Some((sample, features(sample, traits.as_ref()?)))).collect()
         };
-        let (labels, train) = rows(Split::Train);
-        let views: Vec<&[f64]> = train.iter().map(Vec::as_slice).collect();
+        let train = rows(Split::Train);
+        let (labels, views): (Vec<usize>, Vec<&[f64]>) = train.iter().map(|(s, row)| (s.class, row.as_slice())).unzip();
         let linear = match Linear::fit(&views, &labels, CLASSES.len()) {
             Ok(linear) => linear,
             Err(error) => return Computed::no(format!("{error:#}")),
         };
-        let splits = [Split::Test, Split::ExternalTest].into_iter().filter_map(|split| {
-            let (labels, rows) = rows(split);
-            let cases: Vec<(usize, Vec<f64>)> = labels.into_iter().zip(rows.iter().map(|row| linear.scores(row))).collect();
-            (!cases.is_empty()).then(|| (split.name(), Figures::new(&cases)))
-        });
-        Computed::Yes(splits.collect())
+        Computed::Yes(by_split(|split| {
+            rows(split).into_iter().map(|(sample, row)| (sample.class, linear.scores(&row), sample.patient.as_str())).collect()
+        }))
     };
     let mut found: BTreeMap<&'static str, Baseline> = FEATURES.iter().map(|(name, features)| (*name, one(*features))).collect();
     found.insert("always the commonest training class", Computed::Yes(majority(samples)));
@@ -98,10 +97,15 @@ fn majority(samples: &[Sample]) -> BTreeMap<&'static str, Figures> {
     let count = |k: usize| samples.iter().filter(|s| s.split == Split::Train && s.class == k).count();
     let commonest = (0..CLASSES.len()).max_by_key(|&k| count(k)).unwrap_or(0);
     let scores: Vec<f64> = (0..CLASSES.len()).map(|k| f64::from(u8::from(k == commonest))).collect();
-    let of = |split: Split| -> Vec<(usize, Vec<f64>)> {
-        samples.iter().filter(|s| s.split == split).map(|s| (s.class, scores.clone())).collect()
-    };
-    let splits = [Split::Test, Split::ExternalTest].map(|split| (split.name(), of(split)));
+    by_split(|split| {
+        let of_split = samples.iter().filter(|s| s.split == split);
+        of_split.map(|s| (s.class, scores.clone(), s.patient.as_str())).collect()
+    })
+}
+
+/// Figures of both tests, where they have images.
+fn by_split<'a>(cases: impl Fn(Split) -> Vec<Case<'a>>) -> BTreeMap<&'static str, Figures> {
+    let splits = [Split::Test, Split::ExternalTest].map(|split| (split.name(), cases(split)));
     splits.into_iter().filter(|(_, cases)| !cases.is_empty()).map(|(name, cases)| (name, Figures::new(&cases))).collect()
 }
 
@@ -115,7 +119,7 @@ pub struct SourcePrediction {
     /// Share right among images that were not trained on (val, test, external_test).
     pub accuracy: Rate,
     /// Mean share right over the sources.
-    pub balanced_accuracy: f64,
+    pub balanced_accuracy: Balanced,
     /// What guessing reaches of that.
     pub chance: f64,
 }
@@ -152,22 +156,20 @@ fn of_class(samples: &[Sample], measured: &Measurements, class: usize) -> Comput
         ));
     }
     let label = |sample: &Sample| sources.iter().position(|source| *source == sample.source);
-    let side = |train: bool| -> (Vec<usize>, Vec<&[f64]>) {
-        let of_side = features.iter().filter(|(sample, _)| (sample.split == Split::Train) == train);
-        of_side.filter_map(|(sample, row)| Some((label(sample)?, *row))).unzip()
-    };
-    let (labels, rows) = side(true);
+    let side = |train: bool| features.iter().filter(move |(sample, _)| (sample.split == Split::Train) == train);
+    let (labels, rows): (Vec<usize>, Vec<&[f64]>) = side(true).filter_map(|(s, row)| Some((label(s)?, *row))).unzip();
     let linear = match Linear::fit(&rows, &labels, sources.len()) {
         Ok(linear) => linear,
         Err(error) => return Computed::no(format!("{error:#}")),
     };
-    let (truths, tested) = side(false);
-    let hits: Vec<(usize, bool)> =
-        truths.iter().zip(tested).map(|(truth, row)| (*truth, argmax(&linear.scores(row)) == *truth)).collect();
-    let share = |k: usize| Rate::of(hits.iter().filter(|(truth, _)| *truth == k).map(|(_, hit)| *hit)).value.unwrap_or(0.0);
+    let told = |(sample, row): &(&'_ Sample, &[f64])| {
+        label(sample).map(|truth| (truth, argmax(&linear.scores(row)) == truth, sample.patient.clone()))
+    };
+    let told: Vec<(usize, bool, String)> = side(false).filter_map(told).collect();
+    let hits: Vec<(usize, bool, &str)> = told.iter().map(|(truth, hit, patient)| (*truth, *hit, patient.as_str())).collect();
     Computed::Yes(SourcePrediction {
-        accuracy: Rate::of(hits.iter().map(|(_, hit)| *hit)),
-        balanced_accuracy: (0..sources.len()).map(share).sum::<f64>() / sources.len() as f64,
+        accuracy: Rate::of(hits.iter().map(|(_, hit, _)| *hit)),
+        balanced_accuracy: Balanced::new(&hits, sources.len()),
         chance: 1.0 / sources.len() as f64,
         trained_on: labels.len(),
         sources: sources.into_iter().map(str::to_owned).collect(),

@@ -2,10 +2,11 @@
 
 use super::render::markdown::table;
 use super::render::sections::tiles;
-use super::render::text::{percent, rate};
+use super::render::text::{balanced, rate};
 use super::{Computed, Report};
 use crate::classes::CLASSES;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 const UNKNOWN: &str = "not recorded";
@@ -25,7 +26,7 @@ pub(super) fn markdown(report: &Report, about: &Value) -> String {
          Who it must not be used on: anyone whose care depends on it; children, whose images are all of one hospital; pregnant people, people with \
          implants, devices, other lung disease or after surgery, of whom nothing was measured; portable or lateral images and CT, which it may not refuse.\n\n\
          ## Model\n\n{}",
-        table(&["", ""], &facts(about, report))
+        table(&["", ""], &facts(&name, about, report))
     );
     let _ = write!(
         out,
@@ -33,7 +34,10 @@ pub(super) fn markdown(report: &Report, about: &Value) -> String {
         table(&["", "figure", "counts"], &headline(report))
     );
     let _ = write!(out, "\nBy class (Wilson 95 % intervals):\n\n{}", classes(report));
-    out.push_str("\nThe whole report, with baselines, controls and the most confident mistakes: NAME.report.md beside this file, or `host evaluate`.\n");
+    let _ = write!(
+        out,
+        "\nThe whole report, with baselines, controls and the most confident mistakes: [{name}.report.md]({name}.report.md), or `host evaluate`.\n"
+    );
     let _ = write!(out, "\n## Data\n\n{}", data(report));
     let _ =
         write!(out, "\n## Known failures\n\n{}", failures(report).iter().map(|line| format!("- {line}\n")).collect::<String>());
@@ -50,7 +54,7 @@ fn number(value: &Value) -> String {
     })
 }
 
-fn facts(about: &Value, report: &Report) -> Vec<Vec<String>> {
+fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
     let text = |value: &Value| value.as_str().map_or(UNKNOWN.to_owned(), str::to_owned);
     let input = ["height", "width", "channels"].map(|key| number(&about["input"][key])).join("x");
     let training = &about["training"];
@@ -105,6 +109,12 @@ fn facts(about: &Value, report: &Report) -> Vec<Vec<String>> {
             ),
         ),
         ("refused", refusal),
+        (
+            "files",
+            format!(
+                "`{name}.cxr` (devices), `{name}.onnx` (float32), `{name}.int8.onnx` (the same integers for ONNX runtimes), `{name}.json` (hashes, layers, errors, data)"
+            ),
+        ),
         ("SHA-256 of the .cxr file", format!("`{}`", report.model_sha256)),
     ];
     rows.map(|(what, value)| vec![what.to_owned(), value]).to_vec()
@@ -126,41 +136,34 @@ fn classes(report: &Report) -> String {
     table(&["split", "class", "sensitivity", "specificity", "PPV"], &rows)
 }
 
-/// Sources with their images by split, and their licences as far as they are known.
-fn data(report: &Report) -> String {
-    let licence = |source: &str| match source {
+/// Licences as the sources state them, as far as that is known.
+fn licence(source: &str) -> &'static str {
+    match source {
         "coronahack" => {
-            "Kermany et al. CC BY 4.0 (children); COVID-19 images from ieee8023, each its own licence, many CC BY-NC-SA"
+            "children: Kermany et al., CC BY 4.0; COVID-19: from ieee8023/covid-chestxray-dataset, each image its own, many CC BY-NC-SA, some unstated"
         }
-        "nih" => "NIH ChestX-ray14: free use with attribution to the NIH Clinical Center",
-        "rsna" => "RSNA Pneumonia Detection Challenge: research and education, no commercial use",
+        "nih" => "NIH ChestX-ray14: no restriction, to be cited",
         "ieee8023" => "ieee8023/covid-chestxray-dataset: each image its own, many CC BY-NC-SA, some unstated",
-        "covid_cxnet" => "COVID-CXNet: CC BY 4.0 badge over images of mixed web sources",
-        "radiography_db" => "COVID-19 Radiography Database: mixed; see its page",
-        "darkcovidnet" => "collected by DarkCovidNet from ieee8023: as there",
-        "figure1" => "Figure 1 COVID-19 chest X-ray: see its repository",
-        _ => "see the source",
-    };
-    let rows: Vec<Vec<String>> = report
-        .data
-        .splits
-        .iter()
-        .map(|row| {
-            let images = row.classes.iter().sum::<usize>() + row.out_of_distribution;
-            [
-                row.split.to_owned(),
-                row.source.clone(),
-                images.to_string(),
-                row.patients.to_string(),
-                licence(&row.source).to_owned(),
-            ]
-            .to_vec()
-        })
+        "covid_cxnet" => "COVID-CXNet: CC BY 4.0 over images of mixed web sources",
+        _ => "unstated in the index: see the source",
+    }
+}
+
+/// Sources with their images and patients by split.
+fn data(report: &Report) -> String {
+    let mut sources: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for row in &report.data.splits {
+        let images = row.classes.iter().sum::<usize>() + row.out_of_distribution;
+        sources.entry(&row.source).or_default().push(format!("{} {images} ({})", row.split, row.patients));
+    }
+    let rows: Vec<Vec<String>> = sources
+        .into_iter()
+        .map(|(source, splits)| vec![source.to_owned(), splits.join(", "), licence(source).to_owned()])
         .collect();
     format!(
-        "{}\nPatients in two of train, val and the test splits: {}. Pictures that leak across: {} pairs. An image's own licence column is in the index of \
-         `--external`; no image is distributed with the model.\n",
-        table(&["split", "source", "images", "patients", "licence"], &rows),
+        "{}\nPatients in two of train, val and the test splits: {}. Pairs of pictures that leak across: {}. No image is distributed with the model. \
+         The [data card](../data/README.md) says where to get them, how they were split and what is wrong with them.\n",
+        table(&["source", "images (patients) by split", "licence"], &rows),
         report.data.patients_in_two_splits,
         report.data.leaking_pairs
     )
@@ -194,9 +197,9 @@ fn failures(report: &Report) -> Vec<String> {
     for (split, found) in &report.controls {
         if let Computed::Yes(found) = found {
             lines.push(format!(
-                "With the lungs blacked out it is still right in {} of {split} (balanced {}): verdicts rest in part on something else.",
+                "With the central field black it is right in {} of {split}, balanced {}; chance is a third, and more than that is no lung.",
                 rate(&found.centre_blacked_accuracy),
-                percent(found.centre_blacked_balanced_accuracy)
+                balanced(&found.centre_blacked_balanced_accuracy)
             ));
             lines.push(format!(
                 "Black corners change {} of the verdicts of {split}, a flip {}.",

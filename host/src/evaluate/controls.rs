@@ -1,21 +1,22 @@
 //! What verdicts rest on: images with parts hidden, flipped, and where the attribution lies.
 
 use super::Computed;
-use super::intervals::{Rate, bootstrap, clusters};
+use super::intervals::{Balanced, Rate, bootstrap, clusters};
 use super::measure::{Case, Core};
+use crate::classes::CLASSES;
 use serde::Serialize;
 
 /// How the evaluated network answers to changed copies of a split's images.
 #[derive(Clone, Debug, Serialize)]
 pub struct Controls {
-    /// Accuracy with the central field black, where the lungs are: near chance if verdicts rest on the lungs.
+    /// Accuracy with the central field black, where the lungs are: near chance if verdicts rest on the lungs alone.
     pub centre_blacked_accuracy: Rate,
     /// Mean of its share right over the classes present.
-    pub centre_blacked_balanced_accuracy: f64,
+    pub centre_blacked_balanced_accuracy: Balanced,
     /// Accuracy on the border alone: likewise.
     pub border_only_accuracy: Rate,
     /// Mean of its share right over the classes present.
-    pub border_only_balanced_accuracy: f64,
+    pub border_only_balanced_accuracy: Balanced,
     /// Verdicts that change when the corners are black, where letters stand.
     pub changed_by_corners: Rate,
     /// Verdicts that change when left and right are exchanged.
@@ -44,12 +45,10 @@ pub fn controls(cases: &[Case<'_>], by_area: f64) -> Computed<Controls> {
         return Computed::no("changed images are run by core: run with --engine core");
     }
     let right = |class: fn(&Core) -> usize| {
-        let of = |wanted: Option<usize>| {
-            let some = changed.iter().filter(|(case, _)| wanted.is_none_or(|k| case.sample.class == k));
-            Rate::of(some.map(|(case, core)| class(core) == case.sample.class))
-        };
-        let recalls: Vec<f64> = (0..crate::classes::CLASSES.len()).filter_map(|k| of(Some(k)).value).collect();
-        (of(None), recalls.iter().sum::<f64>() / recalls.len().max(1) as f64)
+        let hit = |(case, core): &(&Case<'_>, &Core)| class(core) == case.sample.class;
+        let hits: Vec<(usize, bool, &str)> =
+            changed.iter().map(|pair| (pair.0.sample.class, hit(pair), pair.0.sample.patient.as_str())).collect();
+        (Rate::of(hits.iter().map(|(_, hit, _)| *hit)), Balanced::new(&hits, CLASSES.len()))
     };
     let differs =
         |class: fn(&Core) -> usize| Rate::of(changed.iter().map(|(case, core)| class(core) != case.measured.outcome.predicted));

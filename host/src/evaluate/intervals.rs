@@ -55,6 +55,33 @@ pub fn wilson(p: f64, n: f64) -> [f64; 2] {
     [((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0)]
 }
 
+/// Mean share right over the classes present, with its interval by resampling patients.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Balanced {
+    /// The mean; 0 of no cases.
+    pub value: f64,
+    /// Lower and upper bound.
+    pub interval_95: Option<[f64; 2]>,
+}
+
+impl Balanced {
+    /// Of cases: class (below `classes`), whether it was told rightly, and patient.
+    pub fn new(cases: &[(usize, bool, &str)], classes: usize) -> Self {
+        let mean = |weights: &[u32]| {
+            let mut counts = vec![(0.0, 0.0); classes];
+            for ((class, hit, _), weight) in cases.iter().zip(weights) {
+                let (hits, n) = &mut counts[*class];
+                (*hits, *n) = (*hits + f64::from(weight * u32::from(*hit)), *n + f64::from(*weight));
+            }
+            let shares: Vec<f64> = counts.iter().filter(|(_, n)| *n > 0.0).map(|(hits, n)| hits / n).collect();
+            shares.iter().sum::<f64>() / shares.len().max(1) as f64
+        };
+        let (of_item, patients) = clusters(cases.iter().map(|(_, _, patient)| patient));
+        let interval = if cases.is_empty() { None } else { bootstrap(&of_item, patients, |weights| vec![mean(weights)])[0] };
+        Self { value: mean(&vec![1; cases.len()]), interval_95: interval }
+    }
+}
+
 /// Numbers the distinct keys: the cluster of each item, and how many clusters there are.
 pub fn clusters<K: Hash + Eq>(keys: impl IntoIterator<Item = K>) -> (Vec<usize>, usize) {
     let mut seen = HashMap::new();
@@ -132,6 +159,16 @@ mod tests {
         let share = |weights: &[u32]| vec![f64::from(weights[..30].iter().sum::<u32>()) / f64::from(weights.iter().sum::<u32>())];
         let [low, high] = bootstrap(&of_item, count, share)[0].unwrap();
         assert!(low <= 0.11 && high >= 0.59, "{low} {high}");
+    }
+
+    #[test]
+    fn balanced_accuracy_weighs_classes_alike() {
+        let cases: Vec<(usize, bool, &str)> =
+            vec![(0, true, "a"), (0, true, "b"), (0, false, "c"), (0, true, "d"), (2, false, "e")];
+        let found = Balanced::new(&cases, 3);
+        assert!((found.value - 0.375).abs() < 1e-12);
+        assert!(found.interval_95.is_some_and(|[low, high]| low < 0.375 && high > 0.375));
+        assert_eq!(Balanced::new(&[], 3), Balanced { value: 0.0, interval_95: None });
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub(super) fn measure(engine: Engine<'_>, samples: &[Sample], measured: &Measure
         }
         rates.into_iter().map(|(name, hits)| (name, Rate::of(hits))).collect()
     };
-    let kinds = ["out_of_distribution", "generated", "changed"];
+    let kinds = ["out_of_distribution", "generated", "changed", "all"];
     let roc = kinds.into_iter().filter_map(|kind| Some((kind, roc(&seen, kind)?))).collect();
     Ok(Some(Refusals { refuse_above: head.refuse_above(), in_distribution: side(true), others: side(false), roc }))
 }

@@ -20,8 +20,25 @@ g.png,rsna,Normal/NA,train,rsna_9,,,,Normal,CC0
 
 /// Sections of every report.
 const SECTIONS: [&str; 19] = [
-    "headline", "splits", "classes", "specificity", "normal", "calibration", "predictive", "subgroups", "selective", "refusal", "data",
-    "baselines", "controls", "sources", "robustness", "agreement", "seeds", "folds", "gallery",
+    "headline",
+    "splits",
+    "classes",
+    "specificity",
+    "normal",
+    "calibration",
+    "predictive",
+    "subgroups",
+    "selective",
+    "refusal",
+    "data",
+    "baselines",
+    "controls",
+    "sources",
+    "robustness",
+    "agreement",
+    "seeds",
+    "folds",
+    "gallery",
 ];
 
 /// A random network beside which `host evaluate` runs, with its ONNX files.
@@ -99,9 +116,30 @@ fn every_section_is_there_or_says_why_not() {
     let json = &found.json;
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     for key in [
-        "notice", "engine", "model", "model_sha256", "classes", "headline", "splits", "healthy_adults_called_covid", "refusal",
-        "sensitivity_at_95_specificity", "normal_vs_abnormal", "calibration", "predictive_values", "subgroups", "data", "baselines",
-        "source_prediction", "controls", "selective", "agreement", "seeds", "folds", "gallery", "seconds",
+        "notice",
+        "engine",
+        "model",
+        "model_sha256",
+        "classes",
+        "headline",
+        "splits",
+        "healthy_adults_called_covid",
+        "refusal",
+        "sensitivity_at_95_specificity",
+        "normal_vs_abnormal",
+        "calibration",
+        "predictive_values",
+        "subgroups",
+        "data",
+        "baselines",
+        "source_prediction",
+        "controls",
+        "selective",
+        "agreement",
+        "seeds",
+        "folds",
+        "gallery",
+        "seconds",
     ] {
         assert!(keys.contains(&key), "{key}");
     }
@@ -118,7 +156,9 @@ fn every_section_is_there_or_says_why_not() {
     let mistakes = json["gallery"].as_array().unwrap();
     assert!(!mistakes.is_empty() && mistakes[0]["path"].as_str().is_some_and(|path| Path::new(path).is_file()));
     assert_eq!(found.html.matches("data:image/jpeg").count(), mistakes.len());
-    assert!(found.card.contains(DISCLAIMER) && found.card.contains("called COVID-19") && found.card.contains("## Known failures"));
+    assert!(
+        found.card.contains(DISCLAIMER) && found.card.contains("called COVID-19") && found.card.contains("## Known failures")
+    );
     let lines = fs::read_to_string(args.report.join("predictions.csv")).unwrap().lines().count();
     let n = |split: &str| json["splits"][split]["n"].as_u64().unwrap() as usize;
     assert_eq!(lines, 1 + n("val") + n("test") + n("external_test"));

@@ -66,10 +66,10 @@ fn block(out: &mut String, block: &Block) {
     };
 }
 
-fn head<'a>(out: &mut String, caption: &str, cells: impl Iterator<Item = &'a str>) {
+fn head<'a>(out: &mut String, kind: &str, caption: &str, cells: impl Iterator<Item = &'a str>) {
     // A wide table scrolls in its box; keyboards reach it.
     let label = if caption.is_empty() { "Table" } else { caption };
-    let _ = write!(out, "<div class=\"table\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><table>", attribute(label));
+    let _ = write!(out, "<div class=\"{kind}\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><table>", attribute(label));
     if !caption.is_empty() {
         let _ = write!(out, "<caption>{}</caption>", text(caption));
     }
@@ -81,7 +81,7 @@ fn head<'a>(out: &mut String, caption: &str, cells: impl Iterator<Item = &'a str
 }
 
 fn table(out: &mut String, table: &Table) {
-    head(out, &table.caption, table.head.iter().map(String::as_str));
+    head(out, "table", &table.caption, table.head.iter().map(String::as_str));
     for row in &table.rows {
         out.push_str("<tr>");
         for (column, cell) in row.iter().enumerate() {
@@ -99,7 +99,7 @@ fn table(out: &mut String, table: &Table) {
 }
 
 fn confusion(out: &mut String, caption: &str, counts: &[[usize; 3]; 3]) {
-    head(out, caption, std::iter::once("truth").chain(CLASSES));
+    head(out, "table confusion", caption, std::iter::once("truth").chain(CLASSES));
     for (truth, row) in counts.iter().enumerate() {
         let total: usize = row.iter().sum();
         let _ = write!(out, "<tr><th scope=\"row\">{}</th>", CLASSES[truth]);

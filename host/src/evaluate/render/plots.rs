@@ -75,6 +75,7 @@ fn try_draw(text: &mut String, axes: &Axes, lines: &[Line<'_>], dots: &[(f64, f6
     let ((x_name, left, right), (y_name, bottom, top)) = (axes.x, axes.y);
     let mut chart = ChartBuilder::on(&root)
         .margin(12)
+        .margin_right(26)
         .x_label_area_size(44)
         .y_label_area_size(54)
         .build_cartesian_2d(left..right, bottom..top)?;

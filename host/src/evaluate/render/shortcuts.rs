@@ -1,6 +1,6 @@
 //! What the figures rest on: leaks, baselines, controls, engines, other runs, mistakes.
 
-use super::text::{NONE, auc, bounded_percent, percent, rate};
+use super::text::{NONE, auc, balanced, bounded_percent, percent, rate};
 use super::{Block, Section};
 use crate::evaluate::baselines::Figures;
 use crate::evaluate::controls::Controls;
@@ -55,7 +55,7 @@ fn baseline_row(name: &str, split: &str, f: &Figures) -> Vec<String> {
         name.to_owned(),
         split.to_owned(),
         rate(&f.accuracy),
-        percent(f.balanced_accuracy),
+        balanced(&f.balanced_accuracy),
         auc(f.normal_vs_abnormal.as_ref()),
         auc(f.covid.as_ref()),
     ]
@@ -71,7 +71,14 @@ fn baselines(report: &Report) -> Section {
             };
             let covid = auc(model.classes["Pneumonia/COVID-19"].auc.as_ref());
             let accuracy = bounded_percent(model.accuracy, Some(model.accuracy_interval_95));
-            rows.push(vec!["this model".to_owned(), split.to_owned(), accuracy, percent(model.balanced_accuracy), normal, covid]);
+            rows.push(vec![
+                "this model".to_owned(),
+                split.to_owned(),
+                accuracy,
+                bounded_percent(model.balanced_accuracy, model.patient_bootstrap_95["balanced_accuracy"]),
+                normal,
+                covid,
+            ]);
         }
         for (name, baseline) in &report.baselines {
             if let Computed::Yes(splits) = baseline
@@ -123,15 +130,15 @@ fn by_split(
 
 fn controls(report: &Report) -> Section {
     let note = "The model's own verdicts on images whose central field (the middle three quarters of each side) is black, and on the border alone \
-                (the outer sixteenth of each side). There is no lung to judge: accuracy above that of always answering the commonest class shows that \
+                (the outer sixteenth of each side). There is hardly a lung to judge: a balanced accuracy above a third, which is chance, shows that \
                 something else carries verdicts. A classifier fitted to nothing but the border is among the baselines.";
     let head = vec!["split", "accuracy, centre black", "balanced", "accuracy, border alone", "balanced"];
     by_split(report, ["controls", "Centre-blacked and border-only images", note], head, |found| {
         vec![
             rate(&found.centre_blacked_accuracy),
-            percent(found.centre_blacked_balanced_accuracy),
+            balanced(&found.centre_blacked_balanced_accuracy),
             rate(&found.border_only_accuracy),
-            percent(found.border_only_balanced_accuracy),
+            balanced(&found.border_only_balanced_accuracy),
         ]
     })
 }
@@ -146,7 +153,7 @@ fn source_prediction(report: &Report) -> Section {
                 found.sources.join(", "),
                 found.trained_on.to_string(),
                 rate(&found.accuracy),
-                percent(found.balanced_accuracy),
+                balanced(&found.balanced_accuracy),
                 percent(found.chance),
             ]),
         }

@@ -1,7 +1,7 @@
 //! Figures in words.
 
 use crate::evaluate::auc::Auc;
-use crate::evaluate::intervals::Rate;
+use crate::evaluate::intervals::{Balanced, Rate};
 
 /// What a figure without cases reads.
 pub const NONE: &str = "none";
@@ -39,4 +39,9 @@ pub fn bounded(value: f64, interval: Option<[f64; 2]>) -> String {
 /// A percentage with an interval in percent.
 pub fn bounded_percent(value: f64, bounds: Option<[f64; 2]>) -> String {
     bounds.map_or_else(|| percent(value), |bounds| format!("{} ({})", percent(value), interval(bounds)))
+}
+
+/// A balanced accuracy.
+pub fn balanced(found: &Balanced) -> String {
+    bounded_percent(found.value, found.interval_95)
 }
