@@ -52,7 +52,9 @@ pub fn wilson(p: f64, n: f64) -> [f64; 2] {
     let center = p + Z * Z / (2.0 * n);
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
-    [((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0)]
+    // Rounding must not leave the ends a hair off.
+    let low = if p > 0.0 { ((center - half) / scale).max(0.0) } else { 0.0 };
+    [low, if p < 1.0 { ((center + half) / scale).min(1.0) } else { 1.0 }]
 }
 
 /// Mean share right over the classes present, with its interval by resampling patients.

@@ -9,7 +9,7 @@ use crate::decode;
 use crate::export::search::softmax;
 use crate::heatmap::Map;
 use crate::model_file::replicate;
-use crate::refusal::negatives::{self, spoil};
+use crate::refusal::negatives::{CHANGES, SIDE, spoil};
 use crate::verify::progress;
 use anyhow::{Context, Result};
 use indicatif::ParallelProgressIterator;
@@ -61,8 +61,8 @@ pub(super) struct Core {
     pub flipped: usize,
     /// Share of the attribution outside of the central field.
     pub outside: Option<f64>,
-    /// Refusal score, and whether it refuses, of the image turned or inverted.
-    pub spoilt: Option<(f32, bool)>,
+    /// Of the image turned or inverted: which change, the refusal score, and whether it refuses.
+    pub spoilt: Option<(&'static str, f32, bool)>,
 }
 
 /// A sample and what was measured of it.
@@ -90,6 +90,15 @@ impl Measurements {
 pub(super) fn run(networks: &Networks<'_>, samples: &[Sample]) -> Result<Measurements> {
     let wanted = features_wanted(samples);
     let tests: Vec<usize> = (0..samples.len()).filter(|&i| samples[i].split == Split::Test).collect();
+    // Counted without training images: a larger training set does not deal other changes to the tests.
+    let ranks: Vec<usize> = samples
+        .iter()
+        .scan(0, |next, sample| {
+            let rank = *next;
+            *next += usize::from(sample.split != Split::Train);
+            Some(rank)
+        })
+        .collect();
     let step = tests.len().div_ceil(REFEREED).max(1);
     let results: Vec<(Option<Traits>, Option<Measured>)> = samples
         .par_iter()
@@ -100,7 +109,7 @@ pub(super) fn run(networks: &Networks<'_>, samples: &[Sample]) -> Result<Measure
                 return Ok((None, None));
             }
             let refereed = tests.binary_search(&i).is_ok_and(|at| at % step == 0);
-            one(networks, sample, i, wanted[i], refereed).with_context(|| sample.path.display().to_string())
+            one(networks, sample, ranks[i], wanted[i], refereed).with_context(|| sample.path.display().to_string())
         })
         .collect::<Result<_>>()?;
     let (traits, measured) = results.into_iter().unzip();
@@ -123,7 +132,7 @@ fn features_wanted(samples: &[Sample]) -> Vec<bool> {
 fn one(
     networks: &Networks<'_>,
     sample: &Sample,
-    index: usize,
+    rank: usize,
     features: bool,
     refereed: bool,
 ) -> Result<(Option<Traits>, Option<Measured>)> {
@@ -154,14 +163,19 @@ fn one(
             answer.refusal_score.map(|score| (score, answer.reason.as_deref() == Some("out_of_distribution")))
         };
         let core = if tested {
-            let spoilt = [width, height] == [negatives::SIDE; 2] && answer.refusal_score.is_some();
+            let spoilt = [width, height] == [SIDE; 2] && answer.refusal_score.is_some();
             Some(Core {
                 centre_blacked: class(&field::centre_blacked(&gray, width))?,
                 border_only: class(&field::border_only(&gray, width))?,
                 corners_masked: class(&field::corners_masked(&gray, width))?,
                 flipped: class(&field::flipped(&gray, width))?,
                 outside: outside(&maps, found.predicted),
-                spoilt: if spoilt { refused(&engine.classify(&spoil(&gray, index))?) } else { None },
+                spoilt: if spoilt {
+                    let refused = refused(&engine.classify(&spoil(&gray, rank))?);
+                    refused.map(|(score, refused)| (CHANGES[rank % CHANGES.len()], score, refused))
+                } else {
+                    None
+                },
             })
         } else {
             None

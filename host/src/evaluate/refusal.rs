@@ -6,7 +6,7 @@ use super::measure::Measurements;
 use crate::dataset::{Sample, Split};
 use crate::decode;
 use crate::model_file::Engine;
-use crate::refusal::negatives::{CHANGES, KINDS, SIDE, generate};
+use crate::refusal::negatives::{KINDS, SIDE, generate};
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -69,7 +69,7 @@ pub(super) fn measure(engine: Engine<'_>, samples: &[Sample], measured: &Measure
         other(&generate(kind, FIRST_SEED + i as u64), names("generated", KINDS[kind]))
     });
     let mut seen: Vec<Seen> = real.chain(generated).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-    for (i, (sample, measured)) in samples.iter().zip(&measured.measured).enumerate() {
+    for (sample, measured) in samples.iter().zip(&measured.measured) {
         let Some(measured) = measured else { continue };
         let split = sample.split.name();
         if let Some((score, refused)) = measured.refusal {
@@ -80,8 +80,8 @@ pub(super) fn measure(engine: Engine<'_>, samples: &[Sample], measured: &Measure
             };
             seen.push(Seen { frontal, names, score, refused });
         }
-        if let Some((score, refused)) = measured.core.as_ref().and_then(|core| core.spoilt) {
-            seen.push(Seen { frontal: false, names: names("changed", CHANGES[i % CHANGES.len()]), score, refused });
+        if let Some((change, score, refused)) = measured.core.as_ref().and_then(|core| core.spoilt) {
+            seen.push(Seen { frontal: false, names: names("changed", change), score, refused });
         }
     }
     let side = |frontal: bool| {

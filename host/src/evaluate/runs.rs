@@ -141,7 +141,7 @@ mod tests {
     fn files_that_are_no_reports_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json");
-        assert!(format!("{:#}", read(&[path.clone()]).unwrap_err()).contains("x.json"));
+        assert!(format!("{:#}", read(std::slice::from_ref(&path)).unwrap_err()).contains("x.json"));
         std::fs::write(&path, "{}").unwrap();
         assert!(format!("{:#}", read(&[path]).unwrap_err()).contains("no `splits`"));
     }
