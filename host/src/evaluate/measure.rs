@@ -68,13 +68,17 @@ pub(super) struct Core {
 /// A sample and what was measured of it.
 #[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
+    /// The sample.
     pub sample: &'a Sample,
+    /// What was measured of it.
     pub measured: &'a Measured,
 }
 
 /// Everything measured, in the order of the samples.
 pub(super) struct Measurements {
+    /// Of all but out_of_distribution images.
     pub traits: Vec<Option<Traits>>,
+    /// Of val, test and external_test images.
     pub measured: Vec<Option<Measured>>,
 }
 

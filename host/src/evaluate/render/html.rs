@@ -42,7 +42,11 @@ fn block(out: &mut String, block: &Block) {
     let _ = match block {
         Block::Text(words) => writeln!(out, "<p>{}</p>", text(words)),
         Block::Missing(reason) => writeln!(out, "<p class=\"missing\"><strong>Not computed:</strong> {}</p>", text(reason)),
-        Block::Plot(caption, svg) => writeln!(out, "<figure>{svg}<figcaption>{}</figcaption></figure>", text(caption)),
+        Block::Plot(caption, svg) => {
+            let label = format!("role=\"img\" aria-label=\"Plot. {}\"", attribute(caption));
+            let svg = svg.replacen("role=\"img\"", &label, 1);
+            writeln!(out, "<figure>{svg}<figcaption>{}</figcaption></figure>", text(caption))
+        }
         Block::Tiles(tiles) => {
             out.push_str("<ul class=\"tiles\">");
             for [value, what, detail] in tiles {

@@ -103,7 +103,8 @@ fn baselines(report: &Report) -> Section {
         }
     }
     let note = "Each is a balanced logistic regression fitted on the training images and measured once. Where one comes near the model, the data give \
-                the answer away without a lung. All shared copies are 224x224, so image size says nothing there; in the original files it and the JPEG quality do.";
+                the answer away without a lung. Where all images have one size, \
+                as in copies scaled to 224x224, image size says nothing; in the original files it and the JPEG quality give the class away.";
     Section { id: "baselines", title: "Trivial baselines", note: note.to_owned(), blocks }
 }
 
