@@ -16,15 +16,20 @@ pub(super) fn markdown(report: &Report, about: &Value) -> String {
     let name = std::path::Path::new(&report.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let about = if about["files"]["cxr"]["sha256"] == report.model_sha256.as_str() { about } else { &Value::Null };
     let mut out = format!(
-        "# Model card: {name}\n\n{} Not cleared by any authority.\n\nWritten by `host evaluate` from the model's report; do not edit.\n",
+        "# Model card: {name}\n\n{} Not cleared by any authority.\n\nWritten by `host evaluate` from the model's report; do \
+            not edit.\n",
         report.notice
     );
     let _ = write!(
         out,
-        "\n## Intended use\n\nResearch and education: quantised inference on small devices, shortcuts in medical datasets, evaluation. \
-         Not for diagnosis, triage or treatment, not as a second reader, and not on people in any way that touches their care.\n\n\
-         Who it must not be used on: anyone whose care depends on it; children, whose images are all of one hospital; pregnant people, people with \
-         implants, devices, other lung disease or after surgery, of whom nothing was measured; portable or lateral images and CT, which it may not refuse.\n\n\
+        "\n## Intended use\n\nResearch and education: quantised inference on small devices, shortcuts in medical datasets, \
+            evaluation. \
+         Not for diagnosis, triage or treatment, not as a second reader, and not on people in any way that touches their \
+         care.\n\n\
+         Who it must not be used on: anyone whose care depends on it; children, whose images are all of one hospital; \
+         pregnant people, people with \
+         implants, devices, other lung disease or after surgery, of whom nothing was measured; portable or lateral images and \
+         CT, which it may not refuse.\n\n\
          ## Model\n\n{}",
         table(&["", ""], &facts(&name, about, report))
     );
@@ -36,7 +41,8 @@ pub(super) fn markdown(report: &Report, about: &Value) -> String {
     let _ = write!(out, "\nBy class (Wilson 95 % intervals):\n\n{}", classes(report));
     let _ = write!(
         out,
-        "\nThe whole report, with baselines, controls and the most confident mistakes: [{name}.report.md]({name}.report.md), or `host evaluate`.\n"
+        "\nThe whole report, with baselines, controls and the most confident mistakes: [{name}.report.md]({name}.report.md), \
+            or `host evaluate`.\n"
     );
     let _ = write!(out, "\n## Data\n\n{}", data(report));
     let _ =
@@ -112,7 +118,8 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
         (
             "files",
             format!(
-                "`{name}.cxr` (devices), `{name}.onnx` (float32), `{name}.int8.onnx` (the same integers for ONNX runtimes), `{name}.json` (hashes, layers, errors, data)"
+                "`{name}.cxr` (devices), `{name}.onnx` (float32), `{name}.int8.onnx` (the same integers for ONNX runtimes), \
+                    `{name}.json` (hashes, layers, errors, data)"
             ),
         ),
         ("SHA-256 of the .cxr file", format!("`{}`", report.model_sha256)),
@@ -140,7 +147,8 @@ fn classes(report: &Report) -> String {
 fn licence(source: &str) -> &'static str {
     match source {
         "coronahack" => {
-            "children: Kermany et al., CC BY 4.0; COVID-19: from ieee8023/covid-chestxray-dataset, each image its own, many CC BY-NC-SA, some unstated"
+            "children: Kermany et al., CC BY 4.0; COVID-19: from ieee8023/covid-chestxray-dataset, each image its own, many \
+                CC BY-NC-SA, some unstated"
         }
         "nih" => "NIH ChestX-ray14: no restriction, to be cited",
         "ieee8023" => "ieee8023/covid-chestxray-dataset: each image its own, many CC BY-NC-SA, some unstated",
@@ -161,7 +169,8 @@ fn data(report: &Report) -> String {
         .map(|(source, splits)| vec![source.to_owned(), splits.join(", "), licence(source).to_owned()])
         .collect();
     format!(
-        "{}\nPatients in two of train, val and the test splits: {}. Pairs of pictures that leak across: {}. No image is distributed with the model. \
+        "{}\nPatients in two of train, val and the test splits: {}. Pairs of pictures that leak across: {}. No image is \
+            distributed with the model. \
          The [data card](../data/README.md) says where to get them, how they were split and what is wrong with them.\n",
         table(&["source", "images (patients) by split", "licence"], &rows),
         report.data.patients_in_two_splits,
@@ -172,7 +181,9 @@ fn data(report: &Report) -> String {
 /// What the report shows to go wrong; thresholds say only what is worth a line.
 fn failures(report: &Report) -> Vec<String> {
     let mut lines = vec![
-        "Normal and Pneumonia images of the benchmark are of children of one hospital, COVID-19 images of adults: whatever separates those may carry the verdict.".to_owned(),
+        "Normal and Pneumonia images of the benchmark are of children of one hospital, COVID-19 images of adults: whatever \
+            separates those may carry the verdict."
+            .to_owned(),
     ];
     if report.data.splits.iter().any(|row| row.source == "nih") {
         lines.push(
@@ -203,7 +214,8 @@ fn failures(report: &Report) -> Vec<String> {
     for (split, found) in &report.controls {
         if let Computed::Yes(found) = found {
             lines.push(format!(
-                "With the central field black it is right in {} of {split}, balanced {}; chance is a third, and more than that is no lung.",
+                "With the central field black it is right in {} of {split}, balanced {}; chance is a third, and more than \
+                    that is no lung.",
                 rate(&found.centre_blacked_accuracy),
                 balanced(&found.centre_blacked_balanced_accuracy)
             ));

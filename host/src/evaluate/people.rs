@@ -13,8 +13,10 @@ pub enum AgeGroup {
 
 /// Where the age group of the sources without ages comes from; part of the report.
 pub const INFERRED: &str = "CoronaHack states ages for its COVID-19 images alone; its Normal and Pneumonia/NA images are of \
-children of one to five years, which follows from their origin (Kermany et al.), not from a column. rsna's Normal images are taken \
-for adults, as its collection is described, without ages. Where neither an age nor such a description exists, the group is unknown.";
+children of one to five years, which follows from their origin (Kermany et al.), not from a column. rsna's Normal images are \
+taken \
+for adults, as its collection is described, without ages. Where neither an age nor such a description exists, the group is \
+unknown.";
 
 /// The age group of a sample and whether it is inferred from the source; `None` where nothing is known.
 pub fn age_group(sample: &Sample) -> Option<(AgeGroup, bool)> {

@@ -91,7 +91,8 @@ pub struct Folds {
 pub fn folds(reports: &[Value]) -> Result<Computed<Folds>> {
     if reports.is_empty() {
         return Ok(Computed::no(
-            "train with each fold's patients left out, evaluate each on them, and give the reports with --fold-report report.json, once for each",
+            "train with each fold's patients left out, evaluate each on them, and give the reports with --fold-report \
+                report.json, once for each",
         ));
     }
     let rate = |value: &Value| Some(Rate::new(value["hits"].as_u64()? as usize, value["n"].as_u64()? as usize));

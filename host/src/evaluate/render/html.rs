@@ -12,8 +12,10 @@ const STYLE: &str = include_str!("report.css");
 /// The page.
 pub fn page(report: &Report, sections: &[Section]) -> String {
     let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Evaluation of {0}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+            content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Evaluation of \
+         {0}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <header><h1>Evaluation of {0}</h1>\n<p class=\"notice\">{1}</p></header>\n<nav aria-label=\"Sections\"><ul>",
         text(&report.model),
         text(report.notice)
@@ -29,7 +31,8 @@ pub fn page(report: &Report, sections: &[Section]) -> String {
     }
     let _ = write!(
         out,
-        "</main>\n<footer><p>{} Written by host evaluate {} in {:.0} s; docs/evaluation.md says how each figure is computed.</p></footer>\n</body>\n</html>\n",
+        "</main>\n<footer><p>{} Written by host evaluate {} in {:.0} s; docs/evaluation.md says how each figure is \
+            computed.</p></footer>\n</body>\n</html>\n",
         text(report.notice),
         env!("CARGO_PKG_VERSION"),
         report.seconds

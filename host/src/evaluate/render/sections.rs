@@ -7,7 +7,8 @@ use crate::evaluate::metrics::Figures;
 use crate::evaluate::{Computed, EngineName, Report, people};
 use anyhow::Result;
 
-const CAVEAT: &str = "In CoronaHack, Normal and Pneumonia images are of children of one hospital and COVID-19 images of adults from \
+const CAVEAT: &str = "In CoronaHack, Normal and Pneumonia images are of children of one hospital and COVID-19 images of \
+    adults from \
 publications: a verdict may reflect age or origin instead of disease. Judge by the external test and its healthy people.";
 
 /// The headline figures: value, what it is, interval and counts.
@@ -58,7 +59,8 @@ fn headline(report: &Report) -> Section {
     if report.headline.accuracy_external.n == 0 {
         blocks.insert(1, Block::Missing("figures of other sources: no --external folder was given".to_owned()));
     }
-    let note = "Read them together: a benchmark figure alone says nothing about people elsewhere. Intervals are Wilson's, 95 %, where nothing else is said.";
+    let note = "Read them together: a benchmark figure alone says nothing about people elsewhere. Intervals are Wilson's, 95 \
+        %, where nothing else is said.";
     Section { id: "headline", title: "Headline", note: note.to_owned(), blocks }
 }
 
@@ -88,8 +90,10 @@ fn splits(report: &Report) -> Section {
     for (name, f) in main(report) {
         blocks.push(Block::Confusion(format!("{name}: truth by verdict, images"), f.confusion));
     }
-    let note = "Verdicts that are withheld count with their likeliest class, but for the last column. Intervals of balanced accuracy, macro-F1 and \
-                the column by patient come from 2,000 bootstrap resamples of whole patients. The validation split chose thresholds, \
+    let note = "Verdicts that are withheld count with their likeliest class, but for the last column. Intervals of balanced \
+        accuracy, macro-F1 and \
+                the column by patient come from 2,000 bootstrap resamples of whole patients. The validation split chose \
+                thresholds, \
                 temperature and epoch: its figures are no test.";
     Section { id: "splits", title: "Accuracy and confusion matrices", note: note.to_owned(), blocks }
 }
@@ -127,7 +131,8 @@ fn by_class(report: &Report) -> Section {
         };
         Block::table(name.clone(), head, CLASSES.iter().map(row).collect())
     };
-    let note = "AUC intervals are DeLong's; those by patient are bootstrapped. PPV is that of the split's own mixture, which no clinic has: see predictive values.";
+    let note = "AUC intervals are DeLong's; those by patient are bootstrapped. PPV is that of the split's own mixture, which \
+        no clinic has: see predictive values.";
     Section { id: "classes", title: "By class", note: note.to_owned(), blocks: main(report).map(table).collect() }
 }
 
@@ -154,7 +159,8 @@ fn specificity(report: &Report) -> Section {
             )]
         }
     };
-    let note = "The threshold is chosen on validation and applied as it is: where the specificity reached is not 95 %, probabilities do not carry over to those people.";
+    let note = "The threshold is chosen on validation and applied as it is: where the specificity reached is not 95 %, \
+        probabilities do not carry over to those people.";
     Section { id: "specificity", title: "Sensitivity at 95 % specificity", note: note.to_owned(), blocks }
 }
 
@@ -166,7 +172,8 @@ fn normal(report: &Report) -> Section {
     let head = ["images", "AUC, Normal/NA against the rest"];
     let rows = report.normal_vs_abnormal.iter().map(row).collect();
     let blocks = vec![Block::table("By source and age group", head, rows), Block::Text(people::INFERRED.to_owned())];
-    let note = "Within one source and one age group, neither origin nor age can stand in for disease: these are the figures that shortcuts cannot make better.";
+    let note = "Within one source and one age group, neither origin nor age can stand in for disease: these are the figures \
+        that shortcuts cannot make better.";
     Section { id: "normal", title: "Normal against abnormal", note: note.to_owned(), blocks }
 }
 
@@ -190,11 +197,13 @@ fn calibration(report: &Report) -> Result<Section> {
     let mut blocks = vec![Block::table(format!("The model's temperature is {:.3}", report.calibration.temperature), head, rows)];
     for (name, both) in report.calibration.splits.iter().filter(|(name, _)| **name != "val") {
         let caption = format!(
-            "{name}: share right by top probability. On the diagonal, probabilities mean what they say; below it they promise too much."
+            "{name}: share right by top probability. On the diagonal, probabilities mean what they say; below it they promise \
+                too much."
         );
         blocks.push(Block::Plot(caption, plots::reliability(both)?));
     }
-    let note = "Temperature scaling was fitted on validation. Error of 15 equal bins of the top probability; intervals by resampling patients.";
+    let note = "Temperature scaling was fitted on validation. Error of 15 equal bins of the top probability; intervals by \
+        resampling patients.";
     Ok(Section { id: "calibration", title: "Calibration", note: note.to_owned(), blocks })
 }
 
@@ -218,7 +227,8 @@ fn predictive(report: &Report) -> Section {
         let head = ["verdict", "share of the ill", "PPV", "NPV"];
         blocks.push(Block::table(format!("With the sensitivity and specificity of {split}"), head, rows));
     }
-    let note = "What a verdict would mean where 1, 5 or 20 % of the people are ill, if sensitivity and specificity stayed the same, which they do not. \
+    let note = "What a verdict would mean where 1, 5 or 20 % of the people are ill, if sensitivity and specificity stayed the \
+        same, which they do not. \
                 Bounds take both at their lower and both at their upper Wilson bound.";
     Section { id: "predictive", title: "Predictive values", note: note.to_owned(), blocks }
 }
@@ -252,7 +262,8 @@ fn selective(report: &Report) -> Result<Section> {
     let head = ["split", "accuracy, surest 80 %", "surest 90 %", "surest 95 %"];
     let rows = report.selective.iter().map(row).collect();
     let lines = report.selective.iter().map(|(name, found)| (*name, found.curve.as_slice())).collect::<Vec<_>>();
-    let caption = "Accuracy of the surest share of the images. A curve that falls to the right says that the network knows what it does not know.";
+    let caption = "Accuracy of the surest share of the images. A curve that falls to the right says that the network knows \
+        what it does not know.";
     let blocks =
         vec![Block::table("Accuracy by coverage", head, rows), Block::Plot(caption.to_owned(), plots::coverage(&lines)?)];
     let note = "Images are ranked by their top probability within their split; no threshold is carried over.";
@@ -260,8 +271,10 @@ fn selective(report: &Report) -> Result<Section> {
 }
 
 fn refusal(report: &Report) -> Result<Section> {
-    let note = "A score on the last feature map refuses what does not look like a frontal chest X-ray; its threshold was set on validation. \
-                out_of_distribution images are real CT slices and lateral views that it was not fitted to; the generated kinds it was fitted to, with other seeds.";
+    let note = "A score on the last feature map refuses what does not look like a frontal chest X-ray; its threshold was set \
+        on validation. \
+                out_of_distribution images are real CT slices and lateral views that it was not fitted to; the generated \
+                kinds it was fitted to, with other seeds.";
     let section = |blocks| Section { id: "refusal", title: "Refusal", note: note.to_owned(), blocks };
     let Some(found) = &report.refusal else {
         return Ok(section(vec![Block::Missing(

@@ -46,7 +46,8 @@ fn data(report: &Report) -> Section {
         Block::table("Shared between splits", ["what", "count"], rows),
         Block::table("Images", head, counts.collect()),
     ];
-    let note = "Counted on the images themselves, by the code of host data check. It finds copies that were recompressed, resized or cropped slightly; strong crops escape it.";
+    let note = "Counted on the images themselves, by the code of host data check. It finds copies that were recompressed, \
+        resized or cropped slightly; strong crops escape it.";
     Section { id: "data", title: "Data: duplicates and patients across splits", note: note.to_owned(), blocks }
 }
 
@@ -102,9 +103,11 @@ fn baselines(report: &Report) -> Section {
             blocks.push(Block::Missing(format!("{name}: {not_computed}")));
         }
     }
-    let note = "Each is a balanced logistic regression fitted on the training images and measured once. Where one comes near the model, the data give \
+    let note = "Each is a balanced logistic regression fitted on the training images and measured once. Where one comes near \
+        the model, the data give \
                 the answer away without a lung. Where all images have one size, \
-                as in copies scaled to 224x224, image size says nothing; in the original files it and the JPEG quality give the class away.";
+                as in copies scaled to 224x224, image size says nothing; in the original files it and the JPEG quality give \
+                the class away.";
     Section { id: "baselines", title: "Trivial baselines", note: note.to_owned(), blocks }
 }
 
@@ -130,8 +133,10 @@ fn by_split(
 }
 
 fn controls(report: &Report) -> Section {
-    let note = "The model's own verdicts on images whose central field (the middle three quarters of each side) is black, and on the border alone \
-                (the outer sixteenth of each side). There is hardly a lung to judge: a balanced accuracy above a third, which is chance, shows that \
+    let note = "The model's own verdicts on images whose central field (the middle three quarters of each side) is black, and \
+        on the border alone \
+                (the outer sixteenth of each side). There is hardly a lung to judge: a balanced accuracy above a third, which \
+                is chance, shows that \
                 something else carries verdicts. A classifier fitted to nothing but the border is among the baselines.";
     let head = vec!["split", "accuracy, centre black", "balanced", "accuracy, border alone", "balanced"];
     by_split(report, ["controls", "Centre-blacked and border-only images", note], head, |found| {
@@ -161,15 +166,20 @@ fn source_prediction(report: &Report) -> Section {
     }
     let head = ["class", "sources", "trained on", "accuracy", "balanced accuracy", "chance"];
     blocks.insert(0, Block::table("The source of an image of one class, told from the last feature map", head, rows));
-    let note = "A logistic regression on the channel sums of the last feature map, trained on training images, measured on images that were not trained on. \
-                Far above chance, the network's features hold the origin of an image beside its disease; that it is there does not prove that verdicts use it.";
+    let note = "A logistic regression on the channel sums of the last feature map, trained on training images, measured on \
+        images that were not trained on. \
+                Far above chance, the network's features hold the origin of an image beside its disease; that it is there \
+                does not prove that verdicts use it.";
     Section { id: "sources", title: "Source prediction", note: note.to_owned(), blocks }
 }
 
 fn robustness(report: &Report) -> Section {
-    let note = "Verdicts that change when the corners are black, where letters and markers stand (15 % of each side), and when left and right are exchanged. \
-                The attribution is core's exact map: the cells' contributions to the class's logit above the mean of all classes. Cells see beyond their own place, \
-                so the share outside of the central field is a hint, not a proof; beside it stands what an even spread would give.";
+    let note = "Verdicts that change when the corners are black, where letters and markers stand (15 % of each side), and \
+        when left and right are exchanged. \
+                The attribution is core's exact map: the cells' contributions to the class's logit above the mean of all \
+                classes. Cells see beyond their own place, \
+                so the share outside of the central field is a hint, not a proof; beside it stands what an even spread would \
+                give.";
     let head = vec![
         "split",
         "changed by black corners",
@@ -212,7 +222,8 @@ fn agreement(report: &Report) -> Section {
             blocks.push(Block::table("int8 in core against the float network", head, rows));
             blocks.push(match &found.tract_int8 {
                 Computed::Yes(same) => Block::Text(format!(
-                    "core against tract on the int8 file as written, test images evenly spread: all logits equal, bit for bit, in {}.",
+                    "core against tract on the int8 file as written, test images evenly spread: all logits equal, bit for \
+                        bit, in {}.",
                     rate(same)
                 )),
                 Computed::No { not_computed } => Block::Missing(format!("core against tract, int8: {not_computed}")),
@@ -263,6 +274,7 @@ fn gallery(report: &Report) -> Section {
             "This copy holds no dataset image; run host evaluate without --no-gallery-images to see them.".to_owned(),
         ));
     }
-    let note = "The 20 wrong verdicts of the test splits that the network was surest of, withheld ones included. Some labels are wrong themselves: nih's are text-mined.";
+    let note = "The 20 wrong verdicts of the test splits that the network was surest of, withheld ones included. Some labels \
+        are wrong themselves: nih's are text-mined.";
     Section { id: "gallery", title: "Most confident mistakes", note: note.to_owned(), blocks }
 }
