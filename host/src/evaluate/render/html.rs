@@ -1,5 +1,6 @@
 //! report.html: one page that loads nothing and needs no script.
 
+use super::text::NONE;
 use super::{Block, Section, Table};
 use crate::classes::CLASSES;
 use crate::evaluate::Report;
@@ -73,7 +74,8 @@ fn block(out: &mut String, block: &Block) {
     };
 }
 
-fn head<'a>(out: &mut String, kind: &str, caption: &str, cells: impl Iterator<Item = &'a str>) {
+/// Opens a table; columns of words are set to the left.
+fn head<'a>(out: &mut String, kind: &str, caption: &str, cells: impl Iterator<Item = (&'a str, bool)>) {
     // A wide table scrolls in its box; keyboards reach it.
     let label = if caption.is_empty() { "Table" } else { caption };
     let _ = write!(out, "<div class=\"{kind}\" role=\"region\" tabindex=\"0\" aria-label=\"{}\"><table>", attribute(label));
@@ -81,23 +83,30 @@ fn head<'a>(out: &mut String, kind: &str, caption: &str, cells: impl Iterator<It
         let _ = write!(out, "<caption>{}</caption>", text(caption));
     }
     out.push_str("<thead><tr>");
-    cells.for_each(|cell| {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", text(cell));
+    cells.for_each(|(cell, words)| {
+        let _ = write!(out, "<th scope=\"col\"{}>{}</th>", words_class(words), text(cell));
     });
     out.push_str("</tr></thead><tbody>");
 }
 
+fn words_class(words: bool) -> &'static str {
+    if words { " class=\"words\"" } else { "" }
+}
+
 fn table(out: &mut String, table: &Table) {
-    head(out, "table", &table.caption, table.head.iter().map(String::as_str));
+    let is_word = |cell: &String| cell.starts_with(char::is_alphabetic) && cell != NONE;
+    let words: Vec<bool> =
+        (0..table.head.len()).map(|column| table.rows.iter().all(|row| row.get(column).is_some_and(is_word))).collect();
+    head(out, "table", &table.caption, table.head.iter().map(String::as_str).zip(words.iter().copied()));
     for row in &table.rows {
         out.push_str("<tr>");
-        for (column, cell) in row.iter().enumerate() {
+        for ((column, cell), words) in row.iter().enumerate().zip(&words) {
             let (first, rest) = cell.split_once(" (").unwrap_or((cell, ""));
             let rest = rest.strip_suffix(')').unwrap_or(rest);
             let _ = match (column, rest) {
                 (0, _) => write!(out, "<th scope=\"row\">{}</th>", text(cell)),
-                (_, "") => write!(out, "<td>{}</td>", text(first)),
-                _ => write!(out, "<td>{}<small>{}</small></td>", text(first), text(rest)),
+                (_, "") => write!(out, "<td{}>{}</td>", words_class(*words), text(first)),
+                _ => write!(out, "<td{}>{}<small>{}</small></td>", words_class(*words), text(first), text(rest)),
             };
         }
         out.push_str("</tr>");
@@ -106,7 +115,7 @@ fn table(out: &mut String, table: &Table) {
 }
 
 fn confusion(out: &mut String, caption: &str, counts: &[[usize; 3]; 3]) {
-    head(out, "table confusion", caption, std::iter::once("truth").chain(CLASSES));
+    head(out, "table confusion", caption, std::iter::once("truth").chain(CLASSES).map(|cell| (cell, false)));
     for (truth, row) in counts.iter().enumerate() {
         let total: usize = row.iter().sum();
         let _ = write!(out, "<tr><th scope=\"row\">{}</th>", CLASSES[truth]);
@@ -142,4 +151,25 @@ fn mistake(out: &mut String, m: &Mistake) {
         m.split,
         text(&m.path)
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_escaped_and_their_intervals_set_below() {
+        let mut out = String::new();
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let rows = vec![row(["a<b", "nih", "50.0 % (1 to 2 %; 1 of 2)"]), row(["c", "rsna", NONE])];
+        table(&mut out, &Table { caption: "\"x\"".into(), head: row(["", "source", "figure"]), rows });
+        for part in [
+            "aria-label=\"&quot;x&quot;\"",
+            "<th scope=\"row\">a&lt;b</th>",
+            "<td class=\"words\">nih</td>",
+            "<td>50.0 %<small>1 to 2 %; 1 of 2</small></td>",
+        ] {
+            assert!(out.contains(part), "{part}: {out}");
+        }
+    }
 }

@@ -64,3 +64,14 @@ fn block(out: &mut String, block: &Block) {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_hold_no_markup() {
+        let rows = vec![vec!["Edema|Pneumonia".to_owned(), "a<b".to_owned()]];
+        assert_eq!(table(&["", "x"], &rows), "|  | x |\n|---|---|\n| Edema\\|Pneumonia | a&lt;b |\n");
+    }
+}

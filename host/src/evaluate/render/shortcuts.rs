@@ -1,6 +1,6 @@
 //! What the figures rest on: leaks, baselines, controls, engines, other runs, mistakes.
 
-use super::text::{NONE, auc, balanced, bounded_percent, percent, rate};
+use super::text::{NONE, auc, balanced, bounded_percent, interval, percent, rate};
 use super::{Block, Section};
 use crate::evaluate::baselines::Figures;
 use crate::evaluate::controls::Controls;
@@ -190,7 +190,8 @@ fn robustness(report: &Report) -> Section {
     by_split(report, ["robustness", "Corners, flips and attribution", note], head, |found| {
         let (mean, area) = match &found.attribution_outside {
             Computed::Yes(mean) => {
-                (format!("{}; {} images", bounded_percent(mean.value, mean.interval_95), mean.n), percent(mean.by_area))
+                let bounds = mean.interval_95.map_or(NONE.to_owned(), interval);
+                (format!("{} ({bounds}; {} images)", percent(mean.value), mean.n), percent(mean.by_area))
             }
             Computed::No { not_computed } => (format!("not computed ({not_computed})"), NONE.to_owned()),
         };
