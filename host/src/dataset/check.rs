@@ -1,7 +1,8 @@
 //! `host data check`: everything that may be wrong with the images and the splits, at once.
 
 use super::duplicates::{self, Fingerprint, Pair};
-use super::report::{Across, Duplicates, Patient, Report, Sizes, SourceSplit, Undecodable};
+use super::report::{Across, Duplicates, Patient, Sizes, Undecodable};
+pub use super::report::{Report, SourceSplit};
 use super::{Dataset, Sample, Split};
 use crate::classes::{CLASSES, DISCLAIMER};
 use crate::cli::DataArgs;

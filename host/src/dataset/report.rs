@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 /// The report; `passed` decides the exit code.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Report {
+pub struct Report {
     pub(crate) disclaimer: &'static str,
     pub(crate) coronahack: String,
     pub(crate) external: Option<String>,
@@ -38,14 +38,18 @@ pub(crate) struct Undecodable {
 }
 
 /// Images of one source in one split.
-#[derive(Debug, Serialize)]
-pub(crate) struct SourceSplit {
-    pub(crate) source: String,
-    pub(crate) split: &'static str,
-    /// In class order.
-    pub(crate) classes: [usize; 3],
-    pub(crate) out_of_distribution: usize,
-    pub(crate) patients: usize,
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceSplit {
+    /// Source.
+    pub source: String,
+    /// Split.
+    pub split: &'static str,
+    /// Images in class order.
+    pub classes: [usize; 3],
+    /// Images that must be refused.
+    pub out_of_distribution: usize,
+    /// Patients.
+    pub patients: usize,
 }
 
 /// Sizes of the image files, in pixels.

@@ -1,5 +1,9 @@
 //! Figures of a classifier with their uncertainty.
 
+use super::auc::{Auc, Sorted};
+use super::calibration;
+pub use super::intervals::Rate;
+use super::intervals::{bootstrap, clusters};
 use crate::classes::CLASSES;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -17,33 +21,24 @@ pub struct Outcome {
     pub probabilities: [f64; N],
     /// The verdict was withheld.
     pub abstained: bool,
+    /// Who is on the image.
+    pub patient: String,
 }
 
-/// A share with its Wilson 95 % interval; `value` is `None` where nothing was counted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Rate {
-    /// Hits.
-    pub hits: usize,
-    /// Cases.
-    pub n: usize,
-    /// Share, 0..1.
-    pub value: Option<f64>,
-    /// Lower and upper bound.
-    pub interval_95: [f64; 2],
-}
+impl Outcome {
+    /// The class is the right one.
+    pub fn right(&self) -> bool {
+        self.truth == self.predicted
+    }
 
-impl Rate {
-    /// `hits` of `n`; the interval of E. B. Wilson (1927) for z = 1.96.
-    pub fn new(hits: usize, n: usize) -> Self {
-        if n == 0 {
-            return Self { hits, n, value: None, interval_95: [0.0, 1.0] };
-        }
-        const Z: f64 = 1.959_963_984_540_054;
-        let (count, p) = (n as f64, hits as f64 / n as f64);
-        let center = p + Z * Z / (2.0 * count);
-        let half = Z * (p * (1.0 - p) / count + Z * Z / (4.0 * count * count)).sqrt();
-        let scale = 1.0 + Z * Z / count;
-        Self { hits, n, value: Some(p), interval_95: [((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0)] }
+    /// Probability of the class answered.
+    pub fn top(&self) -> f64 {
+        self.probabilities[self.predicted]
+    }
+
+    /// Probability that the image is not Normal/NA.
+    pub fn abnormal(&self) -> f64 {
+        1.0 - self.probabilities[0]
     }
 }
 
@@ -58,6 +53,10 @@ pub struct ClassFigures {
     pub specificity: Rate,
     /// Share of those called this class that are.
     pub ppv: Rate,
+    /// Harmonic mean of PPV and sensitivity; absent where the class is neither present nor predicted.
+    pub f1: Option<f64>,
+    /// Area under the ROC curve of this class's probability against the other classes.
+    pub auc: Option<Auc>,
 }
 
 /// Figures of a set of images. Abstentions count with their likeliest class; `answered` leaves them out.
@@ -83,10 +82,11 @@ pub struct Figures {
     pub abstained: usize,
     /// Share right among verdicts not withheld.
     pub answered: Rate,
+    /// Patients.
+    pub patients: usize,
+    /// Percentile 95 % intervals of 2,000 resamples of whole patients.
+    pub patient_bootstrap_95: BTreeMap<String, Option<[f64; 2]>>,
 }
-
-/// Bins of the calibration error.
-const BINS: usize = 15;
 
 impl Figures {
     /// Figures of `outcomes`.
@@ -99,6 +99,10 @@ impl Figures {
         let correct: usize = (0..N).map(|k| confusion[k][k]).sum();
         let of_truth = |k: usize| -> usize { confusion[k].iter().sum() };
         let of_answer = |k: usize| -> usize { confusion.iter().map(|row| row[k]).sum() };
+        let f1 = |k: usize| {
+            let both = of_truth(k) + of_answer(k);
+            (both > 0).then(|| 2.0 * confusion[k][k] as f64 / both as f64)
+        };
         let classes = CLASSES.iter().enumerate().map(|(k, &name)| {
             let (hits, truth, answers) = (confusion[k][k], of_truth(k), of_answer(k));
             let figures = ClassFigures {
@@ -106,64 +110,85 @@ impl Figures {
                 sensitivity: Rate::new(hits, truth),
                 specificity: Rate::new(n - truth - (answers - hits), n - truth),
                 ppv: Rate::new(hits, answers),
+                f1: f1(k),
+                auc: Auc::of(outcomes.iter().map(|o| (o.probabilities[k], o.truth == k))),
             };
             (name, figures)
         });
-        let recalls: Vec<f64> =
-            (0..N).filter(|&k| of_truth(k) > 0).map(|k| confusion[k][k] as f64 / of_truth(k) as f64).collect();
-        let f1: Vec<f64> = (0..N)
-            .filter(|&k| of_truth(k) + of_answer(k) > 0)
-            .map(|k| 2.0 * confusion[k][k] as f64 / (of_truth(k) + of_answer(k)) as f64)
-            .collect();
+        let scores: Vec<f64> = (0..N).filter_map(f1).collect();
         let answered: Vec<&&Outcome> = outcomes.iter().filter(|o| !o.abstained).collect();
         let accuracy = Rate::new(correct, n);
         Self {
             n,
             accuracy: accuracy.value.unwrap_or(0.0),
             accuracy_interval_95: accuracy.interval_95,
-            balanced_accuracy: mean(&recalls),
-            macro_f1: mean(&f1),
-            confusion,
+            balanced_accuracy: summary(&confusion.map(|row| row.map(|count| count as f64)))[1],
+            macro_f1: mean(&scores),
             classes: classes.collect(),
-            ece: calibration_error(outcomes),
+            confusion,
+            ece: calibration::error(outcomes.iter().map(|o| (o.top(), o.right()))),
             abstained: n - answered.len(),
-            answered: Rate::new(answered.iter().filter(|o| o.truth == o.predicted).count(), answered.len()),
+            answered: Rate::of(answered.iter().map(|o| o.right())),
+            patients: clusters(outcomes.iter().map(|o| &o.patient)).1,
+            patient_bootstrap_95: by_patient(outcomes),
         }
     }
+}
+
+/// Accuracy, balanced accuracy and macro-F1 of a confusion matrix; 0 where nothing was counted.
+fn summary(confusion: &[[f64; N]; N]) -> [f64; 3] {
+    let (mut right, mut all, mut recalls, mut f1) = (0.0, 0.0, vec![], vec![]);
+    for k in 0..N {
+        let (truth, answers) = (confusion[k].iter().sum::<f64>(), confusion.iter().map(|row| row[k]).sum::<f64>());
+        (right, all) = (right + confusion[k][k], all + truth);
+        if truth > 0.0 {
+            recalls.push(confusion[k][k] / truth);
+        }
+        if truth + answers > 0.0 {
+            f1.push(2.0 * confusion[k][k] / (truth + answers));
+        }
+    }
+    [right / f64::max(all, 1.0), mean(&recalls), mean(&f1)]
+}
+
+fn by_patient(outcomes: &[&Outcome]) -> BTreeMap<String, Option<[f64; 2]>> {
+    let mut names = ["accuracy", "balanced_accuracy", "macro_f1"].map(str::to_owned).to_vec();
+    names.extend(CLASSES.map(|class| format!("sensitivity {class}")));
+    names.extend(CLASSES.map(|class| format!("auc {class}")));
+    if outcomes.is_empty() {
+        return names.into_iter().map(|name| (name, None)).collect();
+    }
+    let (of_item, patients) = clusters(outcomes.iter().map(|o| &o.patient));
+    let sorted: [Sorted; N] = std::array::from_fn(|k| {
+        let scores: Vec<f64> = outcomes.iter().map(|o| o.probabilities[k]).collect();
+        Sorted::new(&scores, &outcomes.iter().map(|o| o.truth == k).collect::<Vec<_>>())
+    });
+    let intervals = bootstrap(&of_item, patients, |weights| {
+        let mut confusion = [[0.0; N]; N];
+        for (outcome, weight) in outcomes.iter().zip(weights) {
+            confusion[outcome.truth][outcome.predicted] += f64::from(*weight);
+        }
+        let mut values = summary(&confusion).to_vec();
+        values.extend((0..N).map(|k| confusion[k][k] / confusion[k].iter().sum::<f64>()));
+        values.extend(sorted.iter().map(|sorted| sorted.area(weights)));
+        values
+    });
+    names.into_iter().zip(intervals).collect()
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-fn calibration_error(outcomes: &[&Outcome]) -> f64 {
-    let mut bins = [(0.0, 0.0); BINS];
-    for outcome in outcomes {
-        let top = outcome.probabilities[outcome.predicted];
-        let bin = &mut bins[((top * BINS as f64) as usize).min(BINS - 1)];
-        bin.0 += top;
-        bin.1 += f64::from(u8::from(outcome.truth == outcome.predicted));
-    }
-    // |mean confidence - accuracy| * count / n = |sum of confidences - hits| / n
-    bins.iter().map(|(confidence, hits)| (confidence - hits).abs()).sum::<f64>() / outcomes.len().max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// An outcome of a patient of its own.
     fn outcome(truth: usize, predicted: usize, top: f64) -> Outcome {
         let mut probabilities = [(1.0 - top) / 2.0; N];
         probabilities[predicted] = top;
-        Outcome { truth, predicted, probabilities, abstained: false }
-    }
-
-    #[test]
-    fn wilson_intervals_match_published_values() {
-        // 13 of 13: lower bound 77.2 %; 0 of 10: upper bound 27.8 %.
-        assert!((Rate::new(13, 13).interval_95[0] - 0.7719).abs() < 1e-3);
-        assert!((Rate::new(0, 10).interval_95[1] - 0.2775).abs() < 1e-3);
-        assert_eq!(Rate::new(0, 0).value, None);
+        Outcome { truth, predicted, probabilities, abstained: false, patient: format!("{truth} {predicted} {top}") }
     }
 
     #[test]
@@ -177,6 +202,12 @@ mod tests {
         let pneumonia = figures.classes["Pneumonia/NA"];
         assert_eq!((pneumonia.specificity.hits, pneumonia.specificity.n), (2, 3));
         assert_eq!((pneumonia.ppv.hits, pneumonia.ppv.n), (2, 3));
+        assert!((pneumonia.f1.unwrap() - 0.8).abs() < 1e-12);
+        // P(normal): 0.9 and 0.2 of the normal ones, 0.1, 0.1, 0.5 of the others: 5 of 6 pairs are in order.
+        assert!((figures.classes["Normal/NA"].auc.unwrap().value - 5.0 / 6.0).abs() < 1e-12);
+        assert_eq!(figures.patients, 4);
+        let [low, high] = figures.patient_bootstrap_95["accuracy"].unwrap();
+        assert!(low < 0.6 && high > 0.6);
         assert!((figures.ece - (0.1 + 0.6 + 0.4 + 0.5) / 5.0).abs() < 1e-12);
     }
 

@@ -1,23 +1,44 @@
-//! `host evaluate`: a model on the validation and test splits, as report.json, report.md and report.html.
+//! `host evaluate`: a model on the validation and test splits, with what its figures rest on, as report.html, report.md,
+//! report.json, predictions.csv and model-card.md.
+//!
+//! docs/evaluation.md says how each figure is computed and what it does not prove.
 
+mod auc;
+mod baselines;
+mod calibration;
+mod card;
+mod controls;
+mod discrimination;
+mod engines;
+mod field;
+mod gallery;
+mod intervals;
+mod linear;
+mod measure;
 pub mod metrics;
+mod networks;
+mod people;
 mod refusal;
 mod render;
+mod report;
+mod runs;
+mod selective;
+mod subgroups;
 
-use crate::agreement::argmax;
+#[cfg(test)]
+mod tests;
+
 use crate::classes::{CLASSES, DISCLAIMER};
 use crate::cli::DataArgs;
-use crate::dataset::{self, Sample, Split};
-use crate::export::search::softmax;
-use crate::model_file::{Engine, ModelFile, replicate};
-use crate::onnx::run::{Mode, Runner};
-use crate::verify::progress;
-use crate::{decode, files};
-use anyhow::{Context, Result, ensure};
-use indicatif::ParallelProgressIterator;
+use crate::dataset::{self, Sample, Split, check};
+use crate::files;
+use crate::model_file::ModelFile;
+use anyhow::{Result, ensure};
+use measure::{Case, Measurements};
 use metrics::{Figures, Outcome, Rate};
-use rayon::prelude::*;
-use refusal::Refusals;
+use networks::Networks;
+use report::{CalibrationReport, DataSummary};
+pub use report::{Headline, Report};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,9 +54,18 @@ pub struct Args {
     /// What runs the network.
     #[arg(long, value_enum, default_value_t = EngineName::Core)]
     pub engine: EngineName,
-    /// Folder for report.json, report.md, report.html and predictions.csv.
+    /// Folder for report.html, report.md, report.json, predictions.csv and model-card.md.
     #[arg(long, value_name = "DIR")]
     pub report: PathBuf,
+    /// report.json of the same recipe trained with another seed; repeat for each.
+    #[arg(long, value_name = "FILE")]
+    pub seed_report: Vec<PathBuf>,
+    /// report.json of a fold by patient; repeat for each. They are pooled.
+    #[arg(long, value_name = "FILE")]
+    pub fold_report: Vec<PathBuf>,
+    /// Leave dataset images out of report.html: for copies that are passed on.
+    #[arg(long)]
+    pub no_gallery_images: bool,
 }
 
 /// What runs the network.
@@ -50,158 +80,181 @@ pub enum EngineName {
     TractInt8,
 }
 
-/// report.json.
+/// A figure, or why there is none: never left out.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// Not a medical device.
-    pub notice: &'static str,
-    /// What ran the network.
-    pub engine: EngineName,
-    /// Model file.
-    pub model: String,
-    /// SHA-256 of the .cxr file.
-    pub model_sha256: String,
-    /// Class order of the confusion matrices.
-    pub classes: [&'static str; CLASSES.len()],
-    /// Figures by split; `val/SOURCE` and `external_test/SOURCE` by source.
-    pub splits: BTreeMap<String, Figures>,
-    /// Healthy adults of other sources (nih, rsna; labelled Normal/NA, 18 years or older or of unknown age) called
-    /// COVID-19: near zero unless the model has learnt "adult = COVID-19".
-    pub healthy_adults_called_covid: Rate,
-    /// How often pictures are refused; absent with an engine other than core, or a model without a refusal head.
-    pub refusal: Option<Refusals>,
-    /// Seconds for all images, decoding included.
-    pub seconds: f64,
+#[serde(untagged)]
+pub enum Computed<T> {
+    /// The figure.
+    Yes(T),
+    /// Why there is none, and how to get one.
+    No {
+        /// The reason.
+        not_computed: String,
+    },
 }
 
-/// The network, ready.
-enum Network<'m> {
-    Core(Box<Engine<'m>>),
-    Float(Runner),
-    Int8(Runner),
+impl<T> Computed<T> {
+    /// No figure, for this reason.
+    pub fn no(reason: impl Into<String>) -> Self {
+        Self::No { not_computed: reason.into() }
+    }
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<()> {
     let file = ModelFile::read(&args.model)?;
-    let engine = file.engine()?;
-    let network = load(engine, args)?;
+    let seeds = runs::read(&args.seed_report)?;
+    let folds = runs::folds(&runs::read(&args.fold_report)?)?;
+    let networks = Networks::load(file.engine()?, args)?;
     let data = dataset::load(&args.data.coronahack, args.data.external.as_deref())?;
-    let samples: Vec<&Sample> = data
-        .samples
-        .iter()
-        .filter(|s| matches!(s.split, Split::Val | Split::Test | Split::ExternalTest) && s.class < CLASSES.len())
-        .collect();
-    ensure!(!samples.is_empty(), "{}: no validation or test image", args.data.coronahack.display());
+    ensure!(
+        data.samples.iter().any(|s| matches!(s.split, Split::Val | Split::Test)),
+        "{}: no validation or test image",
+        args.data.coronahack.display()
+    );
     let started = std::time::Instant::now();
-    let outcomes: Vec<Outcome> = samples
-        .par_iter()
-        .progress_with(progress(samples.len(), "evaluating"))
-        .map(|sample| classify(&network, engine, sample))
-        .collect::<Result<_>>()?;
-    let report = Report {
+    let measured = measure::run(&networks, &data.samples)?;
+    let mut report = report(args, &file, &networks, &data.samples, &measured)?;
+    report.folds = folds;
+    report.seeds = runs::seeds(&serde_json::to_value(&report)?, &seeds);
+    report.seconds = started.elapsed().as_secs_f64();
+    let mut json = serde_json::to_vec_pretty(&report)?;
+    json.push(b'\n');
+    let document = render::document(&report)?;
+    let about = files::with_suffix(&files::prefix(&args.model), "json");
+    let about = if about.is_file() { serde_json::from_slice(&files::read(&about)?)? } else { serde_json::Value::Null };
+    files::write_all(&[
+        (args.report.join("report.json"), json),
+        (args.report.join("report.md"), render::markdown::page(&report, &document).into_bytes()),
+        (args.report.join("report.html"), render::html::page(&report, &document).into_bytes()),
+        (args.report.join("predictions.csv"), predictions(&data.samples, &measured)?),
+        (args.report.join("model-card.md"), card::markdown(&report, &about).into_bytes()),
+    ])?;
+    println!("{}", render::terminal(&report));
+    println!(
+        "wrote {}/report.html, report.md, report.json, predictions.csv, model-card.md in {:.0} s",
+        args.report.display(),
+        report.seconds
+    );
+    Ok(())
+}
+
+/// Everything but what other runs say.
+fn report(args: &Args, file: &ModelFile, networks: &Networks<'_>, samples: &[Sample], measured: &Measurements) -> Result<Report> {
+    let tests: Vec<(&'static str, Vec<Case<'_>>)> = [Split::Test, Split::ExternalTest]
+        .map(|split| (split.name(), measured.of(samples, split)))
+        .into_iter()
+        .filter(|(_, cases)| !cases.is_empty())
+        .collect();
+    let mut all = tests.clone();
+    all.push((Split::Val.name(), measured.of(samples, Split::Val)));
+    all.retain(|(_, cases)| !cases.is_empty());
+    let outcomes: BTreeMap<&'static str, Vec<&Outcome>> =
+        all.iter().map(|(name, cases)| (*name, cases.iter().map(|case| &case.measured.outcome).collect())).collect();
+    let by_area = measure::outside_by_area(networks);
+    Ok(Report {
         notice: DISCLAIMER,
         engine: args.engine,
         model: file.name.clone(),
         model_sha256: file.sha256.clone(),
         classes: CLASSES,
-        splits: splits(&samples, &outcomes),
-        healthy_adults_called_covid: healthy_adults(&samples, &outcomes),
+        headline: headline(&tests),
+        splits: splits(&all),
+        healthy_adults_called_covid: Rate::of(
+            healthy(&tests).filter(|case| case.sample.age.is_none_or(|age| age >= 18.0)).map(called_covid),
+        ),
         refusal: match args.engine {
-            EngineName::Core => refusal::measure(engine, &data.samples)?,
+            EngineName::Core => refusal::measure(networks.engine, samples, measured)?,
             EngineName::Tract | EngineName::TractInt8 => None,
         },
-        seconds: started.elapsed().as_secs_f64(),
-    };
-    let mut json = serde_json::to_vec_pretty(&report)?;
-    json.push(b'\n');
-    let markdown = render::markdown(&report);
-    files::write_all(&[
-        (args.report.join("report.json"), json),
-        (args.report.join("report.md"), markdown.clone().into_bytes()),
-        (args.report.join("report.html"), render::html(&report).into_bytes()),
-        (args.report.join("predictions.csv"), predictions(&samples, &outcomes)?),
-    ])?;
-    println!("{markdown}");
-    println!("wrote {}/report.json, report.md, report.html, predictions.csv", args.report.display());
-    Ok(())
-}
-
-fn load<'m>(engine: Engine<'m>, args: &Args) -> Result<Network<'m>> {
-    let prefix = files::prefix(&args.model);
-    let runner = |suffix: &str, mode| -> Result<Runner> {
-        let path = files::with_suffix(&prefix, suffix);
-        let runner = Runner::new(&files::read(&path)?, &path.display().to_string(), &[], mode)?;
-        ensure!(runner.input() == engine.input(), "{}: another input than the .cxr file; export again", path.display());
-        Ok(runner)
-    };
-    let names = (0..engine.model.class_count()).map(|k| engine.model.class_name(k));
-    ensure!(names.eq(CLASSES), "{}: the model has other classes than this program", args.model.display());
-    Ok(match args.engine {
-        EngineName::Core => Network::Core(Box::new(engine)),
-        EngineName::Tract => Network::Float(runner("onnx", Mode::Optimized)?),
-        EngineName::TractInt8 => Network::Int8(runner("int8.onnx", Mode::Raw)?),
+        sensitivity_at_95_specificity: discrimination::at_specificity(&outcomes),
+        normal_vs_abnormal: discrimination::normal_vs_abnormal(&tests),
+        calibration: CalibrationReport {
+            temperature: networks.engine.model.temperature(),
+            splits: all.iter().map(|(name, cases)| (*name, calibrations(cases))).collect(),
+        },
+        predictive_values: tests.iter().map(|(name, _)| (*name, discrimination::predictive(&outcomes[name]))).collect(),
+        subgroups: subgroups::subgroups(&tests),
+        data: summary(check::check(&args.data)?),
+        baselines: baselines::baselines(samples, measured),
+        source_prediction: baselines::source_prediction(samples, measured),
+        controls: tests.iter().map(|(name, cases)| (*name, controls::controls(cases, by_area))).collect(),
+        selective: tests.iter().map(|(name, _)| (*name, selective::selective(&outcomes[name]))).collect(),
+        agreement: engines::agreement(&tests, args.engine),
+        seeds: Computed::no(""),
+        folds: Computed::no(""),
+        gallery: gallery::gallery(&tests, !args.no_gallery_images)?,
+        seconds: 0.0,
     })
 }
 
-fn classify(network: &Network<'_>, engine: Engine<'_>, sample: &Sample) -> Result<Outcome> {
-    let [height, width, channels] = engine.input();
-    let gray = decode::gray(&decode::read(&sample.path)?, &sample.path.display().to_string(), width, height)?;
-    let logits = match network {
-        Network::Core(engine) => {
-            let answer = engine.classify(&gray)?;
-            let mut probabilities = [0.0; CLASSES.len()];
-            probabilities.iter_mut().zip(&answer.probabilities).for_each(|(to, from)| *to = f64::from(*from));
-            let predicted = argmax(&answer.logits);
-            return Ok(Outcome { truth: sample.class, predicted, probabilities, abstained: answer.class.is_none() });
-        }
-        Network::Float(runner) => runner.run_float(&replicate(&gray, channels))?.pop().context("tract returned no logits")?,
-        Network::Int8(runner) => runner.run_int8(&replicate(&gray, channels))?.logits,
-    };
-    let probabilities: [f64; CLASSES.len()] = softmax(&logits, f64::from(engine.model.temperature()))
-        .try_into()
-        .map_err(|p: Vec<f64>| anyhow::anyhow!("the network returned {} logits, not {}", p.len(), CLASSES.len()))?;
-    let predicted = argmax(&logits);
-    let abstained = probabilities[predicted] < f64::from(engine.model.abstain_below());
-    Ok(Outcome { truth: sample.class, predicted, probabilities, abstained })
+fn calibrations(cases: &[Case<'_>]) -> [calibration::Calibration; 2] {
+    let outcomes = |of: fn(&measure::Measured) -> &Outcome| cases.iter().map(|case| of(case.measured)).collect::<Vec<_>>();
+    [calibration::Calibration::new(&outcomes(|m| &m.uncalibrated)), calibration::Calibration::new(&outcomes(|m| &m.outcome))]
 }
 
-fn splits(samples: &[&Sample], outcomes: &[Outcome]) -> BTreeMap<String, Figures> {
-    let mut sets: BTreeMap<String, Vec<&Outcome>> = BTreeMap::new();
-    for (sample, outcome) in samples.iter().zip(outcomes) {
-        let name = match sample.split {
-            Split::Val => "val",
-            Split::Test => "test",
-            _ => "external_test",
-        };
-        sets.entry(name.to_owned()).or_default().push(outcome);
-        if sample.split != Split::Test {
-            sets.entry(format!("{name}/{}", sample.source)).or_default().push(outcome);
+fn summary(found: check::Report) -> DataSummary {
+    DataSummary {
+        passed: found.passed,
+        patients_in_two_splits: found.patients_across_splits.iter().filter(|patient| patient.leak).count(),
+        leaking_pairs: found.duplicates.across.iter().filter(|pair| pair.leak).count(),
+        pairs_across_splits: found.duplicates.across.len(),
+        failures: found.failures,
+        splits: found.splits,
+    }
+}
+
+fn splits(sets: &[(&'static str, Vec<Case<'_>>)]) -> BTreeMap<String, Figures> {
+    let mut found: BTreeMap<String, Vec<&Outcome>> = BTreeMap::new();
+    for (name, cases) in sets {
+        for case in cases {
+            found.entry((*name).to_owned()).or_default().push(&case.measured.outcome);
+            if case.sample.split != Split::Test {
+                found.entry(format!("{name}/{}", case.sample.source)).or_default().push(&case.measured.outcome);
+            }
         }
     }
-    sets.into_iter().map(|(name, set)| (name, Figures::new(&set))).collect()
+    found.into_iter().map(|(name, set)| (name, Figures::new(&set))).collect()
 }
 
-fn healthy_adults(samples: &[&Sample], outcomes: &[Outcome]) -> Rate {
-    let healthy = samples.iter().zip(outcomes).filter(|(s, _)| {
-        s.split == Split::ExternalTest
-            && s.class == 0
-            && matches!(s.source.as_str(), "nih" | "rsna")
-            && s.age.is_none_or(|age| age >= 18.0)
-    });
-    let (mut called, mut n) = (0, 0);
-    for (_, outcome) in healthy {
-        n += 1;
-        called += usize::from(outcome.predicted == 2);
+fn of_split<'a>(sets: &'a [(&'static str, Vec<Case<'a>>)], split: Split) -> impl Iterator<Item = &'a Case<'a>> {
+    sets.iter().filter(move |(name, _)| *name == split.name()).flat_map(|(_, cases)| cases)
+}
+
+/// Normal images of healthy people of other sources.
+fn healthy<'a>(sets: &'a [(&'static str, Vec<Case<'a>>)]) -> impl Iterator<Item = &'a Case<'a>> {
+    of_split(sets, Split::ExternalTest)
+        .filter(|case| case.sample.class == 0 && matches!(case.sample.source.as_str(), "nih" | "rsna"))
+}
+
+fn called_covid(case: &Case<'_>) -> bool {
+    case.measured.outcome.predicted == 2
+}
+
+fn headline(sets: &[(&'static str, Vec<Case<'_>>)]) -> Headline {
+    let accuracy = |split| Rate::of(of_split(sets, split).map(|case| case.measured.outcome.right()));
+    let covid = |split| of_split(sets, split).filter(|case| case.sample.class == 2);
+    let mut patients: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for case in covid(Split::Test) {
+        let (hits, n) = patients.entry(&case.sample.patient).or_default();
+        (*hits, *n) = (*hits + usize::from(called_covid(case)), *n + 1);
     }
-    Rate::new(called, n)
+    Headline {
+        accuracy_test: accuracy(Split::Test),
+        accuracy_external: accuracy(Split::ExternalTest),
+        covid_sensitivity_test: Rate::of(covid(Split::Test).map(called_covid)),
+        covid_patients_test: Rate::of(patients.values().map(|(hits, n)| 2 * hits >= *n)),
+        covid_sensitivity_external: Rate::of(covid(Split::ExternalTest).map(called_covid)),
+        healthy_called_covid: Rate::of(healthy(sets).map(called_covid)),
+    }
 }
 
-fn predictions(samples: &[&Sample], outcomes: &[Outcome]) -> Result<Vec<u8>> {
+fn predictions(samples: &[Sample], measured: &Measurements) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["image", "source", "split", "truth", "predicted", "abstained"].into_iter();
     writer.write_record(header.map(str::to_owned).chain(CLASSES.map(|class| format!("p({class})"))))?;
-    for (sample, outcome) in samples.iter().zip(outcomes) {
+    for (sample, measured) in samples.iter().zip(&measured.measured) {
+        let Some(outcome) = measured.as_ref().map(|m| &m.outcome) else { continue };
         let fields = [
             sample.name.clone(),
             sample.source.clone(),
@@ -213,64 +266,4 @@ fn predictions(samples: &[&Sample], outcomes: &[Outcome]) -> Result<Vec<u8>> {
         writer.write_record(fields.into_iter().chain(outcome.probabilities.map(|p| format!("{p:.6}"))))?;
     }
     Ok(writer.into_inner()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample(source: &str, split: Split, class: usize, age: Option<f32>) -> Sample {
-        Sample {
-            path: PathBuf::new(),
-            name: "image, \"quoted\".png".into(),
-            source: source.into(),
-            patient: String::new(),
-            class,
-            split,
-            age,
-            sex: String::new(),
-            view: String::new(),
-            finding: String::new(),
-        }
-    }
-
-    #[test]
-    fn splits_sources_and_healthy_adults() {
-        let all = [
-            sample("coronahack", Split::Test, 1, None),
-            sample("nih", Split::ExternalTest, 0, Some(40.0)),
-            sample("nih", Split::ExternalTest, 0, Some(4.0)),
-            sample("rsna", Split::ExternalTest, 0, None),
-            sample("figure1", Split::ExternalTest, 2, None),
-        ];
-        let samples: Vec<&Sample> = all.iter().collect();
-        let outcomes: Vec<Outcome> = all
-            .iter()
-            .map(|s| Outcome { truth: s.class, predicted: 2, probabilities: [0.1, 0.2, 0.7], abstained: false })
-            .collect();
-        let report = Report {
-            notice: DISCLAIMER,
-            engine: EngineName::TractInt8,
-            model: "m<odel>".into(),
-            model_sha256: "0".repeat(64),
-            classes: CLASSES,
-            splits: splits(&samples, &outcomes),
-            healthy_adults_called_covid: healthy_adults(&samples, &outcomes),
-            refusal: Some(Refusals {
-                refuse_above: 2.5,
-                in_distribution: BTreeMap::from([("test".into(), Rate::new(1, 100))]),
-                others: BTreeMap::from([("all".into(), Rate::new(90, 100))]),
-            }),
-            seconds: 1.0,
-        };
-        assert_eq!((report.splits["external_test"].n, report.splits["external_test/nih"].n), (4, 2));
-        assert_eq!((report.healthy_adults_called_covid.hits, report.healthy_adults_called_covid.n), (2, 2));
-        let json = serde_json::to_value(&report).unwrap();
-        assert_eq!(json["engine"], "tract-int8");
-        assert_eq!(json["splits"]["test"]["confusion"][1][2], 1);
-        let html = render::html(&report);
-        assert!(html.contains("m&lt;odel&gt;") && html.contains(DISCLAIMER) && !html.contains("http"));
-        assert!(render::markdown(&report).contains(DISCLAIMER));
-        assert_eq!(String::from_utf8(predictions(&samples, &outcomes).unwrap()).unwrap().lines().count(), 6);
-    }
 }

@@ -113,7 +113,7 @@ pub fn steps(images: usize) -> usize {
 }
 
 /// Logistic regression with an L2 penalty by Newton's method, both sides weighing the same; weights and intercept.
-fn discriminant(inside: &DMatrix<f64>, outside: &DMatrix<f64>) -> Result<(DVector<f64>, f64)> {
+pub(crate) fn discriminant(inside: &DMatrix<f64>, outside: &DMatrix<f64>) -> Result<(DVector<f64>, f64)> {
     let (n, channels) = (inside.nrows() + outside.nrows(), inside.ncols());
     let z = DMatrix::from_fn(n, channels + 1, |i, c| match (c == channels, i.checked_sub(inside.nrows())) {
         (true, _) => 1.0,

@@ -72,6 +72,30 @@ fn beside(prefix: &Path, suffix: &str) -> Result<Option<Value>> {
         .map(Some)
 }
 
+/// The figures that pages and programs read; the long tables stay in `report.json`, and file names with them.
+fn brief(mut evaluation: Value) -> Value {
+    const KEPT: [&str; 11] = [
+        "notice",
+        "engine",
+        "model",
+        "model_sha256",
+        "classes",
+        "headline",
+        "splits",
+        "healthy_adults_called_covid",
+        "refusal",
+        "agreement",
+        "seconds",
+    ];
+    if let Some(report) = evaluation.as_object_mut() {
+        report.retain(|key, _| KEPT.contains(&key.as_str()));
+        if let Some(refusal) = report.get_mut("refusal").and_then(Value::as_object_mut) {
+            refusal.remove("roc");
+        }
+    }
+    evaluation
+}
+
 fn describe(
     file: &ModelFile,
     card: Option<&Value>,
@@ -100,7 +124,7 @@ fn describe(
         "macs": of_card("macs"),
         "arena_bytes": model.arena_bytes(),
         "limits": { "body_bytes": limits.max_body << 20, "files": limits.max_files },
-        "evaluation": evaluation,
+        "evaluation": evaluation.map(brief),
         "evaluation_report": has_report.then_some("/evaluation"),
     }))
 }
@@ -120,6 +144,12 @@ mod tests {
         let report: Value = serde_json::from_str(SHIPPED.2).unwrap();
         assert_eq!(card["files"]["cxr"]["sha256"], sha256);
         assert_eq!(report["model_sha256"], sha256);
+    }
+
+    #[test]
+    fn pages_get_figures_and_no_file_names() {
+        let report = json!({ "splits": {}, "gallery": [{ "path": "a.png" }], "refusal": { "roc": {}, "others": {} } });
+        assert_eq!(brief(report), json!({ "splits": {}, "refusal": { "others": {} } }));
     }
 
     #[test]

@@ -1,0 +1,253 @@
+//! The model card, from the report and what the export wrote beside the model (NAME.json).
+
+use super::render::markdown::table;
+use super::render::sections::tiles;
+use super::render::text::{balanced, rate};
+use super::{Computed, Report};
+use crate::classes::CLASSES;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+const UNKNOWN: &str = "not recorded";
+
+/// model-card.md.
+pub(super) fn markdown(report: &Report, about: &Value) -> String {
+    let name = std::path::Path::new(&report.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let about = if about["files"]["cxr"]["sha256"] == report.model_sha256.as_str() { about } else { &Value::Null };
+    let mut out = format!(
+        "# Model card: {name}\n\n{} Not cleared by any authority.\n\nWritten by `host evaluate` from the model's report; do \
+            not edit.\n",
+        report.notice
+    );
+    let _ = write!(
+        out,
+        "\n## Intended use\n\nResearch and education: quantised inference on small devices, shortcuts in medical datasets, \
+            evaluation. \
+         Not for diagnosis, triage or treatment, not as a second reader, and not on people in any way that touches their \
+         care.\n\n\
+         Who it must not be used on: anyone whose care depends on it; children, whose images are all of one hospital; \
+         pregnant people, people with \
+         implants, devices, other lung disease or after surgery, of whom nothing was measured; portable or lateral images and \
+         CT, which it may not refuse.\n\n\
+         ## Model\n\n{}",
+        table(&["", ""], &facts(&name, about, report))
+    );
+    let _ = write!(
+        out,
+        "\n## Figures\n\nAll of them together; none alone.\n\n{}",
+        table(&["", "figure", "counts"], &headline(report))
+    );
+    let _ = write!(out, "\nBy class (Wilson 95 % intervals):\n\n{}", classes(report));
+    let _ = write!(
+        out,
+        "\nThe whole report, with baselines, controls and the most confident mistakes: [{name}.report.md]({name}.report.md), \
+            or `host evaluate`.\n"
+    );
+    let _ = write!(out, "\n## Data\n\n{}", data(report));
+    let _ =
+        write!(out, "\n## Known failures\n\n{}", failures(report).iter().map(|line| format!("- {line}\n")).collect::<String>());
+    out
+}
+
+fn number(value: &Value) -> String {
+    value.as_u64().map_or(UNKNOWN.to_owned(), |n| {
+        // Thousands apart.
+        let digits = n.to_string();
+        let groups: Vec<&str> =
+            digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or_default()).collect();
+        groups.join(",")
+    })
+}
+
+fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
+    let text = |value: &Value| value.as_str().map_or(UNKNOWN.to_owned(), str::to_owned);
+    let input = ["height", "width", "channels"].map(|key| number(&about["input"][key])).join("x");
+    let training = &about["training"];
+    let recipe = about["recipe"]["name"].as_str().or(about["recipe"].as_str()).unwrap_or(UNKNOWN);
+    let refusal = report
+        .refusal
+        .as_ref()
+        .map_or("none".to_owned(), |r| format!("score above {:.3}: {}", r.refuse_above, text(&about["refusal"]["rule"])));
+    let rows = [
+        ("task", "frontal chest X-ray to Normal/NA, Pneumonia/NA or Pneumonia/COVID-19, or no verdict".to_owned()),
+        (
+            "network",
+            format!(
+                "{} layers, {} parameters, {} multiply-accumulates, int8",
+                about["architecture"].as_array().map_or(0, Vec::len),
+                number(&about["parameters"]),
+                number(&about["macs"])
+            ),
+        ),
+        ("input", format!("{input}; gray in all channels; any picture is stretched to that size")),
+        (
+            "memory",
+            format!(
+                "{} bytes of weights, {} bytes of working memory",
+                number(&about["weights_bytes"]),
+                number(&about["arena_bytes"])
+            ),
+        ),
+        (
+            "recipe",
+            format!(
+                "{recipe}, seed {}; backend {}, best of the epochs {} by validation",
+                number(&about["seed"]),
+                text(&training["backend"]),
+                number(&training["best_epoch"])
+            ),
+        ),
+        (
+            "calibration",
+            format!(
+                "{} training images; temperature {:.3}, fitted on validation",
+                number(&about["calibration"]["images"]),
+                report.calibration.temperature
+            ),
+        ),
+        (
+            "verdict withheld",
+            format!(
+                "{}; {}",
+                about["abstain_below"].as_f64().map_or(UNKNOWN.to_owned(), |p| format!("top probability below {p:.3}")),
+                text(&about["abstain_rule"])
+            ),
+        ),
+        ("refused", refusal),
+        (
+            "files",
+            format!(
+                "`{name}.cxr` (devices), `{name}.onnx` (float32), `{name}.int8.onnx` (the same integers for ONNX runtimes), \
+                    `{name}.json` (hashes, layers, errors, data)"
+            ),
+        ),
+        ("SHA-256 of the .cxr file", format!("`{}`", report.model_sha256)),
+    ];
+    rows.map(|(what, value)| vec![what.to_owned(), value]).to_vec()
+}
+
+fn headline(report: &Report) -> Vec<Vec<String>> {
+    tiles(report).into_iter().map(|[value, what, detail]| vec![what, value, detail]).collect()
+}
+
+fn classes(report: &Report) -> String {
+    let mut rows = Vec::new();
+    for split in ["test", "external_test"] {
+        let Some(found) = report.splits.get(split) else { continue };
+        for class in CLASSES {
+            let c = &found.classes[class];
+            rows.push(vec![split.to_owned(), class.to_owned(), rate(&c.sensitivity), rate(&c.specificity), rate(&c.ppv)]);
+        }
+    }
+    table(&["split", "class", "sensitivity", "specificity", "PPV"], &rows)
+}
+
+/// Licences as the sources state them, as far as that is known.
+fn licence(source: &str) -> &'static str {
+    match source {
+        "coronahack" => {
+            "children: Kermany et al., CC BY 4.0; COVID-19: from ieee8023/covid-chestxray-dataset, each image its own, many \
+                CC BY-NC-SA, some unstated"
+        }
+        "nih" => "NIH ChestX-ray14: no restriction, to be cited",
+        "ieee8023" => "ieee8023/covid-chestxray-dataset: each image its own, many CC BY-NC-SA, some unstated",
+        "covid_cxnet" => "COVID-CXNet: CC BY 4.0 over images of mixed web sources",
+        _ => "unstated in the index: see the source",
+    }
+}
+
+/// Sources with their images and patients by split.
+fn data(report: &Report) -> String {
+    let mut sources: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for row in &report.data.splits {
+        let images = row.classes.iter().sum::<usize>() + row.out_of_distribution;
+        sources.entry(&row.source).or_default().push(format!("{} {images} ({})", row.split, row.patients));
+    }
+    let rows: Vec<Vec<String>> = sources
+        .into_iter()
+        .map(|(source, splits)| vec![source.to_owned(), splits.join(", "), licence(source).to_owned()])
+        .collect();
+    format!(
+        "{}\nPatients in two of train, val and the test splits: {}. Pairs of pictures that leak across: {}. No image is \
+            distributed with the model. \
+         The [data card](../data/README.md) says where to get them, how they were split and what is wrong with them.\n",
+        table(&["source", "images (patients) by split", "licence"], &rows),
+        report.data.patients_in_two_splits,
+        report.data.leaking_pairs
+    )
+}
+
+/// What the report shows to go wrong; thresholds say only what is worth a line.
+fn failures(report: &Report) -> Vec<String> {
+    let mut lines = vec![
+        "Normal and Pneumonia images of the benchmark are of children of one hospital, COVID-19 images of adults: whatever \
+            separates those may carry the verdict."
+            .to_owned(),
+    ];
+    if report.data.splits.iter().any(|row| row.source == "nih") {
+        lines.push(
+            "nih's pneumonia labels were mined from reports by a program: some are wrong, in training and in the tests."
+                .to_owned(),
+        );
+    }
+    for (name, f) in &report.splits {
+        if name.starts_with("val") {
+            continue;
+        }
+        for (class, c) in &f.classes {
+            if c.sensitivity.n >= 10 && c.sensitivity.value.is_some_and(|value| value < 0.8) {
+                lines.push(format!("{class} of {name} is found in {}.", rate(&c.sensitivity)));
+            }
+        }
+        if f.n >= 30 && f.ece > 0.1 {
+            lines
+                .push(format!("On {name} the calibration error is {:.3} (n = {}): probabilities there mean little.", f.ece, f.n));
+        }
+    }
+    if report.headline.healthy_called_covid.n > 0 {
+        lines.push(format!(
+            "Healthy people of nih and rsna are called COVID-19 in {}.",
+            rate(&report.headline.healthy_called_covid)
+        ));
+    }
+    for (split, found) in &report.controls {
+        if let Computed::Yes(found) = found {
+            lines.push(format!(
+                "With the central field black it is right in {} of {split}, balanced {}; chance is a third, and more than \
+                    that is no lung.",
+                rate(&found.centre_blacked_accuracy),
+                balanced(&found.centre_blacked_balanced_accuracy)
+            ));
+            lines.push(format!(
+                "Black corners change {} of the verdicts of {split}, a flip {}.",
+                rate(&found.changed_by_corners),
+                rate(&found.changed_by_flip)
+            ));
+        }
+    }
+    match &report.refusal {
+        None => lines.push("It was not measured what it refuses.".to_owned()),
+        Some(refusal) => {
+            for (name, found) in [
+                ("out_of_distribution", "CT slices and lateral views"),
+                ("generated", "generated pictures"),
+                ("changed", "turned or inverted X-rays"),
+            ]
+            .map(|(key, name)| (name, refusal.others.get(key)))
+            {
+                if let Some(found) = found {
+                    lines
+                        .push(format!("Of {name}, {} are refused; the rest gets a verdict, often a confident one.", rate(found)));
+                }
+            }
+            if let Some(lost) = refusal.in_distribution.get("test") {
+                lines.push(format!("Test X-rays are refused in {}.", rate(lost)));
+            }
+        }
+    }
+    if matches!(report.seeds, Computed::No { .. }) {
+        lines.push("One training run: what another seed would give was not measured.".to_owned());
+    }
+    lines
+}

@@ -1,0 +1,106 @@
+//! What report.json holds.
+
+use super::metrics::{Figures, Rate};
+use super::{Computed, EngineName, auc, baselines, calibration, controls, discrimination, engines, gallery, refusal, runs};
+use super::{selective, subgroups};
+use crate::classes::CLASSES;
+use crate::dataset::check;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// report.json.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Not a medical device.
+    pub notice: &'static str,
+    /// What ran the network.
+    pub engine: EngineName,
+    /// Model file.
+    pub model: String,
+    /// SHA-256 of the .cxr file.
+    pub model_sha256: String,
+    /// Class order of the confusion matrices.
+    pub classes: [&'static str; CLASSES.len()],
+    /// The figures that belong together.
+    pub headline: Headline,
+    /// Figures by split; `val/SOURCE` and `external_test/SOURCE` by source.
+    pub splits: BTreeMap<String, Figures>,
+    /// Healthy adults of other sources (nih, rsna; labelled Normal/NA, 18 years or older or of unknown age) called
+    /// COVID-19: near zero unless the model has learnt "adult = COVID-19".
+    pub healthy_adults_called_covid: Rate,
+    /// How often pictures are refused; absent with an engine other than core, or a model without a refusal head.
+    pub refusal: Option<refusal::Refusals>,
+    /// Sensitivity where specificity is 95 % on validation.
+    pub sensitivity_at_95_specificity: Computed<BTreeMap<&'static str, discrimination::AtSpecificity>>,
+    /// Normal against abnormal by split, source and age group.
+    pub normal_vs_abnormal: BTreeMap<String, Computed<auc::Auc>>,
+    /// Probabilities before and after the temperature, by split.
+    pub calibration: CalibrationReport,
+    /// Predictive values by split and target at some prevalences.
+    pub predictive_values: BTreeMap<&'static str, BTreeMap<&'static str, Computed<Vec<discrimination::Predictive>>>>,
+    /// Figures by source, age band, sex, view and finding.
+    pub subgroups: subgroups::Subgroups,
+    /// What `host data check` finds across the splits.
+    pub data: DataSummary,
+    /// Classifiers that do not look at the lungs.
+    pub baselines: BTreeMap<&'static str, baselines::Baseline>,
+    /// How far the last features tell sources apart, by class.
+    pub source_prediction: BTreeMap<&'static str, Computed<baselines::SourcePrediction>>,
+    /// Hidden and flipped images, attribution, by split.
+    pub controls: BTreeMap<&'static str, Computed<controls::Controls>>,
+    /// Accuracy of the surest verdicts, by split.
+    pub selective: BTreeMap<&'static str, selective::Selective>,
+    /// core, tract and the float network.
+    pub agreement: Computed<engines::Agreement>,
+    /// Spread over seeds.
+    pub seeds: Computed<BTreeMap<&'static str, runs::Spread>>,
+    /// COVID-19 over folds by patient.
+    pub folds: Computed<runs::Folds>,
+    /// The surest mistakes.
+    pub gallery: Vec<gallery::Mistake>,
+    /// Seconds for all of it.
+    pub seconds: f64,
+}
+
+/// The figures that must be read together.
+#[derive(Clone, Debug, Serialize)]
+pub struct Headline {
+    /// Accuracy on CoronaHack's test split.
+    pub accuracy_test: Rate,
+    /// Accuracy on other sources' people.
+    pub accuracy_external: Rate,
+    /// COVID-19 found in CoronaHack's test split.
+    pub covid_sensitivity_test: Rate,
+    /// The same by patient: found in at least half of the patient's images.
+    pub covid_patients_test: Rate,
+    /// COVID-19 found on other sources' people.
+    pub covid_sensitivity_external: Rate,
+    /// Normal images of nih and rsna in external_test, of any age, called COVID-19.
+    pub healthy_called_covid: Rate,
+}
+
+/// Calibration before and after temperature scaling.
+#[derive(Clone, Debug, Serialize)]
+pub struct CalibrationReport {
+    /// The model's temperature, fitted on validation.
+    pub temperature: f32,
+    /// By split: with a temperature of 1, and with the model's.
+    pub splits: BTreeMap<&'static str, [calibration::Calibration; 2]>,
+}
+
+/// The splits and what is shared between them.
+#[derive(Clone, Debug, Serialize)]
+pub struct DataSummary {
+    /// `host data check` passes.
+    pub passed: bool,
+    /// Patients in two of train, val, test and external_test.
+    pub patients_in_two_splits: usize,
+    /// Pairs of the same picture across splits that make a figure better than it is.
+    pub leaking_pairs: usize,
+    /// Pairs of the same picture across splits in all, val's copies of training pictures included.
+    pub pairs_across_splits: usize,
+    /// Why it fails.
+    pub failures: Vec<String>,
+    /// Split, source, images by class, images to be refused, patients.
+    pub splits: Vec<check::SourceSplit>,
+}

@@ -1,0 +1,149 @@
+//! Other runs' reports: seeds, and folds by patient.
+
+use super::Computed;
+use super::intervals::Rate;
+use crate::files;
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Headline figures: name and where report.json has them.
+const HEADLINES: [(&str, &str); 9] = [
+    ("accuracy, test", "/splits/test/accuracy"),
+    ("balanced accuracy, test", "/splits/test/balanced_accuracy"),
+    ("macro-F1, test", "/splits/test/macro_f1"),
+    ("COVID-19 sensitivity, test", "/headline/covid_sensitivity_test/value"),
+    ("calibration error, test", "/splits/test/ece"),
+    ("accuracy, external_test", "/splits/external_test/accuracy"),
+    ("balanced accuracy, external_test", "/splits/external_test/balanced_accuracy"),
+    ("COVID-19 sensitivity, external_test", "/headline/covid_sensitivity_external/value"),
+    ("healthy people called COVID-19, external_test", "/headline/healthy_called_covid/value"),
+];
+
+/// A figure over several runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// Runs that have it.
+    pub runs: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation, unbiased.
+    pub standard_deviation: f64,
+    /// Least and greatest.
+    pub range: [f64; 2],
+}
+
+/// Reads `reports` of `host evaluate`; an error names the file.
+pub fn read(reports: &[PathBuf]) -> Result<Vec<Value>> {
+    let parse = |path: &PathBuf| -> Result<Value> {
+        let value: Value = serde_json::from_slice(&files::read(path)?)
+            .with_context(|| format!("{}: no JSON; give a report.json of `host evaluate`", path.display()))?;
+        ensure!(value["splits"].is_object(), "{}: has no `splits`; give a report.json of `host evaluate`", path.display());
+        Ok(value)
+    };
+    reports.iter().map(parse).collect()
+}
+
+/// Headline figures over runs that differ in their seed, this one (`own`) among them.
+pub fn seeds(own: &Value, others: &[Value]) -> Computed<BTreeMap<&'static str, Spread>> {
+    if others.is_empty() {
+        return Computed::no(
+            "one run says nothing about the spread between seeds: train and evaluate others (host train --seed N) and give their \
+             reports with --seed-report report.json, once for each",
+        );
+    }
+    let all: Vec<&Value> = std::iter::once(own).chain(others).collect();
+    let spread = |(name, pointer): &(&'static str, &str)| {
+        let values: Vec<f64> = all.iter().filter_map(|report| report.pointer(pointer)?.as_f64()).collect();
+        (!values.is_empty()).then(|| (*name, Spread::of(&values)))
+    };
+    Computed::Yes(HEADLINES.iter().filter_map(spread).collect())
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+        let bound = |pick: fn(f64, f64) -> f64| values.iter().copied().reduce(pick).unwrap_or(mean);
+        let standard_deviation = (squares / (n - 1.0).max(1.0)).sqrt();
+        Self { runs: values.len(), mean, standard_deviation, range: [bound(f64::min), bound(f64::max)] }
+    }
+}
+
+/// COVID-19 over folds, each patient tested once.
+#[derive(Clone, Debug, Serialize)]
+pub struct Folds {
+    /// Reports read.
+    pub folds: usize,
+    /// Images found.
+    pub covid_images: Rate,
+    /// Patients found, in at least half of their images; absent where a report does not count them.
+    pub covid_patients: Option<Rate>,
+}
+
+/// Pools the test splits of fold reports.
+///
+/// # Errors
+/// A report without COVID-19 in its test split.
+pub fn folds(reports: &[Value]) -> Result<Computed<Folds>> {
+    if reports.is_empty() {
+        return Ok(Computed::no(
+            "train with each fold's patients left out, evaluate each on them, and give the reports with --fold-report \
+                report.json, once for each",
+        ));
+    }
+    let rate = |value: &Value| Some(Rate::new(value["hits"].as_u64()? as usize, value["n"].as_u64()? as usize));
+    let pool = |rates: Vec<Rate>| Rate::new(rates.iter().map(|r| r.hits).sum(), rates.iter().map(|r| r.n).sum());
+    let images: Option<Vec<Rate>> =
+        reports.iter().map(|report| rate(&report["splits"]["test"]["classes"]["Pneumonia/COVID-19"]["sensitivity"])).collect();
+    let patients: Option<Vec<Rate>> = reports.iter().map(|report| rate(&report["headline"]["covid_patients_test"])).collect();
+    Ok(Computed::Yes(Folds {
+        folds: reports.len(),
+        covid_images: pool(images.context("a --fold-report has no COVID-19 row in splits.test; evaluate that fold again")?),
+        covid_patients: patients.map(pool),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn report(accuracy: f64, hits: u64) -> Value {
+        let covid = json!({ "Pneumonia/COVID-19": { "sensitivity": { "hits": hits, "n": 10 } } });
+        json!({
+            "splits": { "test": { "accuracy": accuracy, "classes": covid } },
+            "headline": { "covid_patients_test": { "hits": 3, "n": 4 } },
+        })
+    }
+
+    #[test]
+    fn spreads_of_seeds() {
+        let Computed::Yes(found) = seeds(&report(0.8, 1), &[report(0.9, 2), report(1.0, 3)]) else { panic!() };
+        let accuracy = found["accuracy, test"];
+        assert!((accuracy.mean - 0.9).abs() < 1e-12 && (accuracy.standard_deviation - 0.1).abs() < 1e-12);
+        assert_eq!((accuracy.runs, accuracy.range), (3, [0.8, 1.0]));
+        assert!(!found.contains_key("accuracy, external_test"));
+        assert!(matches!(seeds(&report(0.8, 1), &[]), Computed::No { .. }));
+    }
+
+    #[test]
+    fn folds_are_pooled() {
+        let Computed::Yes(found) = folds(&[report(0.8, 7), report(0.8, 9)]).unwrap() else { panic!() };
+        assert_eq!((found.covid_images.hits, found.covid_images.n), (16, 20));
+        assert_eq!(found.covid_patients.map(|rate| (rate.hits, rate.n)), Some((6, 8)));
+        assert!(folds(&[json!({ "splits": {} })]).is_err());
+    }
+
+    #[test]
+    fn files_that_are_no_reports_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.json");
+        assert!(format!("{:#}", read(std::slice::from_ref(&path)).unwrap_err()).contains("x.json"));
+        std::fs::write(&path, "{}").unwrap();
+        assert!(format!("{:#}", read(&[path]).unwrap_err()).contains("no `splits`"));
+    }
+}

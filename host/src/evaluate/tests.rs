@@ -1,0 +1,173 @@
+//! The whole report on generated images.
+
+use super::*;
+use crate::dataset::fixture::{self, HEADER, ROWS};
+use crate::export::bundle::Bundle;
+use crate::export::random::{FIXTURE, network};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+const EXTERNAL: &str = "\
+a.png,nih,Normal/NA,external_test,nih_1,40,M,PA,No Finding,CC0
+b.png,nih,Normal/NA,external_test,nih_2,4,F,AP,No Finding,CC0
+c.png,nih,Pneumonia/NA,external_test,nih_3,61,F,AP,Pneumonia,CC0
+d.png,rsna,Normal/NA,external_test,rsna_1,,,,Normal,CC0
+e.png,ieee8023,Pneumonia/COVID-19,external_test,ieee_x1,50,M,PA,COVID-19,CC0
+f.png,ieee8023,not-a-frontal-chest-x-ray,out_of_distribution,ieee_x2,50,M,Axial,COVID-19,CC0
+g.png,rsna,Normal/NA,train,rsna_9,,,,Normal,CC0
+";
+
+/// Sections of every report.
+const SECTIONS: [&str; 19] = [
+    "headline",
+    "splits",
+    "classes",
+    "specificity",
+    "normal",
+    "calibration",
+    "predictive",
+    "subgroups",
+    "selective",
+    "refusal",
+    "data",
+    "baselines",
+    "controls",
+    "sources",
+    "robustness",
+    "agreement",
+    "seeds",
+    "folds",
+    "gallery",
+];
+
+/// A random network beside which `host evaluate` runs, with its ONNX files.
+fn model(folder: &Path) -> PathBuf {
+    let prefix = folder.join("m<odel>");
+    Bundle::random(network(7, [64, 64, 3], &FIXTURE), 7).unwrap().write(&prefix).unwrap();
+    files::with_suffix(&prefix, "cxr")
+}
+
+/// The files of a report.
+struct Written {
+    json: Value,
+    html: String,
+    markdown: String,
+    card: String,
+}
+
+fn evaluate(args: &Args) -> Written {
+    run(args).unwrap();
+    let read = |name: &str| fs::read_to_string(args.report.join(name)).unwrap();
+    Written {
+        json: serde_json::from_str(&read("report.json")).unwrap(),
+        html: read("report.html"),
+        markdown: read("report.md"),
+        card: read("model-card.md"),
+    }
+}
+
+fn assert_loads_nothing(html: &str) {
+    for outside in ["http:", "https:", "//", "<script", "<link", "<iframe", "@import", "url(", "src=\"/", "srcset"] {
+        assert!(!html.contains(outside) || outside == "//" && !html.contains("=\"//"), "{outside}");
+    }
+    let sources = html.split(" src=\"").skip(1).all(|rest| rest.starts_with("data:image/jpeg;base64,"));
+    let links = html.split(" href=\"").skip(1).all(|rest| rest.starts_with('#'));
+    assert!(sources && links);
+}
+
+#[test]
+fn every_section_is_there_or_says_why_not() {
+    let (coronahack, external) = (fixture::coronahack(&format!("{HEADER}{ROWS}")), fixture::external(EXTERNAL));
+    let folder = tempfile::tempdir().unwrap();
+    let mut args = Args {
+        model: model(folder.path()),
+        data: DataArgs { coronahack: coronahack.path().to_owned(), external: None },
+        engine: EngineName::Core,
+        report: folder.path().join("benchmark"),
+        seed_report: vec![],
+        fold_report: vec![],
+        no_gallery_images: true,
+    };
+
+    // CoronaHack alone: nothing is left out in silence.
+    let found = evaluate(&args);
+    for section in SECTIONS {
+        assert!(found.html.contains(&format!("<section id=\"{section}\">")), "{section}");
+    }
+    assert_eq!(found.html.matches("<section ").count(), SECTIONS.len());
+    assert_loads_nothing(&found.html);
+    assert!(!found.html.contains("data:image"), "no image without leave");
+    assert!(found.html.contains("m&lt;odel&gt;") && !found.html.contains("m<odel>") && found.html.contains(DISCLAIMER));
+    for reason in ["no --external folder was given", "--seed-report", "--fold-report", "no refusal head"] {
+        assert!(found.html.contains(reason) && found.markdown.contains(reason), "{reason}");
+    }
+    assert_eq!(found.json["headline"]["healthy_called_covid"]["n"], 0);
+    assert!(found.json["seeds"]["not_computed"].is_string() && found.json["folds"]["not_computed"].is_string());
+
+    // With other sources, other runs and pictures.
+    args.data.external = Some(external.path().to_owned());
+    args.seed_report = vec![args.report.join("report.json")];
+    args.fold_report = args.seed_report.clone();
+    args.report = folder.path().join("all");
+    args.no_gallery_images = false;
+    let found = evaluate(&args);
+    assert_loads_nothing(&found.html);
+    let json = &found.json;
+    let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    for key in [
+        "notice",
+        "engine",
+        "model",
+        "model_sha256",
+        "classes",
+        "headline",
+        "splits",
+        "healthy_adults_called_covid",
+        "refusal",
+        "sensitivity_at_95_specificity",
+        "normal_vs_abnormal",
+        "calibration",
+        "predictive_values",
+        "subgroups",
+        "data",
+        "baselines",
+        "source_prediction",
+        "controls",
+        "selective",
+        "agreement",
+        "seeds",
+        "folds",
+        "gallery",
+        "seconds",
+    ] {
+        assert!(keys.contains(&key), "{key}");
+    }
+    assert_eq!(json["headline"]["healthy_called_covid"]["n"], 3);
+    assert_eq!(json["healthy_adults_called_covid"]["n"], 2);
+    assert_eq!(json["headline"]["covid_sensitivity_external"]["n"], 1);
+    assert_eq!(json["splits"]["external_test"]["n"], 5);
+    assert_eq!(json["data"]["patients_in_two_splits"], 0);
+    assert_eq!(json["controls"]["external_test"]["changed_by_flip"]["n"], 5);
+    assert_eq!(json["agreement"]["tract_int8"]["value"], 1.0, "{}", json["agreement"]);
+    assert_eq!(json["agreement"]["float"]["external_test"]["same_class"]["n"], 5);
+    assert_eq!(json["seeds"]["accuracy, test"]["runs"], 2);
+    assert_eq!(json["folds"]["folds"], 1);
+    let mistakes = json["gallery"].as_array().unwrap();
+    assert!(!mistakes.is_empty() && mistakes[0]["path"].as_str().is_some_and(|path| Path::new(path).is_file()));
+    assert_eq!(found.html.matches("data:image/jpeg").count(), mistakes.len());
+    assert!(
+        found.card.contains(DISCLAIMER) && found.card.contains("called COVID-19") && found.card.contains("## Known failures")
+    );
+    let lines = fs::read_to_string(args.report.join("predictions.csv")).unwrap().lines().count();
+    let n = |split: &str| json["splits"][split]["n"].as_u64().unwrap() as usize;
+    assert_eq!(lines, 1 + n("val") + n("test") + n("external_test"));
+
+    // Another engine: what only core can say is said to be missing.
+    args.engine = EngineName::Tract;
+    args.report = folder.path().join("tract");
+    let found = evaluate(&args);
+    assert_eq!(found.json["engine"], "tract");
+    assert!(found.json["refusal"].is_null() && found.json["controls"]["test"]["not_computed"].is_string());
+    assert!(found.html.contains("--engine core"));
+}
