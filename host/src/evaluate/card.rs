@@ -214,8 +214,8 @@ fn failures(report: &Report) -> Vec<String> {
     for (split, found) in &report.controls {
         if let Computed::Yes(found) = found {
             lines.push(format!(
-                "With the central field black it is right in {} of {split}, balanced {}; chance is a third, and more than \
-                    that is no lung.",
+                "With the central field black it is right in {} of {split}, balanced {}; chance is a third, and what \
+                    is above it cannot be the lungs.",
                 rate(&found.centre_blacked_accuracy),
                 balanced(&found.centre_blacked_balanced_accuracy)
             ));
