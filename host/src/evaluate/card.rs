@@ -2,7 +2,7 @@
 
 use super::render::markdown::table;
 use super::render::sections::tiles;
-use super::render::text::{balanced, rate};
+use super::render::text::{balanced, percent, rate};
 use super::{Computed, Report};
 use crate::classes::CLASSES;
 use serde_json::Value;
@@ -124,7 +124,15 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
         ),
         ("SHA-256 of the .cxr file", format!("`{}`", report.model_sha256)),
     ];
-    rows.map(|(what, value)| vec![what.to_owned(), value]).to_vec()
+    let mut rows = rows.map(|(what, value)| vec![what.to_owned(), value]).to_vec();
+    let point = &about["operating_point"];
+    if let (Some(offset), Some(allowed)) = (point["offset"].as_f64(), point["false_alarms_allowed"].as_f64()) {
+        let healthy = number(&point["healthy"]);
+        let value =
+            format!("{offset:+.3} on the COVID-19 logit: {} ({}; {healthy} images)", text(&point["rule"]), percent(allowed));
+        rows.push(vec!["operating point".to_owned(), value]);
+    }
+    rows
 }
 
 fn headline(report: &Report) -> Vec<Vec<String>> {
@@ -214,8 +222,8 @@ fn failures(report: &Report) -> Vec<String> {
     for (split, found) in &report.controls {
         if let Computed::Yes(found) = found {
             lines.push(format!(
-                "With the central field black it is right in {} of {split}, balanced {}; chance is a third, and more than \
-                    that is no lung.",
+                "With the central field black it is right in {} of {split}, balanced {}; chance is a third, and what \
+                    is above it cannot be the lungs.",
                 rate(&found.centre_blacked_accuracy),
                 balanced(&found.centre_blacked_balanced_accuracy)
             ));
