@@ -109,13 +109,15 @@ fn network(seed: u64) -> Net {
         (shape, zx) = (output, zy);
     }
     let classes = 1 + r.below(8) as u16;
+    // Weights of their own for each cell, or the same for all.
+    let groups = if r.below(2) == 0 { 1 } else { shape.height * shape.width };
     layers.push(OwnedLayer {
         op: Op::Dense,
-        groups: 1,
+        groups,
         output: Shape::new(1, 1, classes),
         zx,
         zy: 0,
-        weights: (0..shape.len() * classes as usize).map(|_| r.i8()).collect(),
+        weights: (0..shape.len() / usize::from(groups) * classes as usize).map(|_| r.i8()).collect(),
         bias: (0..classes).map(|_| r.next() as i32 >> 12).collect(),
         scales: (0..classes).map(|_| (1 + r.below(1000)) as f32 * 1e-4).collect(),
     });
@@ -175,7 +177,8 @@ fn reference(net: &Net, image: &[u8]) -> (Vec<Vec<i8>>, Vec<f32>, Option<f32>) {
         let o = layer.output;
         if layer.op == Op::Dense {
             let logit = |k: usize| {
-                let w = &layer.weights[k * map.len()..][..map.len()];
+                let stored = map.len() / usize::from(layer.groups);
+                let w = layer.weights[k * stored..][..stored].iter().cycle();
                 let sum: i64 = map.iter().zip(w).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
                 (sum + i64::from(layer.bias[k])) as f32 * layer.scales[k]
             };

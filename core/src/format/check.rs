@@ -55,7 +55,9 @@ pub const fn layer(model: &Model<'_>, i: usize) -> Result<(), Error> {
             _ => invalid(at + record::OUTPUT, "output shape"),
         };
     }
-    if layer.groups != 1 && !matches!(layer.op, Op::Conv2d(_)) {
+    let cells = layer.input.height as usize * layer.input.width as usize;
+    let shared = matches!(layer.op, Op::Dense) && layer.groups as usize == cells;
+    if layer.groups != 1 && !shared && !matches!(layer.op, Op::Conv2d(_)) {
         return invalid(at + record::GROUPS, "groups");
     }
     if matches!(layer.op, Op::MaxPool2d(_) | Op::GlobalMaxPool2d) && layer.input_zero_point != layer.output_zero_point {
@@ -109,7 +111,12 @@ const fn magnitude(layer: &Layer<'_>, c: usize) -> Option<i64> {
     let (first, step, end) = match layer.op {
         Op::Conv2d(_) => (c * taps.next_multiple_of(4), 1, (c + 1) * taps.next_multiple_of(4)),
         Op::DepthwiseConv2d(_) => (c, layer.output.channels as usize, layer.weights.len()),
-        Op::Dense => (c * taps, 1, (c + 1) * taps),
+        // Groups of a dense layer are cells that share these weights.
+        Op::Dense => {
+            let cells = if layer.groups == 0 { 1 } else { layer.groups as usize };
+            let taps = taps / cells;
+            return Some(magnitudes(slice(layer.weights, c * taps, taps)).saturating_mul(layer.groups as i64));
+        }
         // A sum that needs more than 2^32 terms is refused as too large.
         _ => return Some(if taps > 1 << 24 { u32::MAX as i64 } else { taps as i64 }),
     };

@@ -37,7 +37,7 @@ pub struct LayerSpec<'a> {
     /// Groups of a convolution; 1 otherwise.
     pub groups: u16,
     /// Weights: `[out][ky][kx][in / groups]` of a convolution, without padding, `[ky][kx][channel]` of a depthwise one,
-    /// `[class][y][x][channel]` of a dense layer, empty for pooling.
+    /// `[class][y][x][channel]` of a dense layer (`[class][channel]` if `groups` is the number of cells), empty for pooling.
     pub weights: &'a [i8],
     /// Biases with `zx * sum(w)` subtracted; a mean has one, a maximum none.
     pub bias: &'a [i32],
@@ -245,10 +245,8 @@ pub fn encode(spec: &ModelSpec<'_>, out: &mut [u8]) -> Result<usize, Error> {
 /// Weights that a layer must come with.
 fn spec_weights(layer: &LayerSpec<'_>, input: Shape) -> usize {
     match layer.op {
-        Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::Dense => {
-            filter_len(layer.op, layer.groups, input) * layer.output.channels as usize
-        }
-        _ => 0,
+        Op::Conv2d(_) => filter_len(layer.op, layer.groups, input) * layer.output.channels as usize,
+        _ => weights_len(layer.op, layer.groups, input, layer.output),
     }
 }
 

@@ -27,7 +27,8 @@ pub enum Op {
     GlobalMaxPool2d,
     /// Maximum over a window, without padding (ONNX `MaxPool`); scale and zero point pass through.
     MaxPool2d(Window2d),
-    /// Fully connected over the whole map, to f32 logits; weights `[class][y][x][channel]`. Always last, only last.
+    /// Fully connected over the whole map, to f32 logits; weights `[class][y][x][channel]`, or `[class][channel]` where all cells
+    /// share them (as [`Layer::groups`] says): a mean over the map before a dense layer. Always last, only last.
     Dense,
 }
 
@@ -52,7 +53,7 @@ pub struct Layer<'a> {
     pub input_zero_point: i8,
     /// int8 value of real zero at the output; -128 makes the clamp a ReLU.
     pub output_zero_point: i8,
-    /// Groups of channels that a convolution keeps apart; 1 for every other operator.
+    /// Groups of channels that a convolution keeps apart; cells that share their weights in a dense layer, 1 or all; 1 for every other operator.
     pub groups: u16,
     /// int8 weights, in the layout that the kernels read.
     pub weights: &'a [u8],
@@ -83,7 +84,8 @@ pub(super) const fn weights_len(op: Op, groups: u16, input: Shape, output: Shape
     let filter = filter_len(op, groups, input);
     match op {
         Op::Conv2d(_) => words(filter).saturating_mul(output.channels as usize),
-        Op::DepthwiseConv2d(_) | Op::Dense => filter.saturating_mul(output.channels as usize),
+        Op::DepthwiseConv2d(_) => filter.saturating_mul(output.channels as usize),
+        Op::Dense if groups > 0 => (filter / groups as usize).saturating_mul(output.channels as usize),
         _ => 0,
     }
 }

@@ -10,6 +10,15 @@ pub fn accumulate(layer: &Layer<'_>, y: usize, row: &[i8], kernel: &Kernel, accu
     if map == 0 {
         return;
     }
+    if layer.groups > 1 {
+        let channels = (layer.input.channels as usize).max(1);
+        for (sum, weights) in accumulators.iter_mut().zip(layer.weights.chunks_exact(channels)) {
+            for cell in row.chunks_exact(channels) {
+                *sum += kernel.dot(cell, weights);
+            }
+        }
+        return;
+    }
     for (sum, weights) in accumulators.iter_mut().zip(layer.weights.chunks_exact(map)) {
         if let Some(w) = weights.get(y * row_len..(y + 1) * row_len) {
             *sum += kernel.dot(row, w);
@@ -24,11 +33,12 @@ pub fn explain(layer: &Layer<'_>, y: usize, row: &[i8], map: &mut [i32]) {
         return;
     }
     for (k, cells) in map.chunks_exact_mut((height * width).max(1)).enumerate() {
-        let at = (k * height + y) * width;
-        let weights = layer.weights.get(at * channels..(at + width) * channels).unwrap_or(&[]);
+        // Where the weights of the row's first cell are, and how far it is to the next cell's.
+        let (first, step) = if layer.groups > 1 { (k * channels, 0) } else { ((k * height + y) * width * channels, channels) };
         let line = cells.get_mut(y * width..(y + 1) * width).unwrap_or(&mut []);
-        for ((cell, values), w) in line.iter_mut().zip(row.chunks_exact(channels)).zip(weights.chunks_exact(channels)) {
-            *cell = dot(values, w);
+        for (x, (cell, values)) in line.iter_mut().zip(row.chunks_exact(channels)).enumerate() {
+            let at = first + x * step;
+            *cell = dot(values, layer.weights.get(at..at + channels).unwrap_or(&[]));
         }
     }
 }

@@ -135,7 +135,7 @@ fn weights_bytes(model: &QuantizedModel) -> usize {
         .map(|layer| match layer {
             QuantizedLayer::Conv(conv) => of(conv.weight.len(), conv.bias.len()),
             QuantizedLayer::Pool(_) => 0,
-            QuantizedLayer::Dense(dense) => of(dense.weight.len(), dense.bias.len()),
+            QuantizedLayer::Dense(dense) => of(dense.stored().1.len(), dense.bias.len()),
         })
         .sum()
 }
@@ -179,7 +179,7 @@ fn layer_reports(
                 }
                 QuantizedLayer::Pool(QuantizedPool { pool: p, .. }) => (pool_name(p), p.input, p.output, p.window, p.stride, 0),
                 QuantizedLayer::Dense(d) => {
-                    ("dense", d.input, [1, 1, d.classes], [d.input[0], d.input[1]], 1, d.weight.len() + d.bias.len())
+                    ("dense", d.input, [1, 1, d.classes], [d.input[0], d.input[1]], 1, d.stored().1.len() + d.bias.len())
                 }
             };
             let device = engine.model.layer(index).context("core lost a layer")?;

@@ -107,15 +107,18 @@ impl<'a> Blob<'a> {
                     scales: pool.mean.iter().map(|mean| mean.factor).collect(),
                 }
             }
-            QuantizedLayer::Dense(dense) => Self {
-                op: Op::Dense,
-                groups: 1,
-                output: shape([1, 1, dense.classes])?,
-                zero_points: [dense.input_zero_point, 0],
-                weights: Cow::Borrowed(&dense.weight),
-                bias: Cow::Borrowed(&dense.folded_bias),
-                scales: Cow::Borrowed(&dense.scale),
-            },
+            QuantizedLayer::Dense(dense) => {
+                let (cells, weights) = dense.stored();
+                Self {
+                    op: Op::Dense,
+                    groups: u16::try_from(cells).context("a map of more than 65535 cells")?,
+                    output: shape([1, 1, dense.classes])?,
+                    zero_points: [dense.input_zero_point, 0],
+                    weights,
+                    bias: Cow::Borrowed(&dense.folded_bias),
+                    scales: Cow::Borrowed(&dense.scale),
+                }
+            }
         })
     }
 

@@ -130,7 +130,7 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     head.refuse_above = crate::refusal::threshold(&scores);
     let refusal_report = json!({
         "features": "channel sums of the last int8 feature map",
-        "score": "logistic discriminant + 0.03 x squared Mahalanobis distance",
+        "score": format!("logistic discriminant + {} x squared Mahalanobis distance", crate::refusal::DISTANCE),
         "fitted_on": { "training_images": images.inside.len(), "generated_kinds": crate::refusal::negatives::KINDS,
             "changes": crate::refusal::negatives::CHANGES },
         "refuse_above": head.refuse_above,

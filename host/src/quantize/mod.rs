@@ -12,6 +12,7 @@ use crate::float_model::{FloatLayer, FloatModel, Pool, PoolKind};
 use crate::onnx::{Kind, layer_name};
 use anyhow::{Result, bail, ensure};
 use calibrate::{Range, Statistics};
+use std::borrow::Cow;
 pub use weights::WeightScale;
 
 /// Real value of one input step: `(pixel - 128) / 64`.
@@ -130,6 +131,20 @@ pub struct QuantizedDense {
     pub input_scale: f32,
     /// Input zero point.
     pub input_zero_point: i8,
+}
+
+impl QuantizedDense {
+    /// The weights that a file stores and how many cells share each: `[class][channel]` if all cells do, else `weight` itself.
+    pub fn stored(&self) -> (usize, Cow<'_, [i8]>) {
+        let [height, width, channels] = self.input;
+        let map = (height * width * channels).max(1);
+        let of_cell = |class: &[i8]| class[..channels].to_vec();
+        if self.weight.chunks(map).all(|class| class.chunks(channels).all(|cell| *cell == class[..channels])) {
+            (height * width, self.weight.chunks(map).flat_map(of_cell).collect())
+        } else {
+            (1, Cow::Borrowed(&self.weight))
+        }
+    }
 }
 
 impl QuantizedLayer {

@@ -9,8 +9,20 @@ use rand_chacha::ChaCha8Rng;
 pub const SIDE: usize = 256;
 
 /// What [`generate`] draws.
-pub const KINDS: [&str; 11] =
-    ["noise", "grain", "blank", "smooth", "text", "gradient", "stripes", "clouds", "shapes", "axial phantom", "coronal phantom"];
+pub const KINDS: [&str; 12] = [
+    "noise",
+    "grain",
+    "blank",
+    "smooth",
+    "text",
+    "gradient",
+    "stripes",
+    "clouds",
+    "shapes",
+    "axial phantom",
+    "coronal phantom",
+    "lateral phantom",
+];
 /// What [`spoil`] does.
 pub const CHANGES: [&str; 5] = ["rotated by 90 degrees", "rotated by 270 degrees", "upside down", "inverted", "one side alone"];
 
@@ -39,8 +51,9 @@ pub fn generate(kind: usize, seed: u64) -> Vec<u8> {
             from_fn(|x, y| 127.5 + 127.5 * (step * (turn.cos() * x + turn.sin() * y)).sin())
         }
         "clouds" => clouds(&mut rng),
-        "axial phantom" => phantom(&mut rng, true),
-        "coronal phantom" => phantom(&mut rng, false),
+        "axial phantom" => phantom(&mut rng, View::Axial),
+        "coronal phantom" => phantom(&mut rng, View::Coronal),
+        "lateral phantom" => phantom(&mut rng, View::Lateral),
         _ => shapes(&mut rng),
     }
 }
@@ -131,52 +144,74 @@ fn shapes(rng: &mut ChaCha8Rng) -> Vec<u8> {
     }
 }
 
-/// A section through a chest as CT shows it: a body on black, two dark lungs with bright vessels, spine and heart or liver.
-fn phantom(rng: &mut ChaCha8Rng, axial: bool) -> Vec<u8> {
+/// How a chest is looked at.
+#[derive(Clone, Copy, PartialEq)]
+enum View {
+    /// CT section from below.
+    Axial,
+    /// CT section from the front.
+    Coronal,
+    /// Radiograph from the side.
+    Lateral,
+}
+
+/// A drawn chest in a view that is not frontal radiography: a body on black, dark lungs with bright vessels, spine, heart or liver.
+fn phantom(rng: &mut ChaCha8Rng, view: View) -> Vec<u8> {
     let mut out = vec![0.0f32; SIDE * SIDE];
-    let mut ellipse = |centre: [f32; 2], half: [f32; 2], level: f32| {
+    let mut ellipse = |[cx, cy]: [f32; 2], [rx, ry]: [f32; 2], level: f32| {
         for (i, pixel) in out.iter_mut().enumerate() {
-            let (dx, dy) = (((i % SIDE) as f32 - centre[0]) / half[0], ((i / SIDE) as f32 - centre[1]) / half[1]);
-            // Wide bodies are nearer to a rectangle than to an ellipse.
+            let (dx, dy) = (((i % SIDE) as f32 - cx) / rx, ((i / SIDE) as f32 - cy) / ry);
+            // Bodies are nearer to a rectangle than an ellipse is.
             if dx.abs().powf(2.4) + dy.abs().powf(2.4) < 1.0 {
                 *pixel = level;
             }
         }
     };
     let mut near = |value: f32, spread: f32| value * (1.0 + spread * (2.0 * rng.random::<f32>() - 1.0));
-    let (tissue, air, bone) = (near(125.0, 0.3), near(22.0, 0.9), near(225.0, 0.12));
-    let middle = [near(128.0, 0.06), near(128.0, 0.08)];
-    let body = if axial { [near(112.0, 0.12), near(80.0, 0.2)] } else { [near(108.0, 0.15), near(128.0, 0.15)] };
-    ellipse(middle, body, tissue);
-    let lung = if axial { [near(38.0, 0.25), near(50.0, 0.25)] } else { [near(34.0, 0.25), near(72.0, 0.25)] };
-    for side in [-1.0, 1.0] {
-        let centre = [middle[0] + side * near(0.5, 0.1) * body[0], middle[1] - if axial { 0.0 } else { near(22.0, 0.5) }];
-        ellipse(centre, lung, air);
+    let (tissue, dense, bone) = (near(125.0, 0.3), near(155.0, 0.15), near(220.0, 0.12));
+    let air = near(if view == View::Lateral { 60.0 } else { 22.0 }, 0.7);
+    let [mx, my] = [near(128.0, 0.06), near(128.0, 0.08)];
+    let facing = if near(1.0, 1.0) > 1.0 { 1.0 } else { -1.0 };
+    let (body, lung) = match view {
+        View::Axial => ([near(112.0, 0.12), near(80.0, 0.2)], [near(38.0, 0.25), near(50.0, 0.25)]),
+        View::Coronal => ([near(108.0, 0.15), near(128.0, 0.15)], [near(34.0, 0.25), near(72.0, 0.25)]),
+        View::Lateral => ([near(88.0, 0.2), near(140.0, 0.15)], [near(62.0, 0.2), near(88.0, 0.2)]),
+    };
+    ellipse([mx, my], body, tissue);
+    let lungs: &[f32] = if view == View::Lateral { &[0.0] } else { &[-1.0, 1.0] };
+    let rise = if view == View::Axial { 0.0 } else { near(20.0, 0.5) };
+    for side in lungs {
+        let [cx, cy] = [mx + side * near(0.5, 0.1) * body[0], my - rise];
+        ellipse([cx, cy], lung, air);
         for _ in 0..near(14.0, 0.6) as usize {
-            let (x, y) = (
-                centre[0] + near(0.6, 1.0) * side * lung[0] - side * 0.5 * lung[0],
-                centre[1] + (near(1.0, 1.0) - 1.0) * 0.7 * lung[1],
-            );
-            let size = near(2.6, 0.7);
-            ellipse([x, y], [size, size], near(150.0, 0.3));
+            let (dx, dy, size) = (near(1.0, 1.0) - 1.0, near(1.0, 1.0) - 1.0, near(2.6, 0.7));
+            ellipse([cx + 0.7 * dx * lung[0], cy + 0.7 * dy * lung[1]], [size, size], near(dense, 0.2));
         }
     }
-    if axial {
-        ellipse([middle[0] - near(8.0, 1.0), middle[1] - near(16.0, 0.5)], [near(30.0, 0.3), near(26.0, 0.3)], near(150.0, 0.15));
-        ellipse([middle[0], middle[1] + near(0.62, 0.1) * body[1]], [near(15.0, 0.2), near(14.0, 0.2)], bone);
-    } else {
-        ellipse([middle[0] + near(8.0, 1.0), middle[1] + near(14.0, 0.6)], [near(26.0, 0.3), near(40.0, 0.3)], near(150.0, 0.15));
-        ellipse([middle[0], middle[1] + near(95.0, 0.15)], [body[0] * 0.9, near(42.0, 0.25)], near(150.0, 0.15));
+    match view {
+        View::Axial => {
+            ellipse([mx - near(8.0, 1.0), my - near(16.0, 0.5)], [near(30.0, 0.3), near(26.0, 0.3)], dense);
+            ellipse([mx, my + near(0.62, 0.1) * body[1]], [near(15.0, 0.2), near(14.0, 0.2)], bone);
+        }
+        View::Coronal => {
+            ellipse([mx + near(8.0, 1.0), my + near(14.0, 0.6)], [near(26.0, 0.3), near(40.0, 0.3)], dense);
+            ellipse([mx, my + near(95.0, 0.15)], [body[0] * 0.9, near(42.0, 0.25)], dense);
+        }
+        View::Lateral => {
+            ellipse([mx - facing * near(30.0, 0.4), my + near(28.0, 0.4)], [near(34.0, 0.25), near(40.0, 0.25)], dense);
+            ellipse([mx, my + near(112.0, 0.12)], [body[0] * 0.95, near(48.0, 0.25)], dense);
+            ellipse([mx - facing * near(20.0, 0.5), my - near(112.0, 0.1)], [near(60.0, 0.3), near(30.0, 0.3)], dense);
+            let (spine, step) = (mx + facing * near(52.0, 0.15), near(21.0, 0.15));
+            for vertebra in -5i16..7 {
+                ellipse([spine, my + f32::from(vertebra) * step], [near(13.0, 0.1), 0.42 * step], near(bone, 0.08) * 0.85);
+            }
+        }
     }
-    let grain = near(9.0, 0.8);
-    let levels = out
-        .iter()
-        .map(|v| (v + if *v > 0.0 { grain * (rng.random::<f32>() - 0.5) * 3.0 } else { 0.0 }).clamp(0.0, 255.0) as u8)
-        .collect();
-    match GrayImage::from_raw(SIDE as u32, SIDE as u32, levels) {
-        Some(picture) => imageops::fast_blur(&picture, rng.random_range(0.5..2.5)).into_raw(),
-        None => vec![],
-    }
+    let grain = near(27.0, 0.8);
+    let blur = near(1.5, 0.7);
+    let levels = out.iter().map(|v| if *v > 0.0 { (v + grain * (rng.random::<f32>() - 0.5)).clamp(0.0, 255.0) as u8 } else { 0 });
+    let drawn = GrayImage::from_raw(SIDE as u32, SIDE as u32, levels.collect()).expect("SIDE * SIDE levels");
+    imageops::fast_blur(&drawn, blur).into_raw()
 }
 
 #[cfg(test)]
