@@ -514,8 +514,8 @@ mod tests {
         assert_eq!(seed.epochs(), 42);
         let default = Recipe::parse(DEFAULT).unwrap();
         let (macs, weights) = cost(&default);
-        assert!((59e6..61e6).contains(&(macs as f64)), "{macs}");
-        assert!((294e3..297e3).contains(&(weights as f64)), "{weights}");
+        assert!((143e6..145e6).contains(&(macs as f64)), "{macs}");
+        assert!((505e3..507e3).contains(&(weights as f64)), "{weights}");
     }
 
     #[test]

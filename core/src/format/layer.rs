@@ -139,7 +139,7 @@ impl Layer<'_> {
     ///
     /// ```
     /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.layer(0).map(|layer| layer.macs()), Some(128 * 128 * 8 * 27));
+    /// assert_eq!(model.layer(0).map(|layer| layer.macs()), Some(128 * 128 * 16 * 27));
     /// # Ok::<(), cxr_core::error::Error>(())
     /// ```
     pub const fn macs(&self) -> u64 {

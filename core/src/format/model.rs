@@ -141,7 +141,7 @@ impl<'a> Model<'a> {
     /// ```
     /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
     /// // 8 filters of 9 sums, each padded to 10 and 2 bytes wide.
-    /// assert_eq!(model.gray_weights().len(), 8 * 10 * 2);
+    /// assert_eq!(model.gray_weights().len(), 16 * 10 * 2);
     /// # Ok::<(), cxr_core::error::Error>(())
     /// ```
     pub const fn gray_weights(&self) -> &'a [u8] {
@@ -224,7 +224,7 @@ impl<'a> Model<'a> {
     ///
     /// ```
     /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!((60_000_000..61_000_000).contains(&model.macs()));
+    /// assert!((143_000_000..145_000_000).contains(&model.macs()));
     /// # Ok::<(), cxr_core::error::Error>(())
     /// ```
     pub const fn macs(&self) -> u64 {
