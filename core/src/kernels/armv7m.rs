@@ -16,59 +16,35 @@ macro_rules! arch {
 
 /// One output row of a convolution; `out` is `width * channels` long.
 pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    conv_row_by::<Narrow>(args, out);
+    conv_row_by(&Loops { weight: 1, widen, dots: narrow_dots }, args, out);
 }
 
 /// One output row of the first convolution of a gray image; `out` is `width * channels` long.
 pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    gray_row_by::<Wide>(args, out);
+    gray_row_by(&Loops { weight: 2, widen, dots: wide_dots }, args, out);
 }
 
-/// Weights of int8. A tile is `[tap][column]`.
-struct Narrow;
-/// Weights of i16.
-struct Wide;
-
-impl Loops for Narrow {
-    const WEIGHT: usize = 1;
-
-    #[inline(always)]
-    unsafe fn widen(source: &Source<'_>, columns: [usize; COLUMNS], first: usize, taps: usize, tile: *mut i32) {
-        // SAFETY: the caller's.
-        unsafe { widen(source, columns, first, taps, tile) };
-    }
-
-    #[inline(always)]
-    unsafe fn dots(tile: *const i32, weights: *const u8, bytes: usize, stride: usize, sums: &mut [[i32; COLUMNS]]) {
-        let sums = sums.as_mut_ptr_range();
-        // SAFETY: the caller's; what follows the last tap of the tile meets weights of zero.
-        unsafe { dots(tile.cast(), weights, bytes, sums.start, sums.end, stride - bytes) };
-    }
+/// # Safety
+/// As for [`Loops::dots`].
+unsafe fn narrow_dots(tile: *const i32, weights: *const u8, bytes: usize, stride: usize, sums: &mut [[i32; COLUMNS]]) {
+    let sums = sums.as_mut_ptr_range();
+    // SAFETY: the caller's; what follows the last tap of the tile meets weights of zero.
+    unsafe { dots(tile.cast(), weights, bytes, sums.start, sums.end, stride - bytes) };
 }
 
-impl Loops for Wide {
-    const WEIGHT: usize = 2;
-
-    #[inline(always)]
-    unsafe fn widen(source: &Source<'_>, columns: [usize; COLUMNS], first: usize, taps: usize, tile: *mut i32) {
-        // SAFETY: the caller's.
-        unsafe { widen(source, columns, first, taps, tile) };
-    }
-
-    #[inline(always)]
-    unsafe fn dots(tile: *const i32, weights: *const u8, bytes: usize, stride: usize, sums: &mut [[i32; COLUMNS]]) {
-        let sums = sums.as_mut_ptr_range();
-        // SAFETY: the caller's; what follows the last tap of the tile meets weights of zero.
-        unsafe { gray_dots(tile.cast(), weights, bytes, sums.start, sums.end, stride - bytes) };
-    }
+/// # Safety
+/// As for [`Loops::dots`].
+unsafe fn wide_dots(tile: *const i32, weights: *const u8, bytes: usize, stride: usize, sums: &mut [[i32; COLUMNS]]) {
+    let sums = sums.as_mut_ptr_range();
+    // SAFETY: the caller's; what follows the last tap of the tile meets weights of zero.
+    unsafe { gray_dots(tile.cast(), weights, bytes, sums.start, sums.end, stride - bytes) };
 }
 
-/// Taps of every column's window from `first` on into the tile.
+/// Taps of every column's window from `first` on into the tile, `[tap][column]`.
 ///
 /// # Safety
 /// As for [`Loops::widen`].
-#[inline(always)]
-unsafe fn widen(source: &Source<'_>, columns: [usize; COLUMNS], first: usize, taps: usize, tile: *mut i32) {
+unsafe fn widen(source: &Source<'_>, columns: &[usize; COLUMNS], first: usize, taps: usize, tile: *mut i32) {
     let (y, mut at) = row_of(first, source.span);
     let mut done = 0;
     for row in source.rows.get(y..).unwrap_or(&[]) {

@@ -10,7 +10,6 @@ use super::{ConvRow, DepthwiseRow, Filters, GrayRow, pack::word, scalar};
 use crate::quant::requantize;
 #[cfg(soft_float)]
 use crate::quant::{Fixed, multiplier, requantize_in_floats};
-use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
 /// Taps that a tile holds; longer filters are summed in several passes.
@@ -32,80 +31,57 @@ pub struct Source<'a> {
 }
 
 /// The two innermost loops, for weights of one type.
-pub trait Loops {
+pub struct Loops {
     /// Bytes of a weight.
-    const WEIGHT: usize;
-
-    /// Writes the window rows `rows[..]` from element `at` of a span on, of the columns, into the tile: `taps` of each.
-    ///
-    /// # Safety
-    /// `TAPS` or fewer `taps`; every row holds the window of every column.
-    unsafe fn widen(source: &Source<'_>, columns: [usize; COLUMNS], first: usize, taps: usize, tile: *mut i32);
-
+    pub weight: usize,
+    /// Writes what lies under the columns, from an element of their windows on, into the tile: so many taps of each, [`TAPS`] or
+    /// fewer. Every row holds the window of every column.
+    pub widen: unsafe fn(&Source<'_>, &[usize; COLUMNS], usize, usize, *mut i32),
     /// Adds to each channel's four sums the products of its weights and the tile.
     ///
-    /// # Safety
-    /// `bytes` of weights, a multiple of 4 that is not 0, are at most what the tile holds; the first channel's start at
-    /// `weights`, the next channel's `stride` bytes after them.
-    unsafe fn dots(tile: *const i32, weights: *const u8, bytes: usize, stride: usize, sums: &mut [[i32; COLUMNS]]);
+    /// So many bytes of weights, a multiple of 4 that is not 0, are at most what the tile holds; the next channel's start so
+    /// many bytes after the first one's.
+    pub dots: unsafe fn(*const i32, *const u8, usize, usize, &mut [[i32; COLUMNS]]),
 }
 
 /// One output row of a convolution; `out` is `width * channels` long.
 pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    conv_row_by::<Blocks<i8, { if WIDE { 2 } else { 4 } }>>(args, out);
+    const LOOPS: Loops = Loops::blocks::<i8, { if WIDE { 2 } else { 4 } }>();
+    conv_row_by(&LOOPS, args, out);
 }
 
 /// One output row of the first convolution of a gray image; `out` is `width * channels` long.
 pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    gray_row_by::<Blocks<i16, 2>>(args, out);
+    // Filters are a multiple of two long.
+    const LOOPS: Loops = Loops::blocks::<i16, 2>();
+    gray_row_by(&LOOPS, args, out);
 }
 
 /// [`conv_row`] with other loops.
-#[inline(always)]
-pub fn conv_row_by<L: Loops>(args: &ConvRow<'_>, out: &mut [i8]) {
-    let stride = args.filter_stride();
-    match width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len()) {
-        Some(width) => {
-            let source = Source { rows: args.rows, span: args.span, step: args.step };
-            // SAFETY: `width` has checked the lengths.
-            unsafe { row::<L>(&source, &args.filters, args.channels, stride, width, out) };
-        }
-        None => scalar::conv_row(args, out),
+pub fn conv_row_by(loops: &Loops, args: &ConvRow<'_>, out: &mut [i8]) {
+    let source = Source { rows: args.rows, span: args.span, step: args.step };
+    if !row(loops, &source, &args.filters, args.channels, args.filter_stride(), out) {
+        scalar::conv_row(args, out);
     }
 }
 
 /// [`gray_row`] with other loops.
-#[inline(always)]
-pub fn gray_row_by<L: Loops>(args: &GrayRow<'_>, out: &mut [i8]) {
-    let stride = args.filter_stride();
-    match width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len()) {
-        Some(width) => {
-            let source = Source { rows: args.rows, span: args.span, step: args.step };
-            // SAFETY: `width` has checked the lengths.
-            unsafe { row::<L>(&source, &args.filters, args.channels, stride, width, out) };
-        }
-        None => scalar::gray_row(args, out),
+pub fn gray_row_by(loops: &Loops, args: &GrayRow<'_>, out: &mut [i8]) {
+    let source = Source { rows: args.rows, span: args.span, step: args.step };
+    if !row(loops, &source, &args.filters, args.channels, args.filter_stride(), out) {
+        scalar::gray_row(args, out);
     }
 }
 
-/// One output row.
-///
-/// # Safety
-/// `columns::width` gave `width` for the same arguments.
-#[inline(always)]
-unsafe fn row<L: Loops>(
-    source: &Source<'_>,
-    filters: &Filters<'_>,
-    channels: usize,
-    stride: usize,
-    width: usize,
-    out: &mut [i8],
-) {
+/// One output row; false where lengths do not fit.
+#[inline(never)]
+fn row(loops: &Loops, source: &Source<'_>, filters: &Filters<'_>, channels: usize, stride: usize, out: &mut [i8]) -> bool {
+    let Some(width) = width(source.rows, filters, source.span, source.step, channels, stride, out.len()) else { return false };
     // Clearing them would take longer than many a row.
     let mut tile = MaybeUninit::<Tile>::uninit();
     let tile = tile.as_mut_ptr().cast::<i32>();
     let mut sums = [MaybeUninit::<[i32; COLUMNS]>::uninit(); CHANNELS];
-    let (taps, pass) = (source.rows.len() * source.span, TAPS * L::WEIGHT);
+    let (taps, pass) = (source.rows.len() * source.span, TAPS * loops.weight);
     for first in (0..channels).step_by(CHANNELS) {
         let scales = Scales::<CHANNELS>::new(filters, first, channels);
         for x in (0..width).step_by(COLUMNS) {
@@ -113,11 +89,11 @@ unsafe fn row<L: Loops>(
             let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
             let sums = load_bias(filters.bias, first, &mut sums, channels);
             for at in (0..stride).step_by(pass) {
-                let (bytes, tap) = (pass.min(stride - at), at / L::WEIGHT);
-                // SAFETY: there are `channels * stride` bytes of weights, and each row holds the window of every column.
+                let (bytes, tap) = (pass.min(stride - at), if loops.weight == 1 { at } else { at / 2 });
+                // SAFETY: `width` found `channels * stride` bytes of weights, and the window of every column in each row.
                 unsafe {
-                    L::widen(source, columns, tap, TAPS.min(taps - tap), tile);
-                    L::dots(tile, filters.weights.as_ptr().add(first * stride + at), bytes, stride, sums);
+                    (loops.widen)(source, &columns, tap, TAPS.min(taps - tap), tile);
+                    (loops.dots)(tile, filters.weights.as_ptr().add(first * stride + at), bytes, stride, sums);
                 }
             }
             // SAFETY: `x` is below the width, and there are `first` channels and these.
@@ -127,6 +103,7 @@ unsafe fn row<L: Loops>(
             }
         }
     }
+    true
 }
 
 /// How the sums of up to `N` channels are requantised.
@@ -148,13 +125,9 @@ impl<const N: usize> Scales<N> {
         #[cfg(soft_float)]
         {
             let count = N.min(channels - first);
-            let (mut multipliers, mut least) = ([MaybeUninit::uninit(); N], u32::MAX);
-            for (channel, to) in (first..first + count).zip(&mut multipliers) {
-                let multiplier = multiplier(scale(filters, channel));
-                to.write(multiplier);
-                least = least.min(multiplier);
-            }
-            Self { first, count, multipliers, fixed: Fixed::new(filters.zero_point, least) }
+            let mut multipliers = [MaybeUninit::uninit(); N];
+            let fixed = load_multipliers(filters, first, multipliers.get_mut(..count).unwrap_or_default());
+            Self { first, count, multipliers, fixed }
         }
         #[cfg(not(soft_float))]
         {
@@ -184,6 +157,19 @@ impl<const N: usize> Scales<N> {
             }
         }
     }
+}
+
+/// The multipliers of the channels from `first` on.
+#[cfg(soft_float)]
+#[inline(never)]
+fn load_multipliers(filters: &Filters<'_>, first: usize, multipliers: &mut [MaybeUninit<u32>]) -> Fixed {
+    let mut least = u32::MAX;
+    for (i, to) in multipliers.iter_mut().enumerate() {
+        let multiplier = multiplier(scale(filters, first + i));
+        to.write(multiplier);
+        least = least.min(multiplier);
+    }
+    Fixed::new(filters.zero_point, least)
 }
 
 /// [`Scales::requantize`] of channels with these multipliers, the first of which is `channel`.
@@ -257,50 +243,58 @@ impl Weight for i16 {
     }
 }
 
-/// [`Loops`] of any processor. A tile is `[block][column][tap]`, of `BLOCK` taps, whose weights are held in registers;
-/// filters of the file are multiples of it.
-struct Blocks<W, const BLOCK: usize>(PhantomData<W>);
-
-impl<W: Weight, const BLOCK: usize> Loops for Blocks<W, BLOCK> {
-    const WEIGHT: usize = size_of::<W>();
-
-    #[inline(always)]
-    unsafe fn widen(source: &Source<'_>, columns: [usize; COLUMNS], first: usize, taps: usize, tile: *mut i32) {
-        let (y, first) = row_of(first, source.span);
-        for (column, x) in columns.into_iter().enumerate() {
-            let (mut at, mut tap, to) = (first, 0, tile.wrapping_add(column * BLOCK));
-            for row in source.rows.get(y..).unwrap_or(&[]) {
-                let count = (source.span - at).min(taps - tap);
-                // SAFETY: the row holds the window, of which `at + count` is within the span; the tile holds `taps`.
-                unsafe {
-                    let from = row.as_ptr().add(x * source.step + at);
-                    if source.span.is_multiple_of(BLOCK) {
-                        widen_blocks::<BLOCK>(from, from.add(count), to.add(tap * COLUMNS));
-                    } else {
-                        widen_values::<BLOCK>(from, from.add(count), to, tap);
-                    }
-                }
-                (at, tap) = (0, tap + count);
-            }
-            let zeros = [0; BLOCK];
-            // SAFETY: fewer than a block, which the tile has room for; weights of zero meet these.
-            unsafe { widen_values::<BLOCK>(zeros.as_ptr(), zeros.as_ptr().add(tap.next_multiple_of(BLOCK) - tap), to, tap) };
-        }
+impl Loops {
+    /// Those of any processor. A tile is `[block][column][tap]`, of `BLOCK` taps, whose weights are held in registers; filters
+    /// of the file are multiples of it.
+    const fn blocks<W: Weight, const BLOCK: usize>() -> Self {
+        Self { weight: size_of::<W>(), widen: widen::<BLOCK>, dots: dots::<W, BLOCK> }
     }
+}
 
-    #[inline(always)]
-    unsafe fn dots(tile: *const i32, weights: *const u8, bytes: usize, stride: usize, sums: &mut [[i32; COLUMNS]]) {
-        let end = weights.wrapping_add(bytes);
-        // SAFETY: the caller's.
-        unsafe {
-            if WIDE {
-                let (pairs, rest) = sums.as_chunks_mut::<2>();
-                filters::<W, BLOCK, 2>(tile, weights, end, stride, pairs);
-                let done = 2 * pairs.len() * stride;
-                filters::<W, BLOCK, 1>(tile, weights.add(done), end.wrapping_add(done), stride, rest.as_chunks_mut().0);
-            } else {
-                filters::<W, BLOCK, 1>(tile, weights, end, stride, sums.as_chunks_mut().0);
+/// # Safety
+/// As for [`Loops::widen`].
+unsafe fn widen<const BLOCK: usize>(source: &Source<'_>, columns: &[usize; COLUMNS], first: usize, taps: usize, tile: *mut i32) {
+    let (y, first) = row_of(first, source.span);
+    for (column, x) in columns.iter().enumerate() {
+        let (mut at, mut tap, to) = (first, 0, tile.wrapping_add(column * BLOCK));
+        for row in source.rows.get(y..).unwrap_or(&[]) {
+            let count = (source.span - at).min(taps - tap);
+            // SAFETY: the row holds the window, of which `at + count` is within the span; the tile holds `taps`.
+            unsafe {
+                let from = row.as_ptr().add(x * source.step + at);
+                if source.span.is_multiple_of(BLOCK) {
+                    widen_blocks::<BLOCK>(from, from.add(count), to.add(tap * COLUMNS));
+                } else {
+                    widen_values::<BLOCK>(from, from.add(count), to, tap);
+                }
             }
+            (at, tap) = (0, tap + count);
+        }
+        let zeros = [0; BLOCK];
+        // SAFETY: fewer than a block, which the tile has room for; weights of zero meet these.
+        unsafe { widen_values::<BLOCK>(zeros.as_ptr(), zeros.as_ptr().add(tap.next_multiple_of(BLOCK) - tap), to, tap) };
+    }
+}
+
+/// # Safety
+/// As for [`Loops::dots`].
+unsafe fn dots<W: Weight, const BLOCK: usize>(
+    tile: *const i32,
+    weights: *const u8,
+    bytes: usize,
+    stride: usize,
+    sums: &mut [[i32; COLUMNS]],
+) {
+    let end = weights.wrapping_add(bytes);
+    // SAFETY: the caller's.
+    unsafe {
+        if WIDE {
+            let (pairs, rest) = sums.as_chunks_mut::<2>();
+            filters::<W, BLOCK, 2>(tile, weights, end, stride, pairs);
+            let done = 2 * pairs.len() * stride;
+            filters::<W, BLOCK, 1>(tile, weights.add(done), end.wrapping_add(done), stride, rest.as_chunks_mut().0);
+        } else {
+            filters::<W, BLOCK, 1>(tile, weights, end, stride, sums.as_chunks_mut().0);
         }
     }
 }

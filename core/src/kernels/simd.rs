@@ -36,6 +36,14 @@ pub trait Isa {
     unsafe fn dot(sum: Self::Vector, x: Self::Vector, w: Self::Vector) -> Self::Vector;
     /// Requantises (scales as f32 bits) and writes [`LANES`](Self::LANES) int8 values.
     unsafe fn requantize(sum: Self::Vector, scale: Self::Vector, zero_point: i8, to: *mut i8);
+    /// [`requantize`](Self::requantize) of four columns of the same channels.
+    #[inline(always)]
+    unsafe fn requantize_columns(sums: [Self::Vector; 4], scale: Self::Vector, zero_point: i8, to: [*mut i8; 4]) {
+        for (sum, to) in sums.into_iter().zip(to) {
+            // SAFETY: the caller's.
+            unsafe { Self::requantize(sum, scale, zero_point, to) };
+        }
+    }
 }
 
 /// Operations on int8 values in the order of memory, for what is no sum over channels.
@@ -286,29 +294,42 @@ impl Tile {
             for b in 0..BLOCKS {
                 let scale = I::load(group.add((BLOCKS + b) * vector));
                 let channel = first + b * I::LANES;
-                for c in 0..COLUMNS {
-                    let to = out.add((x + c) * self.shape.channels + channel);
-                    store::<I>(sums[b][c], scale, self.zero_point, to, self.shape.channels - channel);
-                }
+                let to = |c: usize| out.add((x + c) * self.shape.channels + channel);
+                store::<I, COLUMNS>(sums[b], scale, self.zero_point, to, self.shape.channels - channel);
             }
         }
     }
 }
 
-/// Requantises a vector and writes its first `count` lanes, all of them if it has fewer.
+/// Requantises the vectors of `N` columns and writes their first `count` lanes, all of them if they have fewer.
 ///
 /// # Safety
-/// The processor has the instructions of `I`; `to` has that many values.
+/// The processor has the instructions of `I`; each `to` has that many values.
 #[inline(always)]
-pub unsafe fn store<I: Isa>(sum: I::Vector, scale: I::Vector, zero_point: i8, to: *mut i8, count: usize) {
+pub unsafe fn store<I: Isa, const N: usize>(
+    sums: [I::Vector; N],
+    scale: I::Vector,
+    zero_point: i8,
+    to: impl Fn(usize) -> *mut i8,
+    count: usize,
+) {
     // SAFETY: the caller's; a short store goes by a copy.
     unsafe {
         if count >= I::LANES {
-            I::requantize(sum, scale, zero_point, to);
+            let fours = N / 4 * 4;
+            for c in (0..fours).step_by(4) {
+                let columns = [0, 1, 2, 3].map(|i| c + i);
+                I::requantize_columns(columns.map(|c| sums[c]), scale, zero_point, columns.map(&to));
+            }
+            for c in fours..N {
+                I::requantize(sums[c], scale, zero_point, to(c));
+            }
         } else {
-            let mut lanes = [0i8; 16];
-            I::requantize(sum, scale, zero_point, lanes.as_mut_ptr());
-            to.copy_from_nonoverlapping(lanes.as_ptr(), count);
+            for c in 0..N {
+                let mut lanes = [0i8; 16];
+                I::requantize(sums[c], scale, zero_point, lanes.as_mut_ptr());
+                to(c).copy_from_nonoverlapping(lanes.as_ptr(), count);
+            }
         }
     }
 }

@@ -105,9 +105,9 @@ pub unsafe fn row<I: Winograd, const TILES: usize>(job: &Job<'_>, layout: Layout
                 unsafe {
                     if count >= TILES {
                         let tile = tile.min(count - TILES);
-                        block.tiles::<I, TILES>(job.zero_point(), tile, |t| column(from + t), out);
+                        block.tiles::<I, TILES>(job.zero_point(), tile, |t| column(from + t), out.as_mut_ptr());
                     } else {
-                        block.tiles::<I, 1>(job.zero_point(), tile, |t| column(from + t), out);
+                        block.tiles::<I, 1>(job.zero_point(), tile, |t| column(from + t), out.as_mut_ptr());
                     }
                 }
                 tile += if count >= TILES { TILES } else { 1 };
@@ -161,7 +161,7 @@ impl Block {
         zero_point: i8,
         tile: usize,
         column: impl Fn(usize) -> usize,
-        out: &mut [i8],
+        out: *mut i8,
     ) {
         let (step, vector) = (self.shape.step, I::LANES * WORD);
         // SAFETY: the group holds biases, scales and the vectors of `height * step / 2 * 6` words; the buffer the tiles.
@@ -188,10 +188,9 @@ impl Block {
             let scale = I::load(self.group.add(vector));
             for t in 0..TILES {
                 let sums = outputs::<I>(m.map(|m| m[t]));
-                for (k, sum) in sums.into_iter().enumerate() {
-                    let at = (column(tile + t) + k) * self.shape.channels + self.first;
-                    store::<I>(sum, scale, zero_point, out.as_mut_ptr().add(at), self.shape.channels - self.first);
-                }
+                let at = column(tile + t) * self.shape.channels + self.first;
+                let to = |k: usize| out.wrapping_add(at + k * self.shape.channels);
+                store::<I, OUTPUTS>(sums, scale, zero_point, to, self.shape.channels - self.first);
             }
         }
     }
