@@ -34,7 +34,7 @@
 /**
  * Bytes of arena that models/default.cxr needs, exactly; `arena_bytes` of `cxr_info` says it of any model.
  */
-#define CXR_DEFAULT_ARENA_BYTES 22316
+#define CXR_DEFAULT_ARENA_BYTES 35820
 
 #if UINTPTR_MAX <= 0xFFFFFFFFu
 #define CXR_MODEL_BYTES CXR_MODEL_BYTES_32
