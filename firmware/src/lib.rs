@@ -33,8 +33,8 @@ use static_cell::ConstStaticCell;
 #[allow(long_running_const_eval)]
 pub const MODEL: Model<'static> = Model::parse_or_panic(cxr_board::embed!(env!("CXR_MODEL_PATH")));
 
-/// Halves of the bytes of the longest row of an image: 8192 pixels of 16-bit gray, 2730 of 16-bit colour.
-const ROW: usize = 8192;
+/// Halves of the bytes of the longest row of an image: 5120 pixels of 16-bit gray (chest detectors have up to 4300), 1706 of 16-bit colour.
+const ROW: usize = 5120;
 const WIDTH: usize = MODEL.input().width as usize;
 
 /// The protocol's state machine for this model.
