@@ -1,0 +1,400 @@
+#!/usr/bin/env python3
+"""Compares training recipes in PyTorch: a peer of `host train`, on a GPU if there is one, else on the CPU.
+
+usage: ablations.py --data ../shared/data --out DIR [--processes 6] [--limit SECONDS] [--only NAME,...] [--images-per-epoch 9400]
+       ablations.py --report DIR                                   (pip install torch numpy pillow)
+
+Trains the networks of RECIPES, several at a time on one device, and prints a table of VALIDATION figures only. Choices are
+made on these; the test columns, which --report prints, were looked at only after the choice. A recipe is one seed: compare
+T1 with T2 and n144B with n144B_2 before believing a difference. The results are in docs/training.md.
+
+DIR receives results.json (per recipe: settings, seconds, images, figures), NAME.pt (averaged weights), m.npz (src, cls, split
+of every image) and logits.npz ("NAME/SPLIT", float16, images in m.npz's order). --report needs only the two .npz files.
+
+Figures, of validation as it is and distorted (mean of four draws of DISTORTION), in percent but for AUCs:
+chN chP chC   recall of Normal, Pneumonia, COVID-19 in CoronaHack    extP extC   recall of Pneumonia, COVID-19 elsewhere
+chAUC nihAUC  Pneumonia against Normal in CoronaHack, in NIH         hN hC       healthy NIH and RSNA called Normal, COVID-19
+
+For comparing recipes quickly: the shipped weights come from `host train`. Research software, not a medical device.
+"""
+
+import argparse
+import concurrent.futures as futures
+import csv
+import dataclasses
+import hashlib
+import json
+import math
+import pathlib
+import sys
+import time
+
+import numpy
+import PIL.Image
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+CLASSES = ["Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19"]
+NORMAL, PNEUMONIA, COVID = range(3)
+SOURCES = ["coronahack", "covid_cxnet", "darkcovidnet", "figure1", "ieee8023", "nih", "radiography_db", "rsna"]
+CORONAHACK, NIH, RSNA = map(SOURCES.index, ("coronahack", "nih", "rsna"))
+SIDE, BATCH = 256, 96  # pixels, as stored and judged; images
+STAGES = [(0.4, 128), (0.65, 192), (1, SIDE)]  # until this share of the steps: side of the images in pixels
+WARM_UP, SMOOTHING, TEMPERATURE = 0.15, 0.05, 2.0  # share of the steps; of the labels; of the teachers' answers
+AVERAGE_EVERY, AVERAGE_DECAY = 4, 0.998  # the judged weights are averages: steps between updates, decay per step
+
+# Filters and stride of each 3x3 convolution. Students are named by million multiply-accumulates; "T" is a teacher.
+PLAIN = {
+    "n60": [(8, 2), (16, 2), (16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1)],
+    "n125": [(16, 2), (32, 2), (64, 2), (64, 1), (96, 2), (96, 1), (128, 2)],
+    "n144": [(16, 2), (24, 2), (24, 1), (48, 2), (48, 1), (96, 2), (96, 1), (96, 1), (128, 2), (128, 1)],
+    "T": [(32, 2), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1), (256, 2), (256, 1), (256, 1), (384, 2), (384, 1)],
+}
+# Ranges around the image as it is (rot in degrees, shift in sides), then probabilities of defects.
+AUGMENT = dict(rot=22, zoom=0.22, shift=0.12, gamma=0.4, bright=0.3, contrast=0.45, resample=0.4, noise=0.3, border=0.2, corner=0.15)
+DISTORTION = dict(rot=8, zoom=0.1, shift=0.05, gamma=0.4, bright=0.3, contrast=0.4, resample=0.4, noise=0.3, border=0.1, corner=0.1)
+STRONG = dict(rot=30, zoom=0.3, shift=0.15, gamma=0.6, bright=0.4, contrast=0.6, aspect=0.15, erase=0.5)
+WEAK = dict(rot=10, zoom=0.1, shift=0.05, gamma=0.2, bright=0.15, contrast=0.2)
+# Relative shares of a batch, per source and class. "A" is in `weights`.
+SHARED = ["coronahack 0", "coronahack 1", "coronahack 2", "rsna 0", "nih 0", "nih 1", "ieee8023 0", "ieee8023 1", "ieee8023 2"]
+SHARED += ["covid_cxnet 2", "darkcovidnet 2", "radiography_db 2"]
+SHARES = {
+    "B": [26, 26, 2, 14, 6, 6, 0.5, 1.5, 4, 6, 0.3, 8],
+    "C": [34, 34, 2, 9, 4, 4, 0.5, 1.2, 3, 4, 0.3, 5],
+    "D": [20, 20, 2, 16, 9, 9, 0.5, 2, 5, 8, 0.3, 9],
+    "H": [46, 46, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    net: str  # of PLAIN, or "R": a residual teacher
+    sampling: str = "B"  # of SHARES, or "A"
+    epochs: int = 60
+    rate: float = 2e-3  # the highest learning rate
+    seed: int = 1
+    decay: float = 0.05  # of kernels and matrices
+    augment: dict = dataclasses.field(default_factory=dict)  # in place of entries of AUGMENT
+    mixup: float = 0.0  # both parameters of its beta distribution; half of the batches are mixed
+    cutmix: float = 0.0  # share of the batches
+    teachers: tuple = ()  # names of recipes
+    alpha: float = 0.7  # weight of the teachers' answers, against the labels
+
+
+TEACHERS = ("T1", "R1", "T2")
+RECIPES = {
+    "T1": Recipe("T", epochs=50, rate=1.5e-3),
+    "R1": Recipe("R", epochs=50, rate=1.5e-3),
+    **{"n144B": Recipe("n144"), "n60A": Recipe("n60", "A"), "n60B": Recipe("n60")},
+    "T2": Recipe("T", epochs=50, rate=1.5e-3, seed=2),
+    **{"n144A": Recipe("n144", "A"), "n125B": Recipe("n125"), "n144C": Recipe("n144", "C"), "n144B_2": Recipe("n144", seed=2)},
+    "d144": Recipe("n144", teachers=TEACHERS),
+    **{"n144B_120": Recipe("n144", epochs=120), "n144B_mix": Recipe("n144", mixup=0.4), "n144B_cut": Recipe("n144", cutmix=0.5)},
+    **{"n144B_str": Recipe("n144", augment=STRONG), "n144B_weak": Recipe("n144", augment=WEAK), "n144B_wd": Recipe("n144", decay=0.2)},
+    "d60": Recipe("n60", teachers=TEACHERS),
+    "d144_100": Recipe("n144", epochs=100, alpha=0.9, teachers=TEACHERS),
+    **{"n144D": Recipe("n144", "D"), "n144H": Recipe("n144", "H")},
+}
+
+
+def manifest(data):
+    """Path, source, class and split of every image: CoronaHack's splits; elsewhere the patient's, if it has one, else by hash."""
+    rows = lambda path: list(csv.DictReader(path.open(newline="", encoding="utf-8")))
+    listed, bound, corona = [], {}, data / "coronahack"
+    folder = {r["X_ray_image_name"]: r["Dataset_type"].lower() for r in rows(corona / "Chest_xray_Corona_Metadata.csv")}
+    for row in rows(corona / "patients.csv"):
+        if row["split"] in ("train", "val", "test") and row["label"] in CLASSES:
+            name, bound[row["patient"]] = row["X_ray_image_name"], row["split"]
+            path = corona / "Coronahack-Chest-XRay-Dataset" / "Coronahack-Chest-XRay-Dataset" / folder[name] / name
+            listed.append((path, CORONAHACK, CLASSES.index(row["label"]), row["split"]))
+    root = pathlib.Path(__file__).resolve().parent.parent
+    same = {r["patient"]: r["same_as"] for r in rows(root / "data" / "same_patients.csv")}
+    external = [r | {"patient": same.get(r["patient"], r["patient"])} for r in rows(data / "external" / "index.csv")]
+    bound |= {r["patient"]: "external_test" for r in external if r["role"] == "external_test"}
+    for row in external:
+        split = bound.get(row["patient"])
+        withheld = row["role"] == "train" and split in ("test", "external_test")
+        if withheld or row["role"] not in ("train", "external_test"):
+            continue
+        held_out = int(hashlib.sha256((row["patient"] + "v").encode()).hexdigest(), 16) % 10 == 0
+        path, label = data / "external" / "images" / row["image"], CLASSES.index(row["label"])
+        listed.append((path, SOURCES.index(row["source"]), label, split or ("val" if held_out else "train")))
+    return listed
+
+
+def decode(path):
+    with PIL.Image.open(path) as image:
+        return numpy.asarray(image.convert("L").resize((SIDE, SIDE), PIL.Image.Resampling.BILINEAR))
+
+
+def weights(sampling, cls, src):
+    """The probability of each training image to be drawn."""
+    members = {(s, c): numpy.flatnonzero((src == s) & (cls == c)) for s, c in set(zip(src.tolist(), cls.tolist()))}
+    if sampling == "A":  # a third for each class; within it by the root of the source's size, CoronaHack's doubled
+        parts = {key: len(m) ** 0.5 * (2 if key[0] == CORONAHACK else 1) for key, m in members.items()}
+        parts = {key: part / sum(p for k, p in parts.items() if k[1] == key[1]) for key, part in parts.items()}
+    else:
+        keys = [(SOURCES.index(group.split()[0]), int(group.split()[1])) for group in SHARED]
+        parts = dict(zip(keys, SHARES[sampling]))
+    out = numpy.zeros(len(cls))
+    for key, m in members.items():
+        out[m] = parts.get(key, 0) / len(m)
+    return out / out.sum()
+
+
+def convolution(inputs, filters, side, stride):
+    return nn.Sequential(nn.Conv2d(inputs, filters, side, stride, side // 2, bias=False), nn.BatchNorm2d(filters))
+
+
+POOL = 0
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, filters, stride):
+        super().__init__()
+        self.first, self.second = convolution(inputs, filters, 3, stride), convolution(filters, filters, 3, 1)
+        self.skip = convolution(inputs, filters, 1, stride) if inputs != filters or stride > 1 else nn.Identity()
+
+    def forward(self, x):
+        return F.relu(self.second(F.relu(self.first(x))) + self.skip(x))
+
+
+def build(net, device):
+    if net == "R":
+        layers = [convolution(1, 32, 5, 2), nn.ReLU()]
+        for inputs, filters in ((32, 32), (32, 64), (64, 128), (128, 256)):
+            layers += [Block(inputs, filters, 2), Block(filters, filters, 1)]
+        layers += [POOL, nn.Dropout(0.2)]
+    else:
+        layers, inputs = [], 1
+        for filters, stride in PLAIN[net]:
+            layers += [convolution(inputs, filters, 3, stride), nn.ReLU(inplace=True)]
+            nn.init.kaiming_normal_(layers[-2][0].weight)
+            inputs = filters
+        layers.append(POOL)
+    return nn.Sequential(*layers, nn.Linear(filters, len(CLASSES))).to(device).to(memory_format=torch.channels_last)
+
+
+def augment(pixels, size, k):
+    """uint8 [n, SIDE, SIDE] to float [n, 1, size, size] in 0 to 255, changed at random as far as `k` says."""
+    n, device = len(pixels), pixels.device
+    rand = lambda *shape: torch.rand(*shape, device=device)
+    spread = lambda limit: (rand(n) * 2 - 1) * limit
+    each = lambda values: values.view(n, 1, 1, 1)
+    f = pixels.unsqueeze(1).float()
+    if size != SIDE:
+        f = F.interpolate(f, size=(size, size), mode="area")
+    if some := int(n * k["resample"]):  # lose resolution
+        small = max(16, int(size / (1 + 2 * numpy.random.rand())))
+        lost = F.interpolate(f[:some], size=(small, small), mode="area")
+        f = torch.cat([F.interpolate(lost, size=(size, size), mode="bilinear"), f[some:]])
+
+    angle, zoom, flip = spread(k["rot"]) * math.pi / 180, 1 + spread(k["zoom"]), torch.where(rand(n) < 0.5, -1.0, 1.0)
+    aspect = torch.exp(spread(k["aspect"])) if "aspect" in k else 1.0
+    cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
+    across = torch.stack([cos * flip * aspect, -sin * flip, spread(2 * k["shift"])], 1)
+    down = torch.stack([sin, cos, spread(2 * k["shift"])], 1)
+    grid = F.affine_grid(torch.stack([across, down], 1), f.shape, align_corners=False)
+    f = F.grid_sample(f, grid, align_corners=False)
+
+    f = (f / 255).clamp(0, 1) ** each(torch.exp(spread(k["gamma"]))) * 255 * each(1 + spread(k["bright"]))
+    mean = f.mean((1, 2, 3), keepdim=True)
+    f = ((f - mean) * each(1 + spread(k["contrast"])) + mean).clamp(0, 255)
+    noise = (rand(n) < k["noise"]).float() * rand(n) * 16
+    f = (f + torch.randn_like(f) * each(noise)).clamp(0, 255)
+
+    y, x = torch.arange(size, device=device).view(1, 1, size, 1), torch.arange(size, device=device).view(1, 1, 1, size)
+    edges = (rand(n) < k["border"]).float().view(1, n) * (rand(4, n) < 0.5).float() * rand(4, n) * 0.12 * size
+    top, bottom, left, right = map(each, edges)
+    f = f * ((y >= top) & (y < size - bottom) & (x >= left) & (x < size - right))
+    paint = lambda inside: torch.where(inside, each(rand(n) * 255).expand_as(f), f)
+    for corner in range(4):
+        on, high, wide = each(rand(n) < k["corner"]), each((0.05 + 0.2 * rand(n)) * size), each((0.05 + 0.2 * rand(n)) * size)
+        f = paint((y < high if corner < 2 else y >= size - high) & (x < wide if corner % 2 == 0 else x >= size - wide) & on)
+    if "erase" in k:
+        on, high, wide = each(rand(n) < k["erase"]), each((0.1 + 0.25 * rand(n)) * size), each((0.1 + 0.25 * rand(n)) * size)
+        y0, x0 = each(rand(n)) * (size - high), each(rand(n)) * (size - wide)
+        f = paint((y >= y0) & (y < y0 + high) & (x >= x0) & (x < x0 + wide) & on)
+    return f
+
+
+def scaled(f):
+    return ((f - 128) / 64).to(memory_format=torch.channels_last)
+
+
+def train(recipe, pixels, m, per_epoch, out, deadline):
+    """The averaged network, or None where the deadline (of time.time) is over by a minute."""
+    device, labels, inside = pixels.device, torch.tensor(m["cls"], device=pixels.device), numpy.flatnonzero(m["split"] == "train")
+    chance = torch.tensor(weights(recipe.sampling, m["cls"][inside], m["src"][inside]), device=device)
+    inside, k = torch.tensor(inside, device=device), AUGMENT | recipe.augment
+    network, average = build(recipe.net, device), build(recipe.net, device)
+    average.load_state_dict(network.state_dict())
+    teachers = [build(RECIPES[name].net, device).eval() for name in recipe.teachers]
+    for name, teacher in zip(recipe.teachers, teachers):
+        teacher.load_state_dict(torch.load(out / f"{name}.pt", map_location=device))
+    kernels, rest = ([p for p in network.parameters() if (p.ndim > 1) == wanted] for wanted in (True, False))
+    decays = [dict(params=kernels, weight_decay=recipe.decay), dict(params=rest, weight_decay=0)]
+    optimizer = torch.optim.AdamW(decays, eps=1e-8, fused=device.type == "cuda")
+    slow, fast = ([v for v in n.state_dict().values() if v.dtype.is_floating_point] for n in (average, network))
+    half = torch.autocast(device.type, torch.bfloat16)
+    steps = int(recipe.epochs * per_epoch / BATCH)
+    for step in range(steps):
+        done = step / steps
+        size = next(size for end, size in STAGES if done < end)
+        rate = recipe.rate * 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) + 1e-7
+        if done < WARM_UP:
+            rate = recipe.rate * (1 / 25 + 24 / 25 * 0.5 * (1 - math.cos(math.pi * done / WARM_UP)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        drawn = inside[torch.multinomial(chance, BATCH, replacement=True)]
+        with torch.no_grad():
+            f = scaled(augment(pixels[drawn], size, k))
+            target = F.one_hot(labels[drawn], 3).float() * (1 - SMOOTHING) + SMOOTHING / 3
+            if recipe.mixup and numpy.random.rand() < 0.5:
+                part, other = numpy.random.beta(recipe.mixup, recipe.mixup), torch.randperm(BATCH, device=device)
+                f, target = part * f + (1 - part) * f[other], part * target + (1 - part) * target[other]
+            if recipe.cutmix and numpy.random.rand() < recipe.cutmix:
+                side, other = int(size * math.sqrt(1 - numpy.random.beta(1, 1))), torch.randperm(BATCH, device=device)
+                y, x = numpy.random.randint(0, size - side + 1), numpy.random.randint(0, size - side + 1)
+                f[:, :, y : y + side, x : x + side] = f[other][:, :, y : y + side, x : x + side]
+                target = (1 - (side / size) ** 2) * target + (side / size) ** 2 * target[other]
+            with half:
+                taught = [F.softmax(teacher(f).float() / TEMPERATURE, 1) for teacher in teachers]
+        with half:
+            logits = network(f)
+        loss = -(F.log_softmax(logits.float(), 1) * target).sum(1).mean()
+        if taught:
+            against = -(F.log_softmax(logits.float() / TEMPERATURE, 1) * sum(taught) / len(taught)).sum(1).mean()
+            loss = (1 - recipe.alpha) * loss + recipe.alpha * TEMPERATURE**2 * against
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if step % AVERAGE_EVERY == AVERAGE_EVERY - 1:
+            torch._foreach_lerp_(slow, fast, 1 - min(AVERAGE_DECAY**AVERAGE_EVERY, step / (step + 40)))
+        if step % 500 == 0 and time.time() > deadline + 60:
+            return None
+    return average.eval()
+
+
+def work(name, out, per_epoch, threads, deadline):
+    """Trains and judges one recipe: its entry of results.json and its logits, or None past the deadline."""
+    if time.time() > deadline:
+        return None
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = True
+    pixels, m, recipe = torch.from_numpy(numpy.load(out / "x.npy", mmap_mode="c")).to(device), dict(numpy.load(out / "m.npz")), RECIPES[name]
+    started = time.time()
+    torch.manual_seed(recipe.seed)
+    numpy.random.seed(recipe.seed)
+    network = train(recipe, pixels, m, per_epoch, out, deadline)
+    if network is None:
+        return None
+
+    @torch.no_grad()
+    def judge(split, k=None):
+        parts = torch.tensor(numpy.flatnonzero(m["split"] == split), device=device).split(256)
+        images = (augment(pixels[i], SIDE, k) if k else pixels[i].unsqueeze(1).float() for i in parts)
+        return torch.cat([network(scaled(f)).float().cpu() for f in images]).numpy()
+
+    logits = {split: judge(split) for split in ("val", "test", "external_test")}
+    cls, src = (m[key][m["split"] == "val"] for key in ("cls", "src"))
+    torch.manual_seed(5)
+    numpy.random.seed(5)
+    draws = [figures(judge("val", DISTORTION), cls, src) for _ in range(4)]
+    torch.save(network.state_dict(), out / f"{name}.pt")
+    entry = dict(name=name, recipe=dataclasses.asdict(recipe), images_per_epoch=per_epoch, seconds=round(time.time() - started, 1))
+    entry["validation"] = figures(logits["val"], cls, src)
+    entry["distorted"] = {key: float(numpy.mean([draw[key] for draw in draws])) for key in draws[0]}
+    return entry, {f"{name}/{split}": values.astype(numpy.float16) for split, values in logits.items()}
+
+
+def figures(logits, cls, src):
+    """Shares and AUCs, 0 to 1; one without images is left out."""
+    said, sick, corona = logits.argmax(1), logits[:, PNEUMONIA] - logits[:, NORMAL], src == CORONAHACK
+    healthy = ((src == NIH) | (src == RSNA)) & (cls == NORMAL)
+    counted = {"chN": (corona & (cls == NORMAL), NORMAL), "chP": (corona & (cls == PNEUMONIA), PNEUMONIA)}
+    counted |= {"chC": (corona & (cls == COVID), COVID), "extP": (~corona & (cls == PNEUMONIA), PNEUMONIA)}
+    counted |= {"extC": (~corona & (cls == COVID), COVID), "hN": (healthy, NORMAL), "hC": (healthy, COVID)}
+    out = {name: float((said[m] == wanted).mean()) for name, (m, wanted) in counted.items() if m.any()}
+    for name, source in (("chAUC", corona), ("nihAUC", src == NIH)):
+        above, below = sick[source & (cls == PNEUMONIA)], sick[source & (cls == NORMAL)]
+        if len(above) and len(below):
+            ranks = numpy.argsort(numpy.argsort(numpy.concatenate([above, below]))) + 1.0
+            out[name] = float((ranks[: len(above)].sum() - len(above) * (len(above) + 1) / 2) / len(above) / len(below))
+    return out
+
+
+def report(folder):
+    logits, m = numpy.load(folder / "logits.npz"), numpy.load(folder / "m.npz")
+    columns = {"val": ["chN", "chP", "extC", "hC"], "test": ["chN", "chP"], "external_test": ["extC", "hC"]}
+    print(f"{'':12} val: chN chP extC hC | test acc N P C/13 | ext acc C hC")
+    for name in sorted({key.split("/")[0] for key in logits.files}):
+        row = []
+        for split, keys in columns.items():
+            values, cls, src = logits[f"{name}/{split}"].astype(float), *(m[key][m["split"] == split] for key in ("cls", "src"))
+            right = values.argmax(1) == cls
+            found = figures(values, cls, src)
+            row += [] if split == "val" else [100 * right.mean()]
+            row += [100 * found[key] for key in keys]
+            row += [right[cls == COVID].sum()] if split == "test" else []
+        print(f"{name:12}", " ".join(f"{value:5.1f}" for value in row))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--data", type=pathlib.Path, help="the folder with coronahack/ and external/")
+    arguments.add_argument("--out", type=pathlib.Path, help="a new folder")
+    arguments.add_argument("--processes", type=int, default=6, help="recipes trained at a time")
+    arguments.add_argument("--limit", type=float, default=math.inf, help="seconds: none starts later, none goes on a minute later")
+    arguments.add_argument("--only", metavar="NAME,...", default=",".join(RECIPES))
+    arguments.add_argument("--images-per-epoch", type=int, default=9400)
+    arguments.add_argument("--report", type=pathlib.Path, metavar="DIR", help="print what DIR holds, test columns included")
+    options, started = arguments.parse_args(), time.time()
+    chosen = options.only.split(",")
+    for name in chosen:
+        if name not in RECIPES:
+            arguments.error(f"--only: no recipe {name!r}; there are {', '.join(RECIPES)}")
+        if missing := [teacher for teacher in RECIPES[name].teachers if teacher not in chosen]:
+            arguments.error(f"--only: {name} is taught by {', '.join(missing)}: name them too")
+    if not options.report and not (options.data and options.out):
+        arguments.error("--data and --out are needed, or --report")
+    try:
+        if options.report:
+            return report(options.report)
+        paths, src, cls, split = zip(*manifest(options.data))
+        options.out.mkdir(parents=True)
+        numpy.savez(options.out / "m.npz", src=src, cls=cls, split=split)
+        with futures.ThreadPoolExecutor() as pool:
+            numpy.save(options.out / "x.npy", numpy.stack(list(pool.map(decode, paths))))
+    except (OSError, KeyError) as error:
+        arguments.error(f"{error}; --data holds coronahack/ and external/, --out is not there yet, --report names an earlier --out")
+
+    shown = "chN chP chC chAUC nihAUC extP extC hN hC".split()
+    print(f"{len(paths)} images read in {time.time() - started:.0f} s; validation, then validation distorted")
+    print(f"{'recipe':12}{'s':>7}" + 2 * (" |" + "".join(f"{key:>7}" for key in shown)), flush=True)
+    entries, logits, failed = [], {}, 0
+    threads = 1 if torch.cuda.is_available() else max(1, torch.get_num_threads() // options.processes)
+    with futures.ProcessPoolExecutor(options.processes, torch.multiprocessing.get_context("spawn")) as pool:
+        for taught in (False, True):  # teachers first
+            names = [name for name in RECIPES if name in chosen and bool(RECIPES[name].teachers) == taught]
+            settings = options.out, options.images_per_epoch, threads, started + options.limit
+            jobs = {pool.submit(work, name, *settings): name for name in names}
+            for job in futures.as_completed(jobs):
+                if job.exception() or job.result() is None:
+                    print(f"{jobs[job]}: {job.exception() or 'no time left'}", file=sys.stderr)
+                    failed = 1
+                    continue
+                entry, values = job.result()
+                entries, logits = [*entries, entry], logits | values
+                (options.out / "results.json").write_text(json.dumps(entries, indent=1) + "\n")
+                numpy.savez_compressed(options.out / "logits.npz", **logits)
+                cells = [[entry[part].get(key, math.nan) for key in shown] for part in ("validation", "distorted")]
+                print(f"{entry['name']:12}{entry['seconds']:7.1f}", *("".join(f"{100 * v:7.1f}" for v in row) for row in cells), sep=" |", flush=True)
+    (options.out / "x.npy").unlink()
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
