@@ -4,24 +4,20 @@
 usage: ablations.py --data ../shared/data --out DIR [--processes 6] [--limit SECONDS] [--only NAME,...] [--images-per-epoch 9400]
        ablations.py --report DIR                                   (pip install torch numpy pillow)
 
-Trains the networks of RECIPES, several at a time on one device, and prints a table of VALIDATION figures only. Choices are
-made on these; the test columns, which --report prints, were looked at only after the choice. A recipe is one seed: compare
-T1 with T2 and n144B with n144B_2 before believing a difference. The results are in docs/training.md.
-
-DIR receives results.json (per recipe: settings, seconds, images, figures), NAME.pt (averaged weights), m.npz (src, cls, split
-of every image) and logits.npz ("NAME/SPLIT", float16, images in m.npz's order). --report needs only the two .npz files.
-
-Figures, of validation as it is and distorted (mean of four draws of DISTORTION), in percent but for AUCs:
+Prints a table of VALIDATION figures only: choices are made on these. The test columns, which --report prints, were looked at
+only after the choice. A recipe is one seed: compare T1 with T2 and n144B with n144B_2 before believing a difference.
+DIR receives results.json (per recipe: settings, seconds, figures), NAME.pt (averaged weights), m.npz (src, cls, split of every
+image) and logits.npz ("NAME/SPLIT", float16, images in m.npz's order). --report needs only the two .npz files.
+Figures, of validation as it is and distorted (mean of four draws of DISTORTION), AUCs and shares; the tables show percent:
 chN chP chC   recall of Normal, Pneumonia, COVID-19 in CoronaHack    extP extC   recall of Pneumonia, COVID-19 elsewhere
 chAUC nihAUC  Pneumonia against Normal in CoronaHack, in NIH         hN hC       healthy NIH and RSNA called Normal, COVID-19
-
-For comparing recipes quickly: the shipped weights come from `host train`. Research software, not a medical device.
+For comparing recipes quickly: the shipped weights come from `host train`; the results are in docs/training.md.
+Research software, not a medical device.
 """
 
 import argparse
 import concurrent.futures as futures
 import csv
-import dataclasses
 import hashlib
 import json
 import math
@@ -35,15 +31,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-CLASSES = ["Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19"]
-NORMAL, PNEUMONIA, COVID = range(3)
+CLASSES, NORMAL, PNEUMONIA, COVID = ["Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19"], 0, 1, 2
 SOURCES = ["coronahack", "covid_cxnet", "darkcovidnet", "figure1", "ieee8023", "nih", "radiography_db", "rsna"]
 CORONAHACK, NIH, RSNA = map(SOURCES.index, ("coronahack", "nih", "rsna"))
 SIDE, BATCH = 256, 96  # pixels, as stored and judged; images
 STAGES = [(0.4, 128), (0.65, 192), (1, SIDE)]  # until this share of the steps: side of the images in pixels
 WARM_UP, SMOOTHING, TEMPERATURE = 0.15, 0.05, 2.0  # share of the steps; of the labels; of the teachers' answers
 AVERAGE_EVERY, AVERAGE_DECAY = 4, 0.998  # the judged weights are averages: steps between updates, decay per step
-
 # Filters and stride of each 3x3 convolution. Students are named by million multiply-accumulates; "T" is a teacher.
 PLAIN = {
     "n60": [(8, 2), (16, 2), (16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1)],
@@ -65,36 +59,34 @@ SHARES = {
     "D": [20, 20, 2, 16, 9, 9, 0.5, 2, 5, 8, 0.3, 9],
     "H": [46, 46, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0],
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    net: str  # of PLAIN, or "R": a residual teacher
-    sampling: str = "B"  # of SHARES, or "A"
-    epochs: int = 60
-    rate: float = 2e-3  # the highest learning rate
-    seed: int = 1
-    decay: float = 0.05  # of kernels and matrices
-    augment: dict = dataclasses.field(default_factory=dict)  # in place of entries of AUGMENT
-    mixup: float = 0.0  # both parameters of its beta distribution; half of the batches are mixed
-    cutmix: float = 0.0  # share of the batches
-    teachers: tuple = ()  # names of recipes
-    alpha: float = 0.7  # weight of the teachers' answers, against the labels
-
-
-TEACHERS = ("T1", "R1", "T2")
+# net: of PLAIN, or "R", a residual teacher. sampling: of SHARES, or "A". rate: the highest. decay: of kernels and matrices.
+# augment: in place of entries of AUGMENT. mixup: both parameters of its beta distribution, for half of the batches.
+# cutmix: share of the batches. teachers: names of recipes. alpha: weight of the teachers' answers, against the labels.
+DEFAULTS = dict(sampling="B", epochs=60, rate=2e-3, seed=1, decay=0.05, augment={}, mixup=0, cutmix=0, teachers=(), alpha=0.7)
+TEACHER = dict(net="T", epochs=50, rate=1.5e-3)
+TAUGHT = dict(teachers=("T1", "R1", "T2"))
 RECIPES = {
-    "T1": Recipe("T", epochs=50, rate=1.5e-3),
-    "R1": Recipe("R", epochs=50, rate=1.5e-3),
-    **{"n144B": Recipe("n144"), "n60A": Recipe("n60", "A"), "n60B": Recipe("n60")},
-    "T2": Recipe("T", epochs=50, rate=1.5e-3, seed=2),
-    **{"n144A": Recipe("n144", "A"), "n125B": Recipe("n125"), "n144C": Recipe("n144", "C"), "n144B_2": Recipe("n144", seed=2)},
-    "d144": Recipe("n144", teachers=TEACHERS),
-    **{"n144B_120": Recipe("n144", epochs=120), "n144B_mix": Recipe("n144", mixup=0.4), "n144B_cut": Recipe("n144", cutmix=0.5)},
-    **{"n144B_str": Recipe("n144", augment=STRONG), "n144B_weak": Recipe("n144", augment=WEAK), "n144B_wd": Recipe("n144", decay=0.2)},
-    "d60": Recipe("n60", teachers=TEACHERS),
-    "d144_100": Recipe("n144", epochs=100, alpha=0.9, teachers=TEACHERS),
-    **{"n144D": Recipe("n144", "D"), "n144H": Recipe("n144", "H")},
+    "T1": TEACHER,
+    "R1": TEACHER | dict(net="R"),
+    "n144B": dict(net="n144"),
+    "n60A": dict(net="n60", sampling="A"),
+    "n60B": dict(net="n60"),
+    "T2": TEACHER | dict(seed=2),
+    "n144A": dict(net="n144", sampling="A"),
+    "n125B": dict(net="n125"),
+    "n144C": dict(net="n144", sampling="C"),
+    "n144B_2": dict(net="n144", seed=2),
+    "d144": dict(net="n144") | TAUGHT,
+    "n144B_120": dict(net="n144", epochs=120),
+    "n144B_mix": dict(net="n144", mixup=0.4),
+    "n144B_cut": dict(net="n144", cutmix=0.5),
+    "n144B_str": dict(net="n144", augment=STRONG),
+    "n144B_weak": dict(net="n144", augment=WEAK),
+    "n144B_wd": dict(net="n144", decay=0.2),
+    "d60": dict(net="n60") | TAUGHT,
+    "d144_100": dict(net="n144", epochs=100, alpha=0.9) | TAUGHT,
+    "n144D": dict(net="n144", sampling="D"),
+    "n144H": dict(net="n144", sampling="H"),
 }
 
 
@@ -108,18 +100,17 @@ def manifest(data):
             name, bound[row["patient"]] = row["X_ray_image_name"], row["split"]
             path = corona / "Coronahack-Chest-XRay-Dataset" / "Coronahack-Chest-XRay-Dataset" / folder[name] / name
             listed.append((path, CORONAHACK, CLASSES.index(row["label"]), row["split"]))
-    root = pathlib.Path(__file__).resolve().parent.parent
-    same = {r["patient"]: r["same_as"] for r in rows(root / "data" / "same_patients.csv")}
-    external = [r | {"patient": same.get(r["patient"], r["patient"])} for r in rows(data / "external" / "index.csv")]
-    bound |= {r["patient"]: "external_test" for r in external if r["role"] == "external_test"}
+    same = rows(pathlib.Path(__file__).resolve().parent.parent / "data" / "same_patients.csv")
+    same = {row["patient"]: row["same_as"] for row in same}
+    external = [row | {"patient": same.get(row["patient"], row["patient"])} for row in rows(data / "external" / "index.csv")]
+    bound |= {row["patient"]: "external_test" for row in external if row["role"] == "external_test"}
     for row in external:
-        split = bound.get(row["patient"])
-        withheld = row["role"] == "train" and split in ("test", "external_test")
-        if withheld or row["role"] not in ("train", "external_test"):
-            continue
-        held_out = int(hashlib.sha256((row["patient"] + "v").encode()).hexdigest(), 16) % 10 == 0
-        path, label = data / "external" / "images" / row["image"], CLASSES.index(row["label"])
-        listed.append((path, SOURCES.index(row["source"]), label, split or ("val" if held_out else "train")))
+        hashed = int(hashlib.sha256((row["patient"] + "v").encode()).hexdigest(), 16) % 10
+        split = bound.get(row["patient"], "train" if hashed else "val")
+        # A training image of a patient who is tested on is withheld.
+        if row["role"] == "external_test" or (row["role"] == "train" and split in ("train", "val")):
+            path = data / "external" / "images" / row["image"]
+            listed.append((path, SOURCES.index(row["source"]), CLASSES.index(row["label"]), split))
     return listed
 
 
@@ -147,9 +138,6 @@ def convolution(inputs, filters, side, stride):
     return nn.Sequential(nn.Conv2d(inputs, filters, side, stride, side // 2, bias=False), nn.BatchNorm2d(filters))
 
 
-POOL = 0
-
-
 class Block(nn.Module):
     def __init__(self, inputs, filters, stride):
         super().__init__()
@@ -161,19 +149,18 @@ class Block(nn.Module):
 
 
 def build(net, device):
+    layers, inputs = [], 1
     if net == "R":
-        layers = [convolution(1, 32, 5, 2), nn.ReLU()]
-        for inputs, filters in ((32, 32), (32, 64), (64, 128), (128, 256)):
+        layers, inputs = [convolution(1, 32, 5, 2), nn.ReLU()], 32
+        for filters in (32, 64, 128, 256):
             layers += [Block(inputs, filters, 2), Block(filters, filters, 1)]
-        layers += [POOL, nn.Dropout(0.2)]
-    else:
-        layers, inputs = [], 1
-        for filters, stride in PLAIN[net]:
-            layers += [convolution(inputs, filters, 3, stride), nn.ReLU(inplace=True)]
-            nn.init.kaiming_normal_(layers[-2][0].weight)
             inputs = filters
-        layers.append(POOL)
-    return nn.Sequential(*layers, nn.Linear(filters, len(CLASSES))).to(device).to(memory_format=torch.channels_last)
+    for filters, stride in PLAIN.get(net, []):
+        layers += [convolution(inputs, filters, 3, stride), nn.ReLU(inplace=True)]
+        nn.init.kaiming_normal_(layers[-2][0].weight)
+        inputs = filters
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *([nn.Dropout(0.2)] if net == "R" else []), nn.Linear(inputs, len(CLASSES))]
+    return nn.Sequential(*layers).to(device, memory_format=torch.channels_last)
 
 
 def augment(pixels, size, k):
@@ -189,7 +176,6 @@ def augment(pixels, size, k):
         small = max(16, int(size / (1 + 2 * numpy.random.rand())))
         lost = F.interpolate(f[:some], size=(small, small), mode="area")
         f = torch.cat([F.interpolate(lost, size=(size, size), mode="bilinear"), f[some:]])
-
     angle, zoom, flip = spread(k["rot"]) * math.pi / 180, 1 + spread(k["zoom"]), torch.where(rand(n) < 0.5, -1.0, 1.0)
     aspect = torch.exp(spread(k["aspect"])) if "aspect" in k else 1.0
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
@@ -197,13 +183,11 @@ def augment(pixels, size, k):
     down = torch.stack([sin, cos, spread(2 * k["shift"])], 1)
     grid = F.affine_grid(torch.stack([across, down], 1), f.shape, align_corners=False)
     f = F.grid_sample(f, grid, align_corners=False)
-
     f = (f / 255).clamp(0, 1) ** each(torch.exp(spread(k["gamma"]))) * 255 * each(1 + spread(k["bright"]))
     mean = f.mean((1, 2, 3), keepdim=True)
     f = ((f - mean) * each(1 + spread(k["contrast"])) + mean).clamp(0, 255)
     noise = (rand(n) < k["noise"]).float() * rand(n) * 16
     f = (f + torch.randn_like(f) * each(noise)).clamp(0, 255)
-
     y, x = torch.arange(size, device=device).view(1, 1, size, 1), torch.arange(size, device=device).view(1, 1, 1, size)
     edges = (rand(n) < k["border"]).float().view(1, n) * (rand(4, n) < 0.5).float() * rand(4, n) * 0.12 * size
     top, bottom, left, right = map(each, edges)
@@ -313,10 +297,9 @@ def work(name, out, per_epoch, threads, deadline):
 def figures(logits, cls, src):
     """Shares and AUCs, 0 to 1; one without images is left out."""
     said, sick, corona = logits.argmax(1), logits[:, PNEUMONIA] - logits[:, NORMAL], src == CORONAHACK
-    healthy = ((src == NIH) | (src == RSNA)) & (cls == NORMAL)
-    counted = {"chN": (corona & (cls == NORMAL), NORMAL), "chP": (corona & (cls == PNEUMONIA), PNEUMONIA)}
-    counted |= {"chC": (corona & (cls == COVID), COVID), "extP": (~corona & (cls == PNEUMONIA), PNEUMONIA)}
-    counted |= {"extC": (~corona & (cls == COVID), COVID), "hN": (healthy, NORMAL), "hC": (healthy, COVID)}
+    healthy, places = ((src == NIH) | (src == RSNA)) & (cls == NORMAL), {"ch": corona, "ext": ~corona}
+    counted = {place + letter: (m & (cls == c), c) for place, m in places.items() for c, letter in enumerate("NPC")}
+    counted |= {"hN": (healthy, NORMAL), "hC": (healthy, COVID)}
     out = {name: float((said[m] == wanted).mean()) for name, (m, wanted) in counted.items() if m.any()}
     for name, source in (("chAUC", corona), ("nihAUC", src == NIH)):
         above, below = sick[source & (cls == PNEUMONIA)], sick[source & (cls == NORMAL)]
