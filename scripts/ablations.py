@@ -50,43 +50,28 @@ AUGMENT = dict(rot=22, zoom=0.22, shift=0.12, gamma=0.4, bright=0.3, contrast=0.
 DISTORTION = dict(rot=8, zoom=0.1, shift=0.05, gamma=0.4, bright=0.3, contrast=0.4, resample=0.4, noise=0.3, border=0.1, corner=0.1)
 STRONG = dict(rot=30, zoom=0.3, shift=0.15, gamma=0.6, bright=0.4, contrast=0.6, aspect=0.15, erase=0.5)
 WEAK = dict(rot=10, zoom=0.1, shift=0.05, gamma=0.2, bright=0.15, contrast=0.2)
-# Relative shares of a batch, per source and class. "A" is in `weights`.
-SHARED = ["coronahack 0", "coronahack 1", "coronahack 2", "rsna 0", "nih 0", "nih 1", "ieee8023 0", "ieee8023 1", "ieee8023 2"]
-SHARED += ["covid_cxnet 2", "darkcovidnet 2", "radiography_db 2"]
+# Relative shares of a batch: a row per source, a column per class. "A" is in `weights`.
 SHARES = {
-    "B": [26, 26, 2, 14, 6, 6, 0.5, 1.5, 4, 6, 0.3, 8],
-    "C": [34, 34, 2, 9, 4, 4, 0.5, 1.2, 3, 4, 0.3, 5],
-    "D": [20, 20, 2, 16, 9, 9, 0.5, 2, 5, 8, 0.3, 9],
-    "H": [46, 46, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    "B": [(26, 26, 2), (0, 0, 6), (0, 0, 0.3), (0, 0, 0), (0.5, 1.5, 4), (6, 6, 0), (0, 0, 8), (14, 0, 0)],
+    "C": [(34, 34, 2), (0, 0, 4), (0, 0, 0.3), (0, 0, 0), (0.5, 1.2, 3), (4, 4, 0), (0, 0, 5), (9, 0, 0)],
+    "D": [(20, 20, 2), (0, 0, 8), (0, 0, 0.3), (0, 0, 0), (0.5, 2.0, 5), (9, 9, 0), (0, 0, 9), (16, 0, 0)],
+    "H": [(46, 46, 8)] + 7 * [(0, 0, 0)],
 }
 # net: of PLAIN, or "R", a residual teacher. sampling: of SHARES, or "A". rate: the highest. decay: of kernels and matrices.
 # augment: in place of entries of AUGMENT. mixup: both parameters of its beta distribution, for half of the batches.
 # cutmix: share of the batches. teachers: names of recipes. alpha: weight of the teachers' answers, against the labels.
 DEFAULTS = dict(sampling="B", epochs=60, rate=2e-3, seed=1, decay=0.05, augment={}, mixup=0, cutmix=0, teachers=(), alpha=0.7)
-TEACHER = dict(net="T", epochs=50, rate=1.5e-3)
-TAUGHT = dict(teachers=("T1", "R1", "T2"))
+TEACHER, STUDENT, TAUGHT = dict(net="T", epochs=50, rate=1.5e-3), dict(net="n144"), dict(teachers=("T1", "R1", "T2"))
 RECIPES = {
-    "T1": TEACHER,
-    "R1": TEACHER | dict(net="R"),
-    "n144B": dict(net="n144"),
-    "n60A": dict(net="n60", sampling="A"),
-    "n60B": dict(net="n60"),
-    "T2": TEACHER | dict(seed=2),
-    "n144A": dict(net="n144", sampling="A"),
-    "n125B": dict(net="n125"),
-    "n144C": dict(net="n144", sampling="C"),
-    "n144B_2": dict(net="n144", seed=2),
-    "d144": dict(net="n144") | TAUGHT,
-    "n144B_120": dict(net="n144", epochs=120),
-    "n144B_mix": dict(net="n144", mixup=0.4),
-    "n144B_cut": dict(net="n144", cutmix=0.5),
-    "n144B_str": dict(net="n144", augment=STRONG),
-    "n144B_weak": dict(net="n144", augment=WEAK),
-    "n144B_wd": dict(net="n144", decay=0.2),
-    "d60": dict(net="n60") | TAUGHT,
-    "d144_100": dict(net="n144", epochs=100, alpha=0.9) | TAUGHT,
-    "n144D": dict(net="n144", sampling="D"),
-    "n144H": dict(net="n144", sampling="H"),
+    **{"T1": TEACHER, "R1": TEACHER | dict(net="R"), "n144B": STUDENT},
+    **{"n60A": dict(net="n60", sampling="A"), "n60B": dict(net="n60"), "T2": TEACHER | dict(seed=2)},
+    **{"n144A": STUDENT | dict(sampling="A"), "n125B": dict(net="n125"), "n144C": STUDENT | dict(sampling="C")},
+    **{"n144B_2": STUDENT | dict(seed=2), "d144": STUDENT | TAUGHT, "n144B_120": STUDENT | dict(epochs=120)},
+    **{"n144B_mix": STUDENT | dict(mixup=0.4), "n144B_cut": STUDENT | dict(cutmix=0.5)},
+    **{"n144B_str": STUDENT | dict(augment=STRONG), "n144B_weak": STUDENT | dict(augment=WEAK)},
+    **{"n144B_wd": STUDENT | dict(decay=0.2), "d60": dict(net="n60") | TAUGHT},
+    **{"d144_100": STUDENT | TAUGHT | dict(epochs=100, alpha=0.9)},
+    **{"n144D": STUDENT | dict(sampling="D"), "n144H": STUDENT | dict(sampling="H")},
 }
 
 
@@ -121,16 +106,14 @@ def decode(path):
 
 def weights(sampling, cls, src):
     """The probability of each training image to be drawn."""
-    members = {(s, c): numpy.flatnonzero((src == s) & (cls == c)) for s, c in set(zip(src.tolist(), cls.tolist()))}
+    group = src * len(CLASSES) + cls
+    size = numpy.bincount(group, minlength=len(SOURCES) * len(CLASSES)).reshape(-1, len(CLASSES))
     if sampling == "A":  # a third for each class; within it by the root of the source's size, CoronaHack's doubled
-        parts = {key: len(m) ** 0.5 * (2 if key[0] == CORONAHACK else 1) for key, m in members.items()}
-        parts = {key: part / sum(p for k, p in parts.items() if k[1] == key[1]) for key, part in parts.items()}
+        part = size**0.5 * numpy.where(numpy.arange(len(SOURCES)) == CORONAHACK, 2, 1)[:, None]
+        part /= part.sum(0)
     else:
-        keys = [(SOURCES.index(group.split()[0]), int(group.split()[1])) for group in SHARED]
-        parts = dict(zip(keys, SHARES[sampling]))
-    out = numpy.zeros(len(cls))
-    for key, m in members.items():
-        out[m] = parts.get(key, 0) / len(m)
+        part = numpy.array(SHARES[sampling])
+    out = (part / size.clip(1)).ravel()[group]
     return out / out.sum()
 
 
@@ -179,16 +162,16 @@ def augment(pixels, size, k):
     angle, zoom, flip = spread(k["rot"]) * math.pi / 180, 1 + spread(k["zoom"]), torch.where(rand(n) < 0.5, -1.0, 1.0)
     aspect = torch.exp(spread(k["aspect"])) if "aspect" in k else 1.0
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
-    across = torch.stack([cos * flip * aspect, -sin * flip, spread(2 * k["shift"])], 1)
-    down = torch.stack([sin, cos, spread(2 * k["shift"])], 1)
-    grid = F.affine_grid(torch.stack([across, down], 1), f.shape, align_corners=False)
+    across, down = torch.stack([cos * flip * aspect, -sin * flip, spread(2 * k["shift"])], 1), [sin, cos, spread(2 * k["shift"])]
+    grid = F.affine_grid(torch.stack([across, torch.stack(down, 1)], 1), f.shape, align_corners=False)
     f = F.grid_sample(f, grid, align_corners=False)
     f = (f / 255).clamp(0, 1) ** each(torch.exp(spread(k["gamma"]))) * 255 * each(1 + spread(k["bright"]))
     mean = f.mean((1, 2, 3), keepdim=True)
     f = ((f - mean) * each(1 + spread(k["contrast"])) + mean).clamp(0, 255)
     noise = (rand(n) < k["noise"]).float() * rand(n) * 16
     f = (f + torch.randn_like(f) * each(noise)).clamp(0, 255)
-    y, x = torch.arange(size, device=device).view(1, 1, size, 1), torch.arange(size, device=device).view(1, 1, 1, size)
+    x = torch.arange(size, device=device)
+    y = x.view(size, 1)
     edges = (rand(n) < k["border"]).float().view(1, n) * (rand(4, n) < 0.5).float() * rand(4, n) * 0.12 * size
     top, bottom, left, right = map(each, edges)
     f = f * ((y >= top) & (y < size - bottom) & (x >= left) & (x < size - right))
@@ -203,38 +186,32 @@ def augment(pixels, size, k):
     return f
 
 
-def scaled(f):
-    return ((f - 128) / 64).to(memory_format=torch.channels_last)
-
-
 def train(recipe, pixels, m, per_epoch, out, deadline):
-    """The averaged network, or None where the deadline (of time.time) is over by a minute."""
-    device, labels, inside = pixels.device, torch.tensor(m["cls"], device=pixels.device), numpy.flatnonzero(m["split"] == "train")
+    """The averaged network, or None a minute after the deadline."""
+    device, inside, k = pixels.device, numpy.flatnonzero(m["split"] == "train"), AUGMENT | recipe.augment
     chance = torch.tensor(weights(recipe.sampling, m["cls"][inside], m["src"][inside]), device=device)
-    inside, k = torch.tensor(inside, device=device), AUGMENT | recipe.augment
+    inside, labels = torch.tensor(inside, device=device), torch.tensor(m["cls"], device=device)
     network, average = build(recipe.net, device), build(recipe.net, device)
     average.load_state_dict(network.state_dict())
-    teachers = [build(RECIPES[name].net, device).eval() for name in recipe.teachers]
+    teachers = [build(RECIPES[name]["net"], device).eval() for name in recipe.teachers]
     for name, teacher in zip(recipe.teachers, teachers):
         teacher.load_state_dict(torch.load(out / f"{name}.pt", map_location=device))
-    kernels, rest = ([p for p in network.parameters() if (p.ndim > 1) == wanted] for wanted in (True, False))
-    decays = [dict(params=kernels, weight_decay=recipe.decay), dict(params=rest, weight_decay=0)]
-    optimizer = torch.optim.AdamW(decays, eps=1e-8, fused=device.type == "cuda")
-    slow, fast = ([v for v in n.state_dict().values() if v.dtype.is_floating_point] for n in (average, network))
-    half = torch.autocast(device.type, torch.bfloat16)
+    kernels, others = ([p for p in network.parameters() if (p.ndim > 1) == wanted] for wanted in (True, False))
+    groups = [dict(params=kernels, weight_decay=recipe.decay), dict(params=others, weight_decay=0)]
+    optimizer = torch.optim.AdamW(groups, fused=device.type == "cuda")
+    slow, fast = ([v for v in net.state_dict().values() if v.dtype.is_floating_point] for net in (average, network))
     steps = int(recipe.epochs * per_epoch / BATCH)
     for step in range(steps):
         done = step / steps
         size = next(size for end, size in STAGES if done < end)
-        rate = recipe.rate * 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) + 1e-7
-        if done < WARM_UP:
-            rate = recipe.rate * (1 / 25 + 24 / 25 * 0.5 * (1 - math.cos(math.pi * done / WARM_UP)))
+        rising = 1 / 25 + 24 / 25 * 0.5 * (1 - math.cos(math.pi * done / WARM_UP))
+        falling = 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = recipe.rate * rising if done < WARM_UP else recipe.rate * falling + 1e-7
         drawn = inside[torch.multinomial(chance, BATCH, replacement=True)]
         with torch.no_grad():
-            f = scaled(augment(pixels[drawn], size, k))
-            target = F.one_hot(labels[drawn], 3).float() * (1 - SMOOTHING) + SMOOTHING / 3
+            f = ((augment(pixels[drawn], size, k) - 128) / 64).to(memory_format=torch.channels_last)
+            target = F.one_hot(labels[drawn], len(CLASSES)).float() * (1 - SMOOTHING) + SMOOTHING / len(CLASSES)
             if recipe.mixup and numpy.random.rand() < 0.5:
                 part, other = numpy.random.beta(recipe.mixup, recipe.mixup), torch.randperm(BATCH, device=device)
                 f, target = part * f + (1 - part) * f[other], part * target + (1 - part) * target[other]
@@ -242,15 +219,15 @@ def train(recipe, pixels, m, per_epoch, out, deadline):
                 side, other = int(size * math.sqrt(1 - numpy.random.beta(1, 1))), torch.randperm(BATCH, device=device)
                 y, x = numpy.random.randint(0, size - side + 1), numpy.random.randint(0, size - side + 1)
                 f[:, :, y : y + side, x : x + side] = f[other][:, :, y : y + side, x : x + side]
-                target = (1 - (side / size) ** 2) * target + (side / size) ** 2 * target[other]
-            with half:
+                target = target + (side / size) ** 2 * (target[other] - target)
+        with torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad():
                 taught = [F.softmax(teacher(f).float() / TEMPERATURE, 1) for teacher in teachers]
-        with half:
-            logits = network(f)
-        loss = -(F.log_softmax(logits.float(), 1) * target).sum(1).mean()
+            logits = network(f).float()
+        loss = -(F.log_softmax(logits, 1) * target).sum(1).mean()
         if taught:
-            against = -(F.log_softmax(logits.float() / TEMPERATURE, 1) * sum(taught) / len(taught)).sum(1).mean()
-            loss = (1 - recipe.alpha) * loss + recipe.alpha * TEMPERATURE**2 * against
+            distance = -(F.log_softmax(logits / TEMPERATURE, 1) * (sum(taught) / len(taught))).sum(1).mean()
+            loss = (1 - recipe.alpha) * loss + recipe.alpha * TEMPERATURE**2 * distance
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -261,18 +238,20 @@ def train(recipe, pixels, m, per_epoch, out, deadline):
     return average.eval()
 
 
+def seed(number):
+    torch.manual_seed(number)
+    numpy.random.seed(number)
+
+
 def work(name, out, per_epoch, threads, deadline):
     """Trains and judges one recipe: its entry of results.json and its logits, or None past the deadline."""
-    if time.time() > deadline:
-        return None
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device, recipe = "cuda" if torch.cuda.is_available() else "cpu", argparse.Namespace(**DEFAULTS | RECIPES[name])
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = True
-    pixels, m, recipe = torch.from_numpy(numpy.load(out / "x.npy", mmap_mode="c")).to(device), dict(numpy.load(out / "m.npz")), RECIPES[name]
+    pixels, m = torch.from_numpy(numpy.load(out / "x.npy", mmap_mode="c")).to(device), dict(numpy.load(out / "m.npz"))
     started = time.time()
-    torch.manual_seed(recipe.seed)
-    numpy.random.seed(recipe.seed)
-    network = train(recipe, pixels, m, per_epoch, out, deadline)
+    seed(recipe.seed)
+    network = train(recipe, pixels, m, per_epoch, out, deadline) if started < deadline else None
     if network is None:
         return None
 
@@ -280,15 +259,14 @@ def work(name, out, per_epoch, threads, deadline):
     def judge(split, k=None):
         parts = torch.tensor(numpy.flatnonzero(m["split"] == split), device=device).split(256)
         images = (augment(pixels[i], SIDE, k) if k else pixels[i].unsqueeze(1).float() for i in parts)
-        return torch.cat([network(scaled(f)).float().cpu() for f in images]).numpy()
+        return torch.cat([network(((f - 128) / 64).to(memory_format=torch.channels_last)).cpu() for f in images]).numpy()
 
     logits = {split: judge(split) for split in ("val", "test", "external_test")}
     cls, src = (m[key][m["split"] == "val"] for key in ("cls", "src"))
-    torch.manual_seed(5)
-    numpy.random.seed(5)
+    seed(5)
     draws = [figures(judge("val", DISTORTION), cls, src) for _ in range(4)]
     torch.save(network.state_dict(), out / f"{name}.pt")
-    entry = dict(name=name, recipe=dataclasses.asdict(recipe), images_per_epoch=per_epoch, seconds=round(time.time() - started, 1))
+    entry = dict(name=name, recipe=vars(recipe), images_per_epoch=per_epoch, seconds=round(time.time() - started, 1))
     entry["validation"] = figures(logits["val"], cls, src)
     entry["distorted"] = {key: float(numpy.mean([draw[key] for draw in draws])) for key in draws[0]}
     return entry, {f"{name}/{split}": values.astype(numpy.float16) for split, values in logits.items()}
@@ -311,16 +289,13 @@ def figures(logits, cls, src):
 
 def report(folder):
     logits, m = numpy.load(folder / "logits.npz"), numpy.load(folder / "m.npz")
-    columns = {"val": ["chN", "chP", "extC", "hC"], "test": ["chN", "chP"], "external_test": ["extC", "hC"]}
-    print(f"{'':12} val: chN chP extC hC | test acc N P C/13 | ext acc C hC")
+    print(f"{'':12} val: chN chP extC hC | test acc N P C/{(m['cls'][m['split'] == 'test'] == COVID).sum()} | ext acc C hC")
     for name in sorted({key.split("/")[0] for key in logits.files}):
         row = []
-        for split, keys in columns.items():
-            values, cls, src = logits[f"{name}/{split}"].astype(float), *(m[key][m["split"] == split] for key in ("cls", "src"))
-            right = values.argmax(1) == cls
-            found = figures(values, cls, src)
-            row += [] if split == "val" else [100 * right.mean()]
-            row += [100 * found[key] for key in keys]
+        for split, keys in {"val": "chN chP extC hC", "test": "chN chP", "external_test": "extC hC"}.items():
+            values, (cls, src) = logits[f"{name}/{split}"].astype(float), (m[key][m["split"] == split] for key in ("cls", "src"))
+            right, found = values.argmax(1) == cls, figures(values, cls, src)
+            row += ([] if split == "val" else [100 * right.mean()]) + [100 * found[key] for key in keys.split()]
             row += [right[cls == COVID].sum()] if split == "test" else []
         print(f"{name:12}", " ".join(f"{value:5.1f}" for value in row))
 
@@ -328,55 +303,49 @@ def report(folder):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--data", type=pathlib.Path, help="the folder with coronahack/ and external/")
-    arguments.add_argument("--out", type=pathlib.Path, help="a new folder")
+    arguments.add_argument("--out", type=pathlib.Path, help="a folder that is not there yet")
     arguments.add_argument("--processes", type=int, default=6, help="recipes trained at a time")
     arguments.add_argument("--limit", type=float, default=math.inf, help="seconds: none starts later, none goes on a minute later")
-    arguments.add_argument("--only", metavar="NAME,...", default=",".join(RECIPES))
+    arguments.add_argument("--only", metavar="NAME,...", default=",".join(RECIPES), help="their teachers are trained too")
     arguments.add_argument("--images-per-epoch", type=int, default=9400)
     arguments.add_argument("--report", type=pathlib.Path, metavar="DIR", help="print what DIR holds, test columns included")
-    options, started = arguments.parse_args(), time.time()
-    chosen = options.only.split(",")
-    for name in chosen:
-        if name not in RECIPES:
-            arguments.error(f"--only: no recipe {name!r}; there are {', '.join(RECIPES)}")
-        if missing := [teacher for teacher in RECIPES[name].teachers if teacher not in chosen]:
-            arguments.error(f"--only: {name} is taught by {', '.join(missing)}: name them too")
+    options, start = arguments.parse_args(), time.time()
     if not options.report and not (options.data and options.out):
-        arguments.error("--data and --out are needed, or --report")
+        arguments.error("give --data and --out, or --report")
     try:
         if options.report:
             return report(options.report)
+        chosen = set(options.only.split(","))
+        chosen |= {teacher for name in chosen for teacher in RECIPES[name].get("teachers", ())}
         paths, src, cls, split = zip(*manifest(options.data))
         options.out.mkdir(parents=True)
         numpy.savez(options.out / "m.npz", src=src, cls=cls, split=split)
         with futures.ThreadPoolExecutor() as pool:
             numpy.save(options.out / "x.npy", numpy.stack(list(pool.map(decode, paths))))
     except (OSError, KeyError) as error:
-        arguments.error(f"{error}; --data holds coronahack/ and external/, --out is not there yet, --report names an earlier --out")
+        hint = "--data: the folder with coronahack/ and external/; --out: not there yet; --report: an earlier --out; --only: of"
+        arguments.error(f"{error}; {hint} {', '.join(RECIPES)}")
 
     shown = "chN chP chC chAUC nihAUC extP extC hN hC".split()
-    print(f"{len(paths)} images read in {time.time() - started:.0f} s; validation, then validation distorted")
-    print(f"{'recipe':12}{'s':>7}" + 2 * (" |" + "".join(f"{key:>7}" for key in shown)), flush=True)
-    entries, logits, failed = [], {}, 0
+    print(f"{len(paths)} images; validation figures in percent: as it is | distorted\n{'':12}{'s':>7}", *2 * ["".join(f"{k:>7}" for k in shown)], sep=" |")
+    entries, logits = [], {}
     threads = 1 if torch.cuda.is_available() else max(1, torch.get_num_threads() // options.processes)
     with futures.ProcessPoolExecutor(options.processes, torch.multiprocessing.get_context("spawn")) as pool:
-        for taught in (False, True):  # teachers first
-            names = [name for name in RECIPES if name in chosen and bool(RECIPES[name].teachers) == taught]
-            settings = options.out, options.images_per_epoch, threads, started + options.limit
-            jobs = {pool.submit(work, name, *settings): name for name in names}
+        for taught in (False, True):  # teachers before those they teach
+            names = [name for name in RECIPES if name in chosen and ("teachers" in RECIPES[name]) == taught]
+            jobs = {pool.submit(work, n, options.out, options.images_per_epoch, threads, start + options.limit): n for n in names}
             for job in futures.as_completed(jobs):
                 if job.exception() or job.result() is None:
                     print(f"{jobs[job]}: {job.exception() or 'no time left'}", file=sys.stderr)
-                    failed = 1
                     continue
-                entry, values = job.result()
-                entries, logits = [*entries, entry], logits | values
+                entry, logits = job.result()[0], logits | job.result()[1]
+                entries.append(entry)
                 (options.out / "results.json").write_text(json.dumps(entries, indent=1) + "\n")
                 numpy.savez_compressed(options.out / "logits.npz", **logits)
-                cells = [[entry[part].get(key, math.nan) for key in shown] for part in ("validation", "distorted")]
-                print(f"{entry['name']:12}{entry['seconds']:7.1f}", *("".join(f"{100 * v:7.1f}" for v in row) for row in cells), sep=" |", flush=True)
+                rows = [[100 * entry[part].get(key, math.nan) for key in shown] for part in ("validation", "distorted")]
+                print(f"{entry['name']:12}{entry['seconds']:7.1f}", *("".join(f"{v:7.1f}" for v in row) for row in rows), sep=" |", flush=True)
     (options.out / "x.npy").unlink()
-    return failed
+    return len(entries) < len(chosen)
 
 
 if __name__ == "__main__":
