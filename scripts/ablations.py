@@ -2,17 +2,16 @@
 """Compares training recipes in PyTorch: a peer of `host train`, on a GPU if there is one, else on the CPU.
 
 usage: ablations.py --data ../shared/data --out DIR [--processes 6] [--limit SECONDS] [--only NAME,...] [--images-per-epoch 9400]
-       ablations.py --report DIR                                   (pip install torch numpy pillow)
+       ablations.py --report --out DIR                             (pip install torch numpy pillow)
 
-Prints a table of VALIDATION figures only: choices are made on these. The test columns, which --report prints, were looked at
-only after the choice. A recipe is one seed: compare T1 with T2 and n144B with n144B_2 before believing a difference.
+Prints VALIDATION figures only, on which choices are made; the test columns, of --report, were looked at only after the choice.
+A recipe is one seed: compare T1 with T2 and n144B with n144B_2 before believing a difference. Results: docs/training.md.
 DIR receives results.json (per recipe: settings, seconds, figures), NAME.pt (averaged weights), m.npz (src, cls, split of every
 image) and logits.npz ("NAME/SPLIT", float16, images in m.npz's order). --report needs only the two .npz files.
-Figures, of validation as it is and distorted (mean of four draws of DISTORTION), AUCs and shares; the tables show percent:
+Figures, of validation as it is | distorted (mean of four draws of DISTORTION):
 chN chP chC   recall of Normal, Pneumonia, COVID-19 in CoronaHack    extP extC   recall of Pneumonia, COVID-19 elsewhere
 chAUC nihAUC  Pneumonia against Normal in CoronaHack, in NIH         hN hC       healthy NIH and RSNA called Normal, COVID-19
-For comparing recipes quickly: the shipped weights come from `host train`; the results are in docs/training.md.
-Research software, not a medical device.
+Only for comparing recipes quickly: the shipped weights come from `host train`. Research software, not a medical device.
 """
 
 import argparse
@@ -20,9 +19,7 @@ import concurrent.futures as futures
 import csv
 import hashlib
 import json
-import math
 import pathlib
-import sys
 import time
 
 import numpy
@@ -38,12 +35,13 @@ SIDE, BATCH = 256, 96  # pixels, as stored and judged; images
 STAGES = [(0.4, 128), (0.65, 192), (1, SIDE)]  # until this share of the steps: side of the images in pixels
 WARM_UP, SMOOTHING, TEMPERATURE = 0.15, 0.05, 2.0  # share of the steps; of the labels; of the teachers' answers
 AVERAGE_EVERY, AVERAGE_DECAY = 4, 0.998  # the judged weights are averages: steps between updates, decay per step
-# Filters and stride of each 3x3 convolution. Students are named by million multiply-accumulates; "T" is a teacher.
-PLAIN = {
+# Filters and stride of each 3x3 convolution, or block of the residual "R". Students are named by million multiply-accumulates.
+NETS = {
     "n60": [(8, 2), (16, 2), (16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1)],
     "n125": [(16, 2), (32, 2), (64, 2), (64, 1), (96, 2), (96, 1), (128, 2)],
     "n144": [(16, 2), (24, 2), (24, 1), (48, 2), (48, 1), (96, 2), (96, 1), (96, 1), (128, 2), (128, 1)],
     "T": [(32, 2), (64, 2), (64, 1), (128, 2), (128, 1), (128, 1), (256, 2), (256, 1), (256, 1), (384, 2), (384, 1)],
+    "R": [(32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1)],
 }
 # Ranges around the image as it is (rot in degrees, shift in sides), then probabilities of defects.
 AUGMENT = dict(rot=22, zoom=0.22, shift=0.12, gamma=0.4, bright=0.3, contrast=0.45, resample=0.4, noise=0.3, border=0.2, corner=0.15)
@@ -57,22 +55,18 @@ SHARES = {
     "D": [(20, 20, 2), (0, 0, 8), (0, 0, 0.3), (0, 0, 0), (0.5, 2.0, 5), (9, 9, 0), (0, 0, 9), (16, 0, 0)],
     "H": [(46, 46, 8)] + 7 * [(0, 0, 0)],
 }
-# net: of PLAIN, or "R", a residual teacher. sampling: of SHARES, or "A". rate: the highest. decay: of kernels and matrices.
-# augment: in place of entries of AUGMENT. mixup: both parameters of its beta distribution, for half of the batches.
-# cutmix: share of the batches. teachers: names of recipes. alpha: weight of the teachers' answers, against the labels.
+# sampling: of SHARES, or "A". rate: the highest. decay: of kernels and matrices. augment: in place of entries of AUGMENT.
+# mixup: of half of the batches, both parameters of its beta distribution. cutmix: share of the batches. alpha: of the teachers.
 DEFAULTS = dict(sampling="B", epochs=60, rate=2e-3, seed=1, decay=0.05, augment={}, mixup=0, cutmix=0, teachers=(), alpha=0.7)
-TEACHER, STUDENT, TAUGHT = dict(net="T", epochs=50, rate=1.5e-3), dict(net="n144"), dict(teachers=("T1", "R1", "T2"))
-RECIPES = {
-    **{"T1": TEACHER, "R1": TEACHER | dict(net="R"), "n144B": STUDENT},
-    **{"n60A": dict(net="n60", sampling="A"), "n60B": dict(net="n60"), "T2": TEACHER | dict(seed=2)},
-    **{"n144A": STUDENT | dict(sampling="A"), "n125B": dict(net="n125"), "n144C": STUDENT | dict(sampling="C")},
-    **{"n144B_2": STUDENT | dict(seed=2), "d144": STUDENT | TAUGHT, "n144B_120": STUDENT | dict(epochs=120)},
-    **{"n144B_mix": STUDENT | dict(mixup=0.4), "n144B_cut": STUDENT | dict(cutmix=0.5)},
-    **{"n144B_str": STUDENT | dict(augment=STRONG), "n144B_weak": STUDENT | dict(augment=WEAK)},
-    **{"n144B_wd": STUDENT | dict(decay=0.2), "d60": dict(net="n60") | TAUGHT},
-    **{"d144_100": STUDENT | TAUGHT | dict(epochs=100, alpha=0.9)},
-    **{"n144D": STUDENT | dict(sampling="D"), "n144H": STUDENT | dict(sampling="H")},
-}
+TEACHER, SMALL, STUDENT, TAUGHT = dict(net="T", epochs=50, rate=1.5e-3), dict(net="n60"), dict(net="n144"), dict(teachers=("T1", "R1", "T2"))
+RECIPES = dict(
+    T1=TEACHER, R1=TEACHER | dict(net="R"), n144B=STUDENT, n60A=SMALL | dict(sampling="A"), n60B=SMALL, T2=TEACHER | dict(seed=2),
+    n144A=STUDENT | dict(sampling="A"), n125B=dict(net="n125"), n144C=STUDENT | dict(sampling="C"), n144B_2=STUDENT | dict(seed=2),
+    d144=STUDENT | TAUGHT, n144B_120=STUDENT | dict(epochs=120), n144B_mix=STUDENT | dict(mixup=0.4), n144B_cut=STUDENT | dict(cutmix=0.5),
+    n144B_str=STUDENT | dict(augment=STRONG), n144B_weak=STUDENT | dict(augment=WEAK), n144B_wd=STUDENT | dict(decay=0.2),
+    d60=SMALL | TAUGHT, d144_100=STUDENT | TAUGHT | dict(epochs=100, alpha=0.9),
+    n144D=STUDENT | dict(sampling="D"), n144H=STUDENT | dict(sampling="H"),
+)  # fmt: skip
 
 
 def manifest(data):
@@ -85,8 +79,7 @@ def manifest(data):
             name, bound[row["patient"]] = row["X_ray_image_name"], row["split"]
             path = corona / "Coronahack-Chest-XRay-Dataset" / "Coronahack-Chest-XRay-Dataset" / folder[name] / name
             listed.append((path, CORONAHACK, CLASSES.index(row["label"]), row["split"]))
-    same = rows(pathlib.Path(__file__).resolve().parent.parent / "data" / "same_patients.csv")
-    same = {row["patient"]: row["same_as"] for row in same}
+    same = {r["patient"]: r["same_as"] for r in rows(pathlib.Path(__file__).resolve().parents[1] / "data" / "same_patients.csv")}
     external = [row | {"patient": same.get(row["patient"], row["patient"])} for row in rows(data / "external" / "index.csv")]
     bound |= {row["patient"]: "external_test" for row in external if row["role"] == "external_test"}
     for row in external:
@@ -94,26 +87,19 @@ def manifest(data):
         split = bound.get(row["patient"], "train" if hashed else "val")
         # A training image of a patient who is tested on is withheld.
         if row["role"] == "external_test" or (row["role"] == "train" and split in ("train", "val")):
-            path = data / "external" / "images" / row["image"]
-            listed.append((path, SOURCES.index(row["source"]), CLASSES.index(row["label"]), split))
+            listed.append((data / "external/images" / row["image"], SOURCES.index(row["source"]), CLASSES.index(row["label"]), split))
     return listed
-
-
-def decode(path):
-    with PIL.Image.open(path) as image:
-        return numpy.asarray(image.convert("L").resize((SIDE, SIDE), PIL.Image.Resampling.BILINEAR))
 
 
 def weights(sampling, cls, src):
     """The probability of each training image to be drawn."""
-    group = src * len(CLASSES) + cls
-    size = numpy.bincount(group, minlength=len(SOURCES) * len(CLASSES)).reshape(-1, len(CLASSES))
+    size = numpy.zeros((len(SOURCES), len(CLASSES)))
+    numpy.add.at(size, (src, cls), 1)
+    part = numpy.array(SHARES.get(sampling, size**0.5))
     if sampling == "A":  # a third for each class; within it by the root of the source's size, CoronaHack's doubled
-        part = size**0.5 * numpy.where(numpy.arange(len(SOURCES)) == CORONAHACK, 2, 1)[:, None]
+        part[CORONAHACK] *= 2
         part /= part.sum(0)
-    else:
-        part = numpy.array(SHARES[sampling])
-    out = (part / size.clip(1)).ravel()[group]
+    out = (part / size.clip(1))[src, cls]
     return out / out.sum()
 
 
@@ -121,28 +107,23 @@ def convolution(inputs, filters, side, stride):
     return nn.Sequential(nn.Conv2d(inputs, filters, side, stride, side // 2, bias=False), nn.BatchNorm2d(filters))
 
 
-class Block(nn.Module):
-    def __init__(self, inputs, filters, stride):
-        super().__init__()
-        self.first, self.second = convolution(inputs, filters, 3, stride), convolution(filters, filters, 3, 1)
-        self.skip = convolution(inputs, filters, 1, stride) if inputs != filters or stride > 1 else nn.Identity()
-
+class Block(nn.Sequential):
     def forward(self, x):
-        return F.relu(self.second(F.relu(self.first(x))) + self.skip(x))
+        first, second, skip = self
+        return F.relu(second(F.relu(first(x))) + skip(x))
 
 
 def build(net, device):
-    layers, inputs = [], 1
-    if net == "R":
-        layers, inputs = [convolution(1, 32, 5, 2), nn.ReLU()], 32
-        for filters in (32, 64, 128, 256):
-            layers += [Block(inputs, filters, 2), Block(filters, filters, 1)]
-            inputs = filters
-    for filters, stride in PLAIN.get(net, []):
+    layers, inputs = ([convolution(1, 32, 5, 2), nn.ReLU()], 32) if net == "R" else ([], 1)
+    for filters, stride in NETS[net]:
         layers += [convolution(inputs, filters, 3, stride), nn.ReLU(inplace=True)]
-        nn.init.kaiming_normal_(layers[-2][0].weight)
+        if net == "R":
+            second, skip = convolution(filters, filters, 3, 1), nn.Identity() if stride == 1 else convolution(inputs, filters, 1, stride)
+            layers[-2:] = [Block(layers[-2], second, skip)]
+        else:
+            nn.init.kaiming_normal_(layers[-2][0].weight)
         inputs = filters
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *([nn.Dropout(0.2)] if net == "R" else []), nn.Linear(inputs, len(CLASSES))]
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2 if net == "R" else 0), nn.Linear(inputs, len(CLASSES))]
     return nn.Sequential(*layers).to(device, memory_format=torch.channels_last)
 
 
@@ -152,28 +133,25 @@ def augment(pixels, size, k):
     rand = lambda *shape: torch.rand(*shape, device=device)
     spread = lambda limit: (rand(n) * 2 - 1) * limit
     each = lambda values: values.view(n, 1, 1, 1)
-    f = pixels.unsqueeze(1).float()
-    if size != SIDE:
-        f = F.interpolate(f, size=(size, size), mode="area")
+    f = F.interpolate(pixels.unsqueeze(1).float(), size=(size, size), mode="area")
     if some := int(n * k["resample"]):  # lose resolution
         small = max(16, int(size / (1 + 2 * numpy.random.rand())))
         lost = F.interpolate(f[:some], size=(small, small), mode="area")
         f = torch.cat([F.interpolate(lost, size=(size, size), mode="bilinear"), f[some:]])
-    angle, zoom, flip = spread(k["rot"]) * math.pi / 180, 1 + spread(k["zoom"]), torch.where(rand(n) < 0.5, -1.0, 1.0)
+    angle, zoom, flip = spread(k["rot"]) * numpy.pi / 180, 1 + spread(k["zoom"]), torch.where(rand(n) < 0.5, -1.0, 1.0)
     aspect = torch.exp(spread(k["aspect"])) if "aspect" in k else 1.0
     cos, sin = torch.cos(angle) / zoom, torch.sin(angle) / zoom
-    across, down = torch.stack([cos * flip * aspect, -sin * flip, spread(2 * k["shift"])], 1), [sin, cos, spread(2 * k["shift"])]
-    grid = F.affine_grid(torch.stack([across, torch.stack(down, 1)], 1), f.shape, align_corners=False)
-    f = F.grid_sample(f, grid, align_corners=False)
+    across = torch.stack([cos * flip * aspect, -sin * flip, spread(2 * k["shift"])], 1)
+    matrix = torch.stack([across, torch.stack([sin, cos, spread(2 * k["shift"])], 1)], 1)
+    f = F.grid_sample(f, F.affine_grid(matrix, f.shape, align_corners=False), align_corners=False)
     f = (f / 255).clamp(0, 1) ** each(torch.exp(spread(k["gamma"]))) * 255 * each(1 + spread(k["bright"]))
     mean = f.mean((1, 2, 3), keepdim=True)
     f = ((f - mean) * each(1 + spread(k["contrast"])) + mean).clamp(0, 255)
     noise = (rand(n) < k["noise"]).float() * rand(n) * 16
     f = (f + torch.randn_like(f) * each(noise)).clamp(0, 255)
-    x = torch.arange(size, device=device)
-    y = x.view(size, 1)
-    edges = (rand(n) < k["border"]).float().view(1, n) * (rand(4, n) < 0.5).float() * rand(4, n) * 0.12 * size
-    top, bottom, left, right = map(each, edges)
+    y, x = torch.arange(size, device=device)[:, None], torch.arange(size, device=device)
+    border = (rand(n) < k["border"]).float() * (rand(4, n) < 0.5).float() * rand(4, n) * 0.12 * size
+    top, bottom, left, right = map(each, border)
     f = f * ((y >= top) & (y < size - bottom) & (x >= left) & (x < size - right))
     paint = lambda inside: torch.where(inside, each(rand(n) * 255).expand_as(f), f)
     for corner in range(4):
@@ -187,7 +165,7 @@ def augment(pixels, size, k):
 
 
 def train(recipe, pixels, m, per_epoch, out, deadline):
-    """The averaged network, or None a minute after the deadline."""
+    """The averaged network. Does not begin after the deadline (of time.time), nor go on a minute after it."""
     device, inside, k = pixels.device, numpy.flatnonzero(m["split"] == "train"), AUGMENT | recipe.augment
     chance = torch.tensor(weights(recipe.sampling, m["cls"][inside], m["src"][inside]), device=device)
     inside, labels = torch.tensor(inside, device=device), torch.tensor(m["cls"], device=device)
@@ -202,12 +180,14 @@ def train(recipe, pixels, m, per_epoch, out, deadline):
     slow, fast = ([v for v in net.state_dict().values() if v.dtype.is_floating_point] for net in (average, network))
     steps = int(recipe.epochs * per_epoch / BATCH)
     for step in range(steps):
+        if step % 500 == 0 and time.time() > deadline + (60 if step else 0):
+            raise TimeoutError("no time left")
         done = step / steps
         size = next(size for end, size in STAGES if done < end)
-        rising = 1 / 25 + 24 / 25 * 0.5 * (1 - math.cos(math.pi * done / WARM_UP))
-        falling = 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
+        rising = recipe.rate * (1 / 25 + 24 / 25 * 0.5 * (1 - numpy.cos(numpy.pi * done / WARM_UP)))
+        falling = recipe.rate * 0.5 * (1 + numpy.cos(numpy.pi * (done - WARM_UP) / (1 - WARM_UP))) + 1e-7
         for group in optimizer.param_groups:
-            group["lr"] = recipe.rate * rising if done < WARM_UP else recipe.rate * falling + 1e-7
+            group["lr"] = rising if done < WARM_UP else falling
         drawn = inside[torch.multinomial(chance, BATCH, replacement=True)]
         with torch.no_grad():
             f = ((augment(pixels[drawn], size, k) - 128) / 64).to(memory_format=torch.channels_last)
@@ -216,7 +196,7 @@ def train(recipe, pixels, m, per_epoch, out, deadline):
                 part, other = numpy.random.beta(recipe.mixup, recipe.mixup), torch.randperm(BATCH, device=device)
                 f, target = part * f + (1 - part) * f[other], part * target + (1 - part) * target[other]
             if recipe.cutmix and numpy.random.rand() < recipe.cutmix:
-                side, other = int(size * math.sqrt(1 - numpy.random.beta(1, 1))), torch.randperm(BATCH, device=device)
+                side, other = int(size * numpy.sqrt(1 - numpy.random.beta(1, 1))), torch.randperm(BATCH, device=device)
                 y, x = numpy.random.randint(0, size - side + 1), numpy.random.randint(0, size - side + 1)
                 f[:, :, y : y + side, x : x + side] = f[other][:, :, y : y + side, x : x + side]
                 target = target + (side / size) ** 2 * (target[other] - target)
@@ -233,27 +213,19 @@ def train(recipe, pixels, m, per_epoch, out, deadline):
         optimizer.step()
         if step % AVERAGE_EVERY == AVERAGE_EVERY - 1:
             torch._foreach_lerp_(slow, fast, 1 - min(AVERAGE_DECAY**AVERAGE_EVERY, step / (step + 40)))
-        if step % 500 == 0 and time.time() > deadline + 60:
-            return None
     return average.eval()
 
 
-def seed(number):
-    torch.manual_seed(number)
-    numpy.random.seed(number)
-
-
 def work(name, out, per_epoch, threads, deadline):
-    """Trains and judges one recipe: its entry of results.json and its logits, or None past the deadline."""
+    """Trains and judges one recipe: its entry of results.json and its logits."""
     device, recipe = "cuda" if torch.cuda.is_available() else "cpu", argparse.Namespace(**DEFAULTS | RECIPES[name])
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = True
     pixels, m = torch.from_numpy(numpy.load(out / "x.npy", mmap_mode="c")).to(device), dict(numpy.load(out / "m.npz"))
     started = time.time()
-    seed(recipe.seed)
-    network = train(recipe, pixels, m, per_epoch, out, deadline) if started < deadline else None
-    if network is None:
-        return None
+    torch.manual_seed(recipe.seed)
+    numpy.random.seed(recipe.seed)
+    network = train(recipe, pixels, m, per_epoch, out, deadline)
 
     @torch.no_grad()
     def judge(split, k=None):
@@ -263,7 +235,8 @@ def work(name, out, per_epoch, threads, deadline):
 
     logits = {split: judge(split) for split in ("val", "test", "external_test")}
     cls, src = (m[key][m["split"] == "val"] for key in ("cls", "src"))
-    seed(5)
+    torch.manual_seed(5)
+    numpy.random.seed(5)
     draws = [figures(judge("val", DISTORTION), cls, src) for _ in range(4)]
     torch.save(network.state_dict(), out / f"{name}.pt")
     entry = dict(name=name, recipe=vars(recipe), images_per_epoch=per_epoch, seconds=round(time.time() - started, 1))
@@ -302,32 +275,32 @@ def report(folder):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--data", type=pathlib.Path, help="the folder with coronahack/ and external/")
-    arguments.add_argument("--out", type=pathlib.Path, help="a folder that is not there yet")
+    arguments.add_argument("--data", type=pathlib.Path, default="../shared/data", help="the folder with coronahack/ and external/")
+    arguments.add_argument("--out", type=pathlib.Path, required=True, help="a folder that is not there yet; with --report, one that is")
     arguments.add_argument("--processes", type=int, default=6, help="recipes trained at a time")
-    arguments.add_argument("--limit", type=float, default=math.inf, help="seconds: none starts later, none goes on a minute later")
+    arguments.add_argument("--limit", type=float, default=numpy.inf, help="seconds: none starts later, none goes on a minute later")
     arguments.add_argument("--only", metavar="NAME,...", default=",".join(RECIPES), help="their teachers are trained too")
     arguments.add_argument("--images-per-epoch", type=int, default=9400)
-    arguments.add_argument("--report", type=pathlib.Path, metavar="DIR", help="print what DIR holds, test columns included")
+    arguments.add_argument("--report", action="store_true", help="train nothing: print what --out holds, test columns included")
     options, start = arguments.parse_args(), time.time()
-    if not options.report and not (options.data and options.out):
-        arguments.error("give --data and --out, or --report")
     try:
         if options.report:
-            return report(options.report)
+            return report(options.out)
         chosen = set(options.only.split(","))
         chosen |= {teacher for name in chosen for teacher in RECIPES[name].get("teachers", ())}
         paths, src, cls, split = zip(*manifest(options.data))
         options.out.mkdir(parents=True)
         numpy.savez(options.out / "m.npz", src=src, cls=cls, split=split)
+        decode = lambda path: numpy.asarray(PIL.Image.open(path).convert("L").resize((SIDE, SIDE), PIL.Image.Resampling.BILINEAR))
         with futures.ThreadPoolExecutor() as pool:
             numpy.save(options.out / "x.npy", numpy.stack(list(pool.map(decode, paths))))
     except (OSError, KeyError) as error:
-        hint = "--data: the folder with coronahack/ and external/; --out: not there yet; --report: an earlier --out; --only: of"
+        hint = "--data: the folder with coronahack/ and external/; --out: not there yet, or with --report, there; --only: of"
         arguments.error(f"{error}; {hint} {', '.join(RECIPES)}")
 
     shown = "chN chP chC chAUC nihAUC extP extC hN hC".split()
-    print(f"{len(paths)} images; validation figures in percent: as it is | distorted\n{'':12}{'s':>7}", *2 * ["".join(f"{k:>7}" for k in shown)], sep=" |")
+    head = "".join(f"{key:>7}" for key in shown)
+    print(f"{len(paths)} images; validation figures in percent: as it is | distorted\n{'':12}{'s':>7} |{head} |{head}", flush=True)
     entries, logits = [], {}
     threads = 1 if torch.cuda.is_available() else max(1, torch.get_num_threads() // options.processes)
     with futures.ProcessPoolExecutor(options.processes, torch.multiprocessing.get_context("spawn")) as pool:
@@ -335,18 +308,18 @@ def main():
             names = [name for name in RECIPES if name in chosen and ("teachers" in RECIPES[name]) == taught]
             jobs = {pool.submit(work, n, options.out, options.images_per_epoch, threads, start + options.limit): n for n in names}
             for job in futures.as_completed(jobs):
-                if job.exception() or job.result() is None:
-                    print(f"{jobs[job]}: {job.exception() or 'no time left'}", file=sys.stderr)
+                if job.exception():
+                    print(f"{jobs[job]}: {job.exception()!r}", flush=True)
                     continue
-                entry, logits = job.result()[0], logits | job.result()[1]
-                entries.append(entry)
+                entry, values = job.result()
+                entries, logits = [*entries, entry], logits | values
                 (options.out / "results.json").write_text(json.dumps(entries, indent=1) + "\n")
                 numpy.savez_compressed(options.out / "logits.npz", **logits)
-                rows = [[100 * entry[part].get(key, math.nan) for key in shown] for part in ("validation", "distorted")]
+                rows = [[100 * entry[part].get(key, numpy.nan) for key in shown] for part in ("validation", "distorted")]
                 print(f"{entry['name']:12}{entry['seconds']:7.1f}", *("".join(f"{v:7.1f}" for v in row) for row in rows), sep=" |", flush=True)
     (options.out / "x.npy").unlink()
     return len(entries) < len(chosen)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

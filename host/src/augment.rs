@@ -213,11 +213,11 @@ mod tests {
             let mut reference = GrayImage::new(128, 128);
             warp_into(&image, &projection, Interpolation::Bilinear, image::Luma([0]), &mut reference);
             let ours = affine(&image, 128, scale, angle, shift);
-            // At the rim imageproc wants all four neighbours; steps of 1/65536 add up to less than a gray level.
+            // At the rim imageproc wants all four neighbours; it also cuts fractions off, half a level on average.
             let differ = ours.iter().zip(reference.as_raw()).filter(|(a, b)| a.abs_diff(**b) > 2).count();
             assert!(differ <= 4 * 128, "{differ} pixels");
             let sum: u32 = ours.iter().zip(reference.as_raw()).map(|(a, b)| u32::from(a.abs_diff(*b))).filter(|d| *d <= 2).sum();
-            assert!(f64::from(sum) / (128.0 * 128.0) < 0.5, "{sum}");
+            assert!(f64::from(sum) / (128.0 * 128.0) < 0.9, "{sum}");
         }
     }
 
