@@ -1,5 +1,7 @@
 //! Recipes: one TOML file names a network, its training, its augmentation and its data.
 
+mod validate;
+
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -336,21 +338,6 @@ impl Recipe {
         }
         Ok(self)
     }
-
-    fn validate(&self) -> Result<()> {
-        ensure!(
-            !self.name.is_empty() && self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'),
-            "name = {:?}: use letters, digits, - and _",
-            self.name
-        );
-        let Input { height, width, channels } = self.input;
-        ensure!(height == 256 && width == 256, "input: images are 256x256, not {height}x{width}");
-        ensure!(channels == 1 || channels == 3, "input.channels = {channels}: use 1 or 3");
-        self.network.shapes(self.input)?;
-        self.train.validate(self)?;
-        ensure!((0.0..0.5).contains(&self.data.false_alarms), "data.false_alarms = {}: use 0 to 0.5", self.data.false_alarms);
-        self.augment.validate()
-    }
 }
 
 /// Scales `counts` to add up to `total`, by rounding their running sums; the last keeps at least 1.
@@ -401,84 +388,6 @@ impl NetworkSpec {
             shapes.push(shape);
         }
         Ok(shapes)
-    }
-}
-
-impl TrainSpec {
-    fn validate(&self, recipe: &Recipe) -> Result<()> {
-        let (input, head) = (recipe.input, recipe.network.head);
-        ensure!((2..=1024).contains(&self.batch), "train.batch = {}: use 2 to 1024", self.batch);
-        let last = self.stages.last().context("train.stages: at least one {epochs, size} is needed")?;
-        ensure!(last.size == input.height && last.epochs > 0, "train.stages: the last must train at {} pixels", input.height);
-        for stage in &self.stages {
-            ensure!(
-                (32..=input.height).contains(&stage.size),
-                "train.stages: size {} must be 32 to {}",
-                stage.size,
-                input.height
-            );
-            ensure!(
-                head == Head::AveragePool || stage.size == input.height,
-                "train.stages: head = \"flatten\" trains at {} pixels only",
-                input.height
-            );
-        }
-        let (epsilon, decay) = match self.optimizer {
-            OptimizerSpec::Adam { epsilon, l2 } => (epsilon, l2),
-            OptimizerSpec::AdamW { epsilon, weight_decay } => (epsilon, weight_decay),
-        };
-        ensure!(epsilon > 0.0 && (0.0..1.0).contains(&decay), "train.optimizer: epsilon > 0 and a decay in [0, 1) are needed");
-        match &self.schedule {
-            Schedule::Steps(steps) => {
-                let epochs: usize = steps.iter().map(|s| s.epochs).sum();
-                ensure!(epochs == recipe.epochs(), "train.schedule has {epochs} epochs, train.stages {}", recipe.epochs());
-                ensure!(steps.iter().all(|s| s.rate > 0.0 && s.rate < 1.0), "train.schedule: rates must be in (0, 1)");
-            }
-            Schedule::OneCycle { peak, warmup } => ensure!(
-                *peak > 0.0 && *peak < 1.0 && *warmup > 0.0 && *warmup < 1.0,
-                "train.schedule: peak and warmup must be in (0, 1)"
-            ),
-        }
-        if let Sampling::Balanced { source_power, weights } = &self.sampling {
-            ensure!((0.0..=1.0).contains(source_power), "train.sampling: source_power must be in [0, 1]");
-            ensure!(weights.values().all(|w| *w > 0.0 && *w <= 100.0), "train.sampling: weights must be in (0, 100]");
-        }
-        if let Sampling::Shares(shares) = &self.sampling {
-            let sum: f64 = shares.values().flatten().sum();
-            ensure!(
-                shares.values().flatten().all(|share| *share >= 0.0) && sum > 0.0 && sum.is_finite(),
-                "train.sampling: shares must not be negative, and some must be above 0"
-            );
-        }
-        ensure!((0.0..1.0).contains(&self.label_smoothing), "train.label_smoothing must be in [0, 1)");
-        ensure!((0.0..1.0).contains(&self.ema), "train.ema must be in [0, 1)");
-        let BatchNormSpec { momentum, epsilon } = self.batch_norm;
-        ensure!(
-            momentum > 0.0 && momentum <= 1.0 && epsilon > 0.0,
-            "train.batch_norm: momentum in (0, 1] and epsilon > 0 are needed"
-        );
-        Ok(())
-    }
-}
-
-impl AugmentSpec {
-    fn validate(&self) -> Result<()> {
-        for (name, value, limit) in [
-            ("rotation", self.rotation, 180.0),
-            ("zoom", self.zoom, 0.9),
-            ("shift", self.shift, 0.9),
-            ("flip", self.flip, 1.0),
-            ("gamma", self.gamma, 2.0),
-            ("brightness", self.brightness, 0.9),
-            ("contrast", self.contrast, 0.9),
-            ("resample", self.resample, 1.0),
-            ("noise", self.noise, 1.0),
-            ("border", self.border, 1.0),
-            ("corner", self.corner, 1.0),
-        ] {
-            ensure!((0.0..=limit).contains(&value), "augment.{name} = {value}: use 0 to {limit}");
-        }
-        Ok(())
     }
 }
 
