@@ -4,7 +4,7 @@
 //! that layer keeps rows. So a convolution keeps one row less than its kernel is high, and max-pooling keeps not rows of
 //! its input but running maxima of its open output rows, which are shorter. Everything is known at compile time.
 
-use crate::format::{Model, Op};
+use crate::format::{Model, Op, refusal};
 use crate::shape::Shape;
 
 /// What a layer keeps between rows.
@@ -162,10 +162,10 @@ impl Arena {
         let (mut arena, mut i) = (Self::new(), 0);
         while let Some(layer) = model.layer(i) {
             arena = arena.with_layer(layer.op, layer.input, layer.output);
-            if let (Op::Dense, Some(_)) = (layer.op, model.refusal()) {
-                arena = arena.with_features(layer.input.channels as usize);
-            }
             i += 1;
+        }
+        if let (Some(_), Some(map)) = (model.refusal(), refusal::features(model)) {
+            arena = arena.with_features(map.channels as usize);
         }
         arena
     }

@@ -45,6 +45,8 @@ pub struct Session<'m, 'b> {
     arena: &'b mut [i8],
     progress: [Progress; MAX_LAYERS],
     accumulators: [i32; MAX_CLASSES],
+    /// The layer whose rows the refusal head's features are sums of.
+    summed: Option<usize>,
     rows: u16,
     /// The rows so far were gray and the first layer keeps one value a pixel.
     gray: bool,
@@ -99,6 +101,7 @@ impl<'m, 'b> Session<'m, 'b> {
             arena,
             progress: [Progress::default(); MAX_LAYERS],
             accumulators: [0; MAX_CLASSES],
+            summed: model.refusal().map(|head| head.layer()),
             rows: 0,
             gray: false,
             map: &mut [],
@@ -415,9 +418,6 @@ impl<'m, 'b> Session<'m, 'b> {
         if let Op::Dense = layer.op {
             dense::accumulate(&layer, row as usize, input, &self.kernel, &mut self.accumulators);
             dense::explain(&layer, row as usize, input, self.map);
-            if !features.is_empty() {
-                average_pool_2d::add_cells(input, features);
-            }
             return false;
         }
         let Some(reader) = reader else { return false };
@@ -433,6 +433,9 @@ impl<'m, 'b> Session<'m, 'b> {
             _ => global_step(&layer, row, input, kept, out),
         };
         if done {
+            if self.summed == Some(i) {
+                average_pool_2d::add_cells(out, features);
+            }
             observe(i, next as usize, out);
             if let Some(progress) = self.progress.get_mut(i) {
                 progress.next += 1;

@@ -16,6 +16,7 @@ struct Net {
 
 #[derive(Clone, Debug)]
 struct OwnedRefusal {
+    back: u16,
     coefficients: Vec<f32>,
     scales: Vec<f32>,
     bias: Vec<i64>,
@@ -122,11 +123,15 @@ fn network(seed: u64) -> Net {
         scales: (0..classes).map(|_| (1 + r.below(1000)) as f32 * 1e-4).collect(),
     });
     let rank = r.below(4) as usize;
-    let refusal = (rank > 0).then(|| OwnedRefusal {
+    let maps = layers.len() - 1;
+    let back = r.below(maps.max(1) as u32) as usize;
+    let summed = layers[maps.saturating_sub(1 + back)].output;
+    let refusal = (rank > 0 && maps > 0).then(|| OwnedRefusal {
+        back: back as u16,
         coefficients: (0..rank).map(|_| r.i8().into()).collect(),
         scales: (0..rank).map(|_| (1 + r.below(1000)) as f32 * 1e-7).collect(),
         bias: (0..rank).map(|_| i64::from(r.next()) << r.below(20)).collect(),
-        weights: (0..rank * usize::from(shape.channels)).map(|_| i16::from(r.i8()) << 8 | i16::from(r.i8())).collect(),
+        weights: (0..rank * usize::from(summed.channels)).map(|_| i16::from(r.i8()) << 8 | i16::from(r.i8())).collect(),
         above: f32::from(r.i8()),
     });
     Net { input, layers, refusal }
@@ -161,6 +166,7 @@ fn file(net: &Net) -> Result<Vec<u8>, Error> {
             scales: &r.scales,
             bias: &r.bias,
             weights: &r.weights,
+            back: r.back,
             refuse_above: r.above,
         }),
     };
@@ -182,9 +188,10 @@ fn reference(net: &Net, image: &[u8]) -> (Vec<Vec<i8>>, Vec<f32>, Option<f32>) {
                 let sum: i64 = map.iter().zip(w).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum();
                 (sum + i64::from(layer.bias[k])) as f32 * layer.scales[k]
             };
-            let channels = shape.channels as usize;
-            let feature = |c: usize| map.iter().skip(c).step_by(channels).map(|v| i64::from(*v)).sum::<i64>();
             let score = net.refusal.as_ref().map(|r| {
+                let summed = maps.len() - 1 - usize::from(r.back);
+                let (map, channels): (&Vec<i8>, _) = (&maps[summed], net.layers[summed].output.channels as usize);
+                let feature = |c: usize| map.iter().skip(c).step_by(channels).map(|v| i64::from(*v)).sum::<i64>();
                 let mut score = 0f32;
                 for (j, weights) in r.weights.chunks(channels).enumerate() {
                     let dot: i64 = weights.iter().enumerate().map(|(c, w)| i64::from(*w) * feature(c)).sum();

@@ -98,12 +98,17 @@ pub fn model(seed: u64) -> Vec<u8> {
             scales: &p.scales,
         })
         .collect();
-    let features: Vec<i16> = (0..2 * usize::from(shape.channels)).map(|_| r.bits() as i16).collect();
+    // A head needs a map to read.
+    let maps = layers.len() - 1;
+    let back = if maps > 0 { r.below(maps) } else { 0 };
+    let channels = layers.get(maps.wrapping_sub(1 + back)).map_or(0, |layer| layer.output.channels);
+    let features: Vec<i16> = (0..2 * usize::from(channels)).map(|_| r.bits() as i16).collect();
     let refusal = RefusalSpec {
         coefficients: &[0.5, 1.0],
         scales: &[0.001, 0.002],
         bias: &[10, -10],
         weights: &features,
+        back: back as u16,
         refuse_above: 5.0,
     };
     let spec = ModelSpec {
@@ -113,7 +118,7 @@ pub fn model(seed: u64) -> Vec<u8> {
         metadata: "{}",
         temperature: 1.5,
         abstain_below: 0.4,
-        refusal: (r.below(2) == 0).then_some(refusal),
+        refusal: (maps > 0 && r.below(2) == 0).then_some(refusal),
     };
     let mut file = vec![0; encoded_len(&spec)];
     encode(&spec, &mut file).unwrap_or_else(|error| panic!("seed {seed}: {error}"));

@@ -148,17 +148,17 @@ impl Engine<'_> {
         })
     }
 
-    /// The sum of each channel of the last feature map over its cells: what the refusal head reads.
-    pub fn features(&self, image: &[u8]) -> Result<Vec<i32>> {
-        let dense = self.model.layer_count().checked_sub(1).and_then(|last| self.model.layer(last));
-        let channels = usize::from(dense.context("the model has no layers")?.input.channels);
-        let last = self.model.layer_count().checked_sub(2).context("the model has no feature map")?;
+    /// The sum of each channel of a feature map over its cells: `back` layers stand between the map and the dense one.
+    pub fn features(&self, image: &[u8], back: usize) -> Result<Vec<i32>> {
+        let summed = self.model.layer_count().checked_sub(2 + back).context("the model has no such feature map")?;
+        let map = self.model.layer(summed).context("the model has no such feature map")?;
+        let channels = usize::from(map.output.channels);
         let mut arena = vec![0; self.model.arena_bytes()];
         let mut session = Session::new(&self.model, &mut arena)?.with_prepared(&self.prepared)?;
         let mut sums = vec![0; channels];
         for row in image.chunks_exact(self.model.input().row_len()) {
             session.push_row_observed(row, &mut |layer, _row, values| {
-                if layer == last {
+                if layer == summed {
                     values.iter().enumerate().for_each(|(i, value)| sums[i % channels] += i32::from(*value));
                 }
             })?;

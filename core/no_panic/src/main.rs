@@ -150,8 +150,14 @@ fn write(outside: &mut Outside<'_>) -> Result<(), Error> {
         bias,
         scales: floats,
     };
-    let refusal =
-        RefusalSpec { coefficients: floats, scales: floats, bias: outside.wide, weights: outside.weights, refuse_above: 0.0 };
+    let refusal = RefusalSpec {
+        coefficients: floats,
+        scales: floats,
+        bias: outside.wide,
+        weights: outside.weights,
+        back: shape.height,
+        refuse_above: 0.0,
+    };
     let spec = ModelSpec {
         input: shape,
         layers: &[layer, layer],

@@ -176,9 +176,9 @@ pub const fn refusal(model: &Model<'_>) -> Result<(), Error> {
     }
     let at = header::REFUSAL;
     let (Some(head), Some(features)) = (model.refusal(), refusal::features(model)) else {
-        return invalid(at, "refusal head");
+        return invalid(header::REFUSAL_BACK, "refusal head (no such feature map)");
     };
-    // A feature is a sum of int8 over the cells of the last map, and must fit in i32.
+    // A feature is a sum of int8 over the cells of the map, and must fit in i32.
     if features.height as u64 * features.width as u64 > 1 << 23 {
         return invalid(at, "refusal head (the feature map is too large)");
     }

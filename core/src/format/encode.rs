@@ -208,7 +208,11 @@ pub fn encode(spec: &ModelSpec<'_>, out: &mut [u8]) -> Result<usize, Error> {
         w.u32(header::GRAY, gray);
     }
     if let Some(refusal) = &spec.refusal {
-        let features = spec.layers.iter().rev().nth(1).map_or(spec.input, |l| l.output).channels as usize;
+        let Some(map) = spec.layers.iter().rev().nth(1 + usize::from(refusal.back)) else {
+            let field = "refusal head (no such feature map)";
+            return Err(Error::InvalidField { offset: header::REFUSAL_BACK as u32, field });
+        };
+        let features = map.output.channels as usize;
         let rows = refusal.coefficients.len();
         let whole = refusal.scales.len() == rows && refusal.bias.len() == rows && refusal.weights.len() == rows * features;
         if rows == 0 || !whole {
@@ -217,6 +221,7 @@ pub fn encode(spec: &ModelSpec<'_>, out: &mut [u8]) -> Result<usize, Error> {
         let at = w.append(refusal.bytes(), refusal.encoded_len());
         w.u32(header::REFUSAL, at);
         w.u16(header::REFUSAL_RANK, (rows - 1) as u16);
+        w.u16(header::REFUSAL_BACK, refusal.back);
         w.u32(header::REFUSE_ABOVE, refusal.refuse_above.to_bits());
         arena = arena.with_features(features);
     }

@@ -9,7 +9,7 @@ mod encode;
 mod layer;
 mod model;
 mod parse;
-mod refusal;
+pub(crate) mod refusal;
 
 pub use encode::{LayerSpec, ModelSpec, encode, encoded_len};
 pub use layer::{Layer, Op};
@@ -33,7 +33,9 @@ pub const MAGIC: [u8; 4] = *b"CXRM";
 /// assert_eq!(model.as_bytes()[4..6], cxr_core::format::VERSION.to_le_bytes());
 /// # Ok::<(), cxr_core::error::Error>(())
 /// ```
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
+/// The oldest version that is read. It has no [`Refusal::layer`]: its bytes are zero, and mean the last feature map.
+pub(crate) const OLDEST: u16 = 2;
 /// Most layers in a model.
 ///
 /// ```
@@ -72,6 +74,7 @@ mod header {
     pub const GRAY: usize = 60;
     pub const REFUSAL: usize = 64;
     pub const REFUSAL_RANK: usize = 68;
+    pub const REFUSAL_BACK: usize = 70;
     pub const REFUSE_ABOVE: usize = 72;
     pub const SIZE: usize = 80;
 }

@@ -1,7 +1,7 @@
 //! Checking a model file.
 
 use super::bytes::{crc32, crc32_folded, f32_at, shape_at, slice, u16_at, u32_at};
-use super::{MAGIC, MAX_CLASSES, MAX_LAYERS, Model, VERSION, check, header, record};
+use super::{MAGIC, MAX_CLASSES, MAX_LAYERS, Model, OLDEST, VERSION, check, header, record};
 use crate::error::Error;
 use crate::plan;
 
@@ -30,7 +30,7 @@ pub const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> 
     if b.len() < header::SIZE {
         return Err(Error::Truncated { offset: 0, needed: header::SIZE as u32 });
     }
-    if u16_at(b, header::VERSION) != VERSION {
+    if u16_at(b, header::VERSION) < OLDEST || u16_at(b, header::VERSION) > VERSION {
         return Err(Error::UnsupportedVersion { found: u16_at(b, header::VERSION) });
     }
     if u16_at(b, header::LEN) as usize != header::SIZE {

@@ -1,15 +1,15 @@
-//! The refusal head: how unlike the training images a picture is, from the means of the last feature map.
+//! The refusal head: how unlike the training images a picture is, from the means of one of the last feature maps.
 
 use super::bytes::{f32_at, slice, u16_at, u32_at};
 use super::{Model, header};
 use crate::shape::Shape;
 
-/// A quadratic form over the channel sums of the last feature map, in integers until its last step:
+/// A quadratic form over the channel sums of a feature map, in integers until its last step:
 ///
 /// `h[j] = f32(bias[j] + sum_c weight[j][c] * feature[c]) * scale[j]`,
 /// `score = coefficient[0] * h[0] + sum_{j >= 1} coefficient[j] * h[j]^2`,
 ///
-/// where `feature[c]` is the sum of channel `c` over the cells of the map. A linear score, a Mahalanobis distance
+/// where `feature[c]` is the sum of channel `c` over the cells of the map, which is what [`layer`](Self::layer) gives. A linear score, a Mahalanobis distance
 /// (rows that whiten, coefficients of 1) and a trained quadratic discriminant are all of this form.
 ///
 /// ```
@@ -23,6 +23,7 @@ pub struct Refusal<'a> {
     bytes: &'a [u8],
     rows: usize,
     features: usize,
+    layer: usize,
     above: f32,
 }
 
@@ -31,7 +32,7 @@ pub struct Refusal<'a> {
 /// ```
 /// use cxr_core::format::RefusalSpec;
 /// // score = 0.5 * (feature[0] - feature[1] - 3)
-/// let head = RefusalSpec { coefficients: &[1.0], scales: &[0.5], bias: &[-3], weights: &[1, -1], refuse_above: 10.0 };
+/// let head = RefusalSpec { coefficients: &[1.0], scales: &[0.5], bias: &[-3], weights: &[1, -1], back: 0, refuse_above: 10.0 };
 /// assert_eq!(head.weights.len(), 2);
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,8 @@ pub struct RefusalSpec<'a> {
     pub bias: &'a [i64],
     /// Weights `[row][channel]`.
     pub weights: &'a [i16],
+    /// Layers between the map and the dense one: 0 for the last map, 1 for what the last layer before the dense one reads.
+    pub back: u16,
     /// Score above which a picture is refused.
     pub refuse_above: f32,
 }
@@ -60,11 +63,16 @@ impl RefusalSpec<'_> {
     }
 }
 
-/// Shape of the map that the features are summed over: the dense layer's input.
+/// The layer whose output is the map that the features are summed over; none if the file has no such layer.
+const fn layer(model: &Model<'_>) -> Option<usize> {
+    model.layer_count.checked_sub(2 + u16_at(model.bytes, header::REFUSAL_BACK) as usize)
+}
+
+/// Shape of that map.
 pub(crate) const fn features(model: &Model<'_>) -> Option<Shape> {
-    match model.layer_count.checked_sub(1) {
-        Some(last) => match model.layer(last) {
-            Some(dense) => Some(dense.input),
+    match layer(model) {
+        Some(layer) => match model.layer(layer) {
+            Some(layer) => Some(layer.output),
             None => None,
         },
         None => None,
@@ -75,11 +83,11 @@ impl<'a> Refusal<'a> {
     pub(super) const fn of(model: &Model<'a>) -> Option<Self> {
         let at = u32_at(model.bytes, header::REFUSAL) as usize;
         let rows = u16_at(model.bytes, header::REFUSAL_RANK) as usize + 1;
-        match features(model) {
-            Some(map) if at != 0 => {
+        match (layer(model), features(model)) {
+            (Some(layer), Some(map)) if at != 0 => {
                 let features = map.channels as usize;
                 let bytes = slice(model.bytes, at, rows.saturating_mul(16 + 2 * features));
-                Some(Self { bytes, rows, features, above: f32_at(model.bytes, header::REFUSE_ABOVE) })
+                Some(Self { bytes, rows, features, layer, above: f32_at(model.bytes, header::REFUSE_ABOVE) })
             }
             _ => None,
         }
@@ -99,6 +107,18 @@ impl<'a> Refusal<'a> {
     /// ```
     pub const fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// The layer whose output the features are sums of.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # let head = model.refusal().expect("the shipped model has one");
+    /// assert!(head.layer() < model.layer_count() - 1);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    pub const fn layer(&self) -> usize {
+        self.layer
     }
 
     /// Coefficient of row `j`.
@@ -164,7 +184,7 @@ impl<'a> Refusal<'a> {
 
     /// The score of a picture: higher is less like the training images.
     ///
-    /// `features`: the sum of the int8 values of each channel of the last feature map.
+    /// `features`: the sum of the int8 values of each channel of the map.
     ///
     /// ```
     /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;

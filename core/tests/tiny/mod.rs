@@ -56,6 +56,7 @@ pub fn model(height: u16, width: u16, channels: u16) -> Vec<u8> {
         scales: &[1.0, 0.001],
         bias: &[0, 500],
         weights: &[0, 0, 0, 0, 0, 0, 0, 0, 1, -1, 1, -1, 1, -1, 1, -1],
+        back: 0,
         refuse_above: 90.0,
     };
     let spec = ModelSpec {

@@ -149,7 +149,7 @@ fn one(
     let gray = image.gray(width, height)?;
     let brightness = gray.iter().map(|level| f64::from(*level)).sum::<f64>() / gray.len().max(1) as f64;
     let by_core = networks.evaluated == EngineName::Core;
-    let sums = if features && by_core { Some(engine.features(&replicate(&gray, channels))?) } else { None };
+    let sums = if features && by_core { Some(engine.features(&replicate(&gray, channels), 0)?) } else { None };
     let traits = Traits {
         trivial: [bytes.len() as f64, f64::from(w), f64::from(h), brightness],
         border: field::border_blocks(&gray, width),

@@ -25,6 +25,8 @@ pub(super) struct Images {
     pub(super) frontal: Vec<bool>,
     /// Which of them are of healthy people of other sources than CoronaHack, adults nearly all.
     pub(super) healthy: Vec<bool>,
+    /// Where they are from.
+    pub(super) sources: Vec<String>,
     /// Counts and hashes of the data.
     pub(super) description: Value,
 }
@@ -57,6 +59,7 @@ pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Ima
         inside: read(&inside, "reading training images")?,
         frontal: validation.iter().map(|s| frontal(s)).collect(),
         healthy: validation.iter().map(|s| s.class == 0 && s.source != "coronahack").collect(),
+        sources: validation.iter().map(|s| s.source.clone()).collect(),
         validation: read(&validation, "reading validation images")?.into_iter().zip(validation.iter().map(|s| s.class)).collect(),
         description,
     })
@@ -82,6 +85,7 @@ fn generated(count: usize) -> Images {
         inside: training,
         frontal: vec![true; validation.len()],
         healthy: vec![false; validation.len()],
+        sources: vec!["generated".into(); validation.len()],
         validation,
         description: json!({ "sources": { "generated": 40 * CLASSES.len() } }),
     }

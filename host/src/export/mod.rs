@@ -14,7 +14,6 @@ use crate::float_model::FloatLayer;
 use crate::model_file::{ModelFile, replicate};
 use crate::onnx::float;
 use crate::onnx::run::{Mode, Runner};
-use crate::quantize::calibrate::observe;
 use crate::verify::progress;
 use anyhow::{Context, Result};
 use bundle::Bundle;
@@ -78,12 +77,6 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     }
     let channels = model.input[2];
 
-    let bar = progress(images.calibration.len(), "calibrating");
-    let calibration: Vec<Vec<u8>> = images.calibration.iter().map(|image| replicate(image, channels)).collect();
-    let statistics = observe(&model, &calibration, &|| bar.inc(1))?;
-    bar.finish_and_clear();
-    drop(calibration);
-
     let (validation, classes): (Vec<&[u8]>, Vec<usize>) =
         images.validation.iter().map(|(image, class)| (image.as_slice(), *class)).unzip();
     let runner = Runner::new(&float::write(&model), "float network", &[], Mode::Optimized)?;
@@ -106,17 +99,22 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     let stride = validation.len().div_ceil(SEARCH_IMAGES).max(1);
     let some: Vec<&[u8]> = validation.iter().copied().step_by(stride).collect();
     let some_logits: Vec<&[f32]> = float_logits.iter().map(Vec::as_slice).step_by(stride).collect();
-    let bar = progress(some.len() * search::TRIALS, "choosing the calibration");
-    let (quantized, options, trials) = search::search(&model, &statistics, &some, &some_logits, &|| bar.inc(1))?;
+    let calibration: Vec<Vec<u8>> = images.calibration.iter().map(|image| replicate(image, channels)).collect();
+    let bar = progress(search::steps(calibration.len(), some.len()), "choosing the calibration");
+    let search::Chosen { float: model, quantized, options, trials } =
+        search::search(&model, &calibration, &some, &some_logits, &|| bar.inc(1))?;
     bar.finish_and_clear();
+    drop(calibration);
 
     let file = ModelFile::new(cxr::write(&quantized, &Header::default())?, "quantised network")?;
     let logits = search::logits(file.engine()?, &validation, &|| ())?;
-    let temperature = search::fit_temperature(&logits, &classes);
+    let weights = search::source_weights(&images.sources);
+    let temperature = search::fit_temperature(&logits, &classes, &weights);
     let threshold = search::abstain_threshold(&logits, temperature);
     let bare = file.engine()?;
     let bar = progress(crate::refusal::steps(images.inside.len()), "fitting the refusal head");
-    let mut head = crate::refusal::fit(bare, &images.inside, &recipe.augment, &|| bar.inc(1))?;
+    let mut head =
+        crate::refusal::fit(bare, crate::refusal::back(&quantized.layers), &images.inside, &recipe.augment, &|| bar.inc(1))?;
     bar.finish_and_clear();
     let refusal = Header { refusal: Some(head.clone()), ..Header::default() };
     let scored = ModelFile::new(cxr::write(&quantized, &refusal)?, "network with refusal head")?;
@@ -129,7 +127,7 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         .collect::<Result<_>>()?;
     head.refuse_above = crate::refusal::threshold(&scores);
     let refusal_report = json!({
-        "features": "channel sums of the last int8 feature map",
+        "features": format!("channel sums of the int8 map {} layers before the dense one", head.back),
         "score": format!("logistic discriminant + {} x squared Mahalanobis distance", crate::refusal::DISTANCE),
         "fitted_on": { "training_images": images.inside.len(), "generated_kinds": crate::refusal::negatives::KINDS,
             "changes": crate::refusal::negatives::CHANGES },
@@ -141,7 +139,7 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     };
     let agreement = float_comparison(logits.iter().map(Vec::as_slice).zip(float_logits.iter().map(Vec::as_slice)));
     let calibration = json!({
-        "images": statistics.images,
+        "images": images.calibration.len(),
         "chosen": options,
         "rule": "smallest mean logit error against the float network on validation images",
         "validation_images": some.len(),
@@ -155,14 +153,15 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         "calibration": calibration,
         "operating_point": operating_point,
         "refusal": refusal_report,
+        "temperature_rule": "least log-loss on validation, where each source counts as at most 50 images",
         "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * search::ABSTAIN_SHARE),
         "metrics": { "validation": {
             "n": classes.len(),
             "accuracy_float": accuracy(&float_logits),
             "accuracy_int8": accuracy(&logits),
             "float_against_int8": agreement,
-            "log_loss": search::log_loss(&logits, &classes, 1.0),
-            "log_loss_at_temperature": search::log_loss(&logits, &classes, temperature),
+            "log_loss": search::log_loss(&logits, &classes, &weights, 1.0),
+            "log_loss_at_temperature": search::log_loss(&logits, &classes, &weights, temperature),
         }},
     });
     let metadata = json!({

@@ -4,6 +4,7 @@ use crate::float_model::{FloatLayer, FloatModel, Pool};
 use crate::onnx::run::{Mode, Runner};
 use crate::onnx::{Kind, float, layer_name};
 use crate::quantize::INPUT_SCALE;
+use crate::quantize::covariance::Covariance;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 
@@ -25,15 +26,17 @@ pub struct Statistics {
     pub inputs: Vec<Channels>,
     /// Per layer, what leaves it (empty for the dense layer).
     pub outputs: Vec<Histogram>,
-    /// Number of images seen.
-    pub images: usize,
+    /// Per layer, how values under its window vary together; empty unless asked for.
+    pub covariances: Vec<Option<Covariance>>,
 }
 
-/// Mean value of each channel.
+/// What each channel of a map is like.
 #[derive(Clone, Debug, Default)]
 pub struct Channels {
-    /// One mean a channel.
+    /// Mean values.
     pub channel_mean: Vec<f32>,
+    /// Largest values.
+    pub channel_max: Vec<f32>,
 }
 
 /// Counts of non-negative values by the upper 16 bits of their f32: bins 1/256 of their value wide, no range needed.
@@ -119,6 +122,7 @@ impl Histogram {
 struct Partial {
     histograms: Vec<Histogram>,
     sums: Vec<Vec<f64>>,
+    largest: Vec<Vec<f32>>,
 }
 
 /// Runs the float network over `images` (interleaved 8-bit, as [`Runner`] takes them) in parallel.
@@ -129,6 +133,7 @@ pub fn observe(model: &FloatModel, images: &[Vec<u8>], progress: &(dyn Fn() + Sy
     let empty = || Partial {
         histograms: vec![Histogram::default(); names.len()],
         sums: shapes.iter().map(|s| vec![0.0; s[2]]).collect(),
+        largest: shapes.iter().map(|s| vec![f32::NEG_INFINITY; s[2]]).collect(),
     };
     // Fixed chunks merged in order: the sums, and so the exported bytes, do not depend on thread timing.
     let parts = images
@@ -138,13 +143,16 @@ pub fn observe(model: &FloatModel, images: &[Vec<u8>], progress: &(dyn Fn() + Sy
             for image in chunk {
                 let values = runner.run_float(image)?;
                 for (i, &pixel) in image.iter().enumerate() {
-                    partial.sums[0][i % shapes[0][2]] += (f64::from(pixel) - 128.0) * f64::from(INPUT_SCALE);
+                    let (channel, value) = (i % shapes[0][2], (f64::from(pixel) - 128.0) * f64::from(INPUT_SCALE));
+                    partial.sums[0][channel] += value;
+                    partial.largest[0][channel] = partial.largest[0][channel].max(value as f32);
                 }
                 for (layer, planes) in values[..names.len()].iter().enumerate() {
                     planes.iter().for_each(|&value| partial.histograms[layer].add(value));
                     let area = shapes[layer + 1][0] * shapes[layer + 1][1];
-                    for (sum, plane) in partial.sums[layer + 1].iter_mut().zip(planes.chunks_exact(area)) {
-                        *sum += plane.iter().map(|&v| f64::from(v)).sum::<f64>();
+                    for (c, plane) in planes.chunks_exact(area).enumerate() {
+                        partial.sums[layer + 1][c] += plane.iter().map(|&v| f64::from(v)).sum::<f64>();
+                        partial.largest[layer + 1][c] = plane.iter().copied().fold(partial.largest[layer + 1][c], f32::max);
                     }
                 }
                 progress();
@@ -156,12 +164,15 @@ pub fn observe(model: &FloatModel, images: &[Vec<u8>], progress: &(dyn Fn() + Sy
     let total = parts.into_iter().fold(empty(), |mut total, part| {
         total.histograms.iter_mut().zip(&part.histograms).for_each(|(a, b)| a.merge(b));
         total.sums.iter_mut().flatten().zip(part.sums.iter().flatten()).for_each(|(a, b)| *a += b);
+        total.largest.iter_mut().flatten().zip(part.largest.iter().flatten()).for_each(|(a, b)| *a = a.max(*b));
         total
     });
-    let mean = |(sums, shape): (&Vec<f64>, &[usize; 3])| Channels {
+    let channels = |((sums, largest), shape): ((&Vec<f64>, Vec<f32>), &[usize; 3])| Channels {
         channel_mean: sums.iter().map(|s| (s / (images.len().max(1) * shape[0] * shape[1]) as f64) as f32).collect(),
+        channel_max: largest,
     };
-    Ok(Statistics { inputs: total.sums.iter().zip(&shapes).map(mean).collect(), outputs: total.histograms, images: images.len() })
+    let inputs = total.sums.iter().zip(total.largest).zip(&shapes).map(channels).collect();
+    Ok(Statistics { inputs, outputs: total.histograms, covariances: vec![] })
 }
 
 fn output(layer: &FloatLayer) -> Option<[usize; 3]> {

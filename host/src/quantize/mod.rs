@@ -6,12 +6,15 @@
 
 pub mod calibrate;
 mod checks;
+pub mod covariance;
+pub mod equalize;
 mod weights;
 
 use crate::float_model::{FloatLayer, FloatModel, Pool, PoolKind};
 use crate::onnx::{Kind, layer_name};
 use anyhow::{Result, bail, ensure};
 use calibrate::{Range, Statistics};
+use covariance::Covariance;
 use std::borrow::Cow;
 pub use weights::WeightScale;
 
@@ -25,10 +28,14 @@ pub const RELU_ZERO_POINT: i8 = -128;
 /// How to quantise.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Options {
+    /// How far channels are equalised before, 0 to 1 (see [`equalize`]); [`quantize()`] itself does not.
+    pub equalization: f32,
     /// Activation ranges.
     pub range: Range,
     /// Weight scales.
     pub weights: WeightScale,
+    /// Round weights together, where the statistics have covariances, instead of each to the nearest.
+    pub compensated: bool,
     /// Compensate the mean error of each output channel in its bias.
     pub bias_correction: bool,
 }
@@ -167,7 +174,8 @@ pub fn quantize(model: &FloatModel, statistics: &Statistics, options: Options) -
     let mut layers = Vec::with_capacity(model.layers.len());
     let (mut scale, mut zero_point) = (INPUT_SCALE, INPUT_ZERO_POINT);
     for (index, layer) in model.layers.iter().enumerate() {
-        let incoming = Incoming { scale, zero_point, channel_mean: &statistics.inputs[index].channel_mean };
+        let covariance = statistics.covariances.get(index).and_then(Option::as_ref).filter(|_| options.compensated);
+        let incoming = Incoming { scale, zero_point, channel_mean: &statistics.inputs[index].channel_mean, covariance };
         let quantized = match layer {
             FloatLayer::Conv { .. } => {
                 let Some(range) = statistics.outputs[index].range(options.range) else {
@@ -204,6 +212,7 @@ struct Incoming<'a> {
     scale: f32,
     zero_point: i8,
     channel_mean: &'a [f32],
+    covariance: Option<&'a Covariance>,
 }
 
 fn conv(index: usize, layer: &FloatLayer, incoming: Incoming<'_>, output_scale: f32, options: Options) -> Result<QuantizedConv> {

@@ -49,7 +49,10 @@ pub(super) fn quantize(
         // A filter of (nearly) zeros still needs a scale in which its bias is representable.
         let least = (f64::from(b.abs()) / (f64::from(incoming.scale) * BIAS_LIMIT)).max(1e-12) as f32;
         let scale = filter_scale(filter, options.weights).max(least);
-        let rounded: Vec<i8> = filter.iter().map(|&w| round(w, scale)).collect();
+        let rounded: Vec<i8> = match incoming.covariance {
+            Some(covariance) => covariance.round(filter, scale),
+            None => filter.iter().map(|&w| round(w, scale)).collect(),
+        };
         let mut b = f64::from(b);
         if options.bias_correction {
             let errors = filter.iter().zip(&rounded).map(|(&w, &q)| f64::from(q) * f64::from(scale) - f64::from(w));
@@ -95,11 +98,11 @@ mod tests {
     const MEAN: [f32; 1] = [0.5];
 
     fn options(weights: WeightScale) -> Options {
-        Options { range: Range::Max, weights, bias_correction: true }
+        Options { equalization: 0.0, range: Range::Max, weights, compensated: false, bias_correction: true }
     }
 
     fn incoming() -> Incoming<'static> {
-        Incoming { scale: 0.02, zero_point: -128, channel_mean: &MEAN }
+        Incoming { scale: 0.02, zero_point: -128, channel_mean: &MEAN, covariance: None }
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! Fitting the refusal head: a score that is low on chest X-rays and high on everything else.
 //!
-//! The features are the channel sums of the last int8 feature map, as `core` computes them. The score is a logistic
+//! The features are the channel sums of an int8 feature map, as `core` computes them: of the map that the last convolution reads, for
+//! the one that it writes knows little beside the classes after long training. The score is a logistic
 //! discriminant, trained on X-rays against [`negatives`], plus a share of the Mahalanobis distance to the X-rays, which
 //! also rises for what none of the negatives resembles (Lee et al. 2018, "A simple unified framework for detecting
-//! out-of-distribution samples"). Form, shrinkage and share were chosen by leaving out one kind of negative at a time on
-//! validation images; `out_of_distribution` images are never fitted to.
+//! out-of-distribution samples"). Map, form, shrinkage and share were chosen by leaving out one kind of negative at a time on
+//! validation images (docs/training.md); `out_of_distribution` images are never fitted to.
 
 pub mod negatives;
 
 use crate::augment::{augment, generator};
 use crate::model_file::{Engine, replicate};
+use crate::quantize::QuantizedLayer;
 use crate::recipe::AugmentSpec;
 use anyhow::{Context, Result, ensure};
 use cxr_core::format::RefusalSpec;
@@ -19,7 +21,7 @@ use rayon::prelude::*;
 /// Share of validation images that the threshold refuses.
 pub const REFUSED_SHARE: f64 = 0.02;
 /// Weight of the squared distance beside the discriminant.
-pub const DISTANCE: f64 = 0.01;
+pub const DISTANCE: f64 = 0.03;
 /// Ridge of the covariance, in mean eigenvalues.
 const SHRINKAGE: f64 = 1e-3;
 /// L2 penalty of the discriminant, in whitened units.
@@ -38,6 +40,8 @@ pub struct Head {
     scales: Vec<f32>,
     bias: Vec<i64>,
     weights: Vec<i16>,
+    /// Layers between the map that it reads and the dense layer.
+    pub back: usize,
     /// Score above which a picture is refused.
     pub refuse_above: f32,
 }
@@ -50,6 +54,7 @@ impl Head {
             scales: &self.scales,
             bias: &self.bias,
             weights: &self.weights,
+            back: self.back as u16,
             refuse_above: self.refuse_above,
         }
     }
@@ -65,12 +70,18 @@ impl Head {
     }
 }
 
-/// Fits a head to gray 256x256 X-rays; the threshold is set by [`threshold`] afterwards.
+/// Layers between the map that the last convolution reads and the dense layer; 0, the last map, where that convolution is the first layer.
+pub fn back(layers: &[QuantizedLayer]) -> usize {
+    let last = layers.iter().rposition(|layer| matches!(layer, QuantizedLayer::Conv(_)));
+    last.filter(|at| *at > 0).map_or(0, |at| layers.len() - 1 - at)
+}
+
+/// Fits a head that reads the map `back` layers before the dense one to gray 256x256 X-rays; the threshold is set by [`threshold`] afterwards.
 ///
 /// `tick` is called [`steps`] times.
-pub fn fit(engine: Engine<'_>, images: &[Vec<u8>], spec: &AugmentSpec, tick: &(dyn Fn() + Sync)) -> Result<Head> {
+pub fn fit(engine: Engine<'_>, back: usize, images: &[Vec<u8>], spec: &AugmentSpec, tick: &(dyn Fn() + Sync)) -> Result<Head> {
     let features = |image: &[u8]| -> Result<Vec<f64>> {
-        let sums = engine.features(&replicate(image, engine.input()[2]))?;
+        let sums = engine.features(&replicate(image, engine.input()[2]), back)?;
         tick();
         Ok(sums.into_iter().map(f64::from).collect())
     };
@@ -99,7 +110,7 @@ pub fn fit(engine: Engine<'_>, images: &[Vec<u8>], spec: &AugmentSpec, tick: &(d
     let whiten = |m: DMatrix<f64>| (m * &whitening).map(|z| z.clamp(-CLIP, CLIP));
     let (weights, offset) = discriminant(&whiten(x), &whiten(centred(&outside)))?;
 
-    let mut head = Head { coefficients: vec![], scales: vec![], bias: vec![], weights: vec![], refuse_above: f32::MAX };
+    let mut head = Head { coefficients: vec![], scales: vec![], bias: vec![], weights: vec![], back, refuse_above: f32::MAX };
     head.push(1.0, &(&whitening * weights), &mean, offset);
     for j in 0..channels {
         head.push(DISTANCE as f32, &whitening.column(j).into_owned(), &mean, 0.0);
@@ -168,7 +179,7 @@ mod tests {
         let bare = ModelFile::new(cxr::write(&quantized, &Header::default()).unwrap(), "m").unwrap();
         let images: Vec<Vec<u8>> = (0..90).map(|i| synthetic::image(i % 3, i as u64)).collect();
         let augment = crate::recipe::Recipe::parse(include_str!("../../../models/recipes/default.toml")).unwrap().augment;
-        let mut head = fit(bare.engine().unwrap(), &images, &augment, &|| ()).unwrap();
+        let mut head = fit(bare.engine().unwrap(), back(&quantized.layers), &images, &augment, &|| ()).unwrap();
         let write = |head: &Head| {
             let header = Header { refusal: Some(head.clone()), ..Header::default() };
             ModelFile::new(cxr::write(&quantized, &header).unwrap(), "m").unwrap()
