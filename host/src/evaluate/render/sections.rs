@@ -271,7 +271,7 @@ fn selective(report: &Report) -> Result<Section> {
 }
 
 fn refusal(report: &Report) -> Result<Section> {
-    let note = "A score on the last feature map refuses what does not look like a frontal chest X-ray; its threshold was set \
+    let note = "A score on a feature map refuses what does not look like a frontal chest X-ray; its threshold was set \
         on validation. \
                 out_of_distribution images are real CT slices and lateral views that it was not fitted to; the generated \
                 kinds it was fitted to, with other seeds.";
