@@ -5,7 +5,7 @@ use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(cortex_m3, cortex_m_dsp, cortex_m_dsp_optional, cortex_m_mve, soft_float)");
+    println!("cargo::rustc-check-cfg=cfg(cortex_m3, cortex_m_dsp, cortex_m_dsp_optional, cortex_m_mve, row_blocks, soft_float)");
     let target = env::var("TARGET").unwrap_or_default();
     // Armv7E-M is Armv7-M with DSP; in Armv8-M the processor says at run time what it has.
     if target.starts_with("thumbv7em") {
@@ -25,5 +25,9 @@ fn main() {
     let riscv_without_unit = target.starts_with("riscv32") && !features.split(',').any(|feature| feature == "f");
     if arm_without_unit || riscv_without_unit {
         println!("cargo::rustc-cfg=soft_float");
+    }
+    // Where a kernel computes several output rows at once.
+    if target.starts_with("x86_64") && features.split(',').any(|feature| feature == "sse2") {
+        println!("cargo::rustc-cfg=row_blocks");
     }
 }

@@ -25,9 +25,9 @@ fn network(criterion: &mut Criterion) {
     let gray_len = usize::from(model.input().width);
     let gray_image = &image[..gray_len * usize::from(model.input().height)];
     for kernel in Kernel::available() {
-        let mut buffer = vec![0; Prepared::bytes(&model, &kernel)];
-        let filters = Prepared::new(&model, kernel, &mut buffer).expect("the buffer is long enough");
-        let mut arena = vec![0; model.arena_bytes()];
+        let mut buffer = vec![0; Prepared::blocks_bytes(&model, &kernel)];
+        let filters = Prepared::blocks(&model, kernel, &mut buffer).expect("the buffer is long enough");
+        let mut arena = vec![0; filters.arena_bytes(&model)];
         for (form, gray, prepared) in [("gray", true, true), ("colour", false, true), ("gray, not prepared", true, false)] {
             let mut session = Session::new(&model, &mut arena).expect("the arena is long enough").with_kernel(kernel);
             if prepared {

@@ -2,6 +2,7 @@
 //!
 //! Vector kernels want filters in another order than the model file's. Without preparation they reorder them at every row,
 //! which takes longer than the multiplications. One preparation serves every session of the model, from any thread.
+//! [`Prepared::blocks`] is the faster, and asks more memory of a session than [`Prepared::new`].
 //!
 //! ```
 //! use cxr_core::{format::Model, kernels::Kernel, prepared::Prepared, session::Session};
@@ -9,9 +10,9 @@
 //! # const FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr"));
 //! # fn main() -> Result<(), cxr_core::error::Error> {
 //! let model = Model::parse(FILE)?;
-//! let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-//! let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-//! let mut arena = vec![0; model.arena_bytes()];
+//! let mut buffer = vec![0; Prepared::blocks_bytes(&model, &Kernel::best())];
+//! let prepared = Prepared::blocks(&model, Kernel::best(), &mut buffer)?;
+//! let mut arena = vec![0; prepared.arena_bytes(&model)];
 //! let _session = Session::new(&model, &mut arena)?.with_prepared(&prepared)?;
 //! # Ok(())
 //! # }
@@ -22,8 +23,13 @@ use crate::format::{Layer, MAX_LAYERS, Model, Op};
 use crate::kernels::{Filters, Kernel, pack::Shape};
 use crate::ops::conv_2d;
 
+#[cfg(row_blocks)]
+mod blocks;
+#[cfg(row_blocks)]
+pub(crate) use blocks::Block;
+
 /// Filters start where a vector of 64 bytes does not cross a cache line.
-const ALIGN: usize = 64;
+pub(crate) const ALIGN: usize = 64;
 
 /// Filters of a model, packed for a kernel.
 ///
@@ -61,6 +67,10 @@ pub struct Index {
     start: usize,
     /// Where each layer's filters end; those of the first layer for gray rows come before all.
     ends: [usize; MAX_LAYERS + 1],
+    #[cfg(row_blocks)]
+    blocks: [Option<Block>; MAX_LAYERS],
+    /// Bytes that a session takes beyond the model's arena, aligned.
+    extra: usize,
 }
 
 impl<'a> Prepared<'a> {
@@ -73,10 +83,24 @@ impl<'a> Prepared<'a> {
     /// # Ok::<(), cxr_core::error::Error>(())
     /// ```
     pub fn bytes(model: &Model<'_>, kernel: &Kernel) -> usize {
-        match lengths(model, kernel).sum::<usize>() {
-            0 => 0,
-            total => total + ALIGN - 1,
+        total(packings(model).flatten().map(|(shape, filters)| kernel.packed_len(&shape, &filters)))
+    }
+
+    /// Bytes of buffer that [`blocks`](Self::blocks) needs.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
+    /// assert_eq!(Prepared::blocks_bytes(&model, &Kernel::SCALAR), 0);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    pub fn blocks_bytes(model: &Model<'_>, kernel: &Kernel) -> usize {
+        #[cfg(row_blocks)]
+        {
+            total((0..=MAX_LAYERS).map(|entry| blocks::pack(model, kernel, entry, &mut [])))
         }
+        #[cfg(not(row_blocks))]
+        Self::bytes(model, kernel)
     }
 
     /// Packs the filters of `model` for `kernel` into a buffer of at least [`bytes`](Self::bytes).
@@ -93,11 +117,7 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// [`Error::BufferTooSmall`].
     pub fn new(model: &Model<'a>, kernel: Kernel, buffer: &'a mut [u8]) -> Result<Self, Error> {
-        let (needed, given) = (Self::bytes(model, &kernel), buffer.len());
-        let start = buffer.as_ptr().align_offset(ALIGN).min(ALIGN - 1);
-        let Some(buffer) = buffer.get_mut(..needed) else {
-            return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
-        };
+        let (start, buffer) = aligned(buffer, Self::bytes(model, &kernel))?;
         let (mut at, mut ends) = (start, [start; MAX_LAYERS + 1]);
         for (end, packing) in ends.iter_mut().zip(packings(model)) {
             if let Some((shape, filters)) = packing {
@@ -105,7 +125,75 @@ impl<'a> Prepared<'a> {
             }
             *end = at;
         }
-        Self::resume(model, Index { kernel, file: model.checksum(), start, ends }, buffer)
+        let index = Index {
+            kernel,
+            file: model.checksum(),
+            start,
+            ends,
+            #[cfg(row_blocks)]
+            blocks: [None; MAX_LAYERS],
+            extra: 0,
+        };
+        Self::resume(model, index, buffer)
+    }
+
+    /// [`new`](Self::new) for sessions with more memory, [`arena_bytes`](Self::arena_bytes): layers compute several rows at once where
+    /// the kernel has loops for that (AVX2, AVX-VNNI), which takes less time. Elsewhere the same.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// use cxr_core::{kernels::Kernel, prepared::Prepared, session::Session};
+    /// let mut buffer = vec![0; Prepared::blocks_bytes(&model, &Kernel::best())];
+    /// let prepared = Prepared::blocks(&model, Kernel::best(), &mut buffer)?;
+    /// let mut arena = vec![0; prepared.arena_bytes(&model)];
+    /// let mut session = Session::new(&model, &mut arena)?.with_prepared(&prepared)?;
+    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok());
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::BufferTooSmall`].
+    pub fn blocks(model: &Model<'a>, kernel: Kernel, buffer: &'a mut [u8]) -> Result<Self, Error> {
+        #[cfg(row_blocks)]
+        {
+            let (start, buffer) = aligned(buffer, Self::blocks_bytes(model, &kernel))?;
+            let (mut at, mut ends) = (start, [start; MAX_LAYERS + 1]);
+            for (entry, end) in ends.iter_mut().enumerate() {
+                at += blocks::pack(model, &kernel, entry, buffer.get_mut(at..).unwrap_or_default()).next_multiple_of(ALIGN);
+                *end = at;
+            }
+            let (blocks, extra) = blocks::arrange(model, &kernel);
+            Self::resume(model, Index { kernel, file: model.checksum(), start, ends, blocks, extra }, buffer)
+        }
+        #[cfg(not(row_blocks))]
+        Self::new(model, kernel, buffer)
+    }
+
+    /// Bytes of arena that a session with these filters takes: [`Model::arena_bytes`], and what layers need that compute several rows at
+    /// once.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
+    /// let prepared = Prepared::blocks(&model, Kernel::SCALAR, &mut [])?;
+    /// assert_eq!(prepared.arena_bytes(&model), model.arena_bytes()); // row by row
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    pub const fn arena_bytes(&self, model: &Model<'_>) -> usize {
+        model.arena_bytes() + if self.index.extra > 0 { self.index.extra + ALIGN - 1 } else { 0 }
+    }
+
+    /// Bytes that a session takes beyond the model's arena, aligned.
+    #[cfg(row_blocks)]
+    pub(crate) const fn extra(&self) -> usize {
+        self.index.extra
+    }
+
+    /// How layer `i` computes several rows at once.
+    #[cfg(row_blocks)]
+    #[inline(always)]
+    pub(crate) fn block(&self, i: usize) -> Option<&Block> {
+        self.index.blocks.get(i).and_then(Option::as_ref)
     }
 
     /// The filters that [`new`](Self::new) packed into `buffer`, which has not moved or changed since.
@@ -203,6 +291,17 @@ fn packing<'a>(layer: &Layer<'a>, gray: bool) -> Option<(Shape, Filters<'a>)> {
     }
 }
 
-fn lengths(model: &Model<'_>, kernel: &Kernel) -> impl Iterator<Item = usize> {
-    packings(model).flatten().map(|(shape, filters)| kernel.packed_len(&shape, &filters).next_multiple_of(ALIGN))
+/// Bytes of a buffer for parts of these lengths, each of them aligned.
+fn total(lengths: impl Iterator<Item = usize>) -> usize {
+    match lengths.map(|len| len.next_multiple_of(ALIGN)).sum::<usize>() {
+        0 => 0,
+        total => total + ALIGN - 1,
+    }
+}
+
+/// Where in a buffer aligned parts start, and as much of it as is needed.
+fn aligned(buffer: &mut [u8], needed: usize) -> Result<(usize, &mut [u8]), Error> {
+    let (start, given) = (buffer.as_ptr().align_offset(ALIGN).min(ALIGN - 1), buffer.len());
+    let buffer = buffer.get_mut(..needed).ok_or(Error::BufferTooSmall { needed: needed as u32, given: given as u32 })?;
+    Ok((start, buffer))
 }

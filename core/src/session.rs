@@ -11,6 +11,9 @@ use crate::step::{fill_row, global_step, max_pool_step, row_bytes, top_padding, 
 pub use crate::verdict::{AbstainReason, Decision, Verdict};
 use heapless::Vec;
 
+#[cfg(row_blocks)]
+mod blocks;
+
 /// Progress of one layer. Input rows are counted with the padding above and below.
 #[derive(Clone, Copy, Default)]
 struct Progress {
@@ -43,6 +46,12 @@ pub struct Session<'m, 'b> {
     kernel: Kernel,
     prepared: Option<&'m Prepared<'m>>,
     arena: &'b mut [i8],
+    /// What the arena has beyond the model's need: for layers that compute several rows at once.
+    #[cfg(row_blocks)]
+    spare: &'b mut [i8],
+    /// Bit i: layer i has rows that were not handed on yet.
+    #[cfg(row_blocks)]
+    pending: u32,
     progress: [Progress; MAX_LAYERS],
     accumulators: [i32; MAX_CLASSES],
     /// The layer whose rows the refusal head's features are sums of.
@@ -85,10 +94,21 @@ impl<'m, 'b> Session<'m, 'b> {
     /// [`Error::BufferTooSmall`].
     pub fn new(model: &Model<'m>, arena: &'b mut [i8]) -> Result<Self, Error> {
         let (needed, given) = (model.arena_bytes(), arena.len());
+        #[cfg(not(row_blocks))]
         let Some(arena) = arena.get_mut(..needed) else {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
-        Ok(Self::start(*model, arena))
+        #[cfg(row_blocks)]
+        let Some((arena, spare)) = arena.split_at_mut_checked(needed) else {
+            return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
+        };
+        #[allow(unused_mut)]
+        let mut session = Self::start(*model, arena);
+        #[cfg(row_blocks)]
+        {
+            session.spare = blocks::aligned(spare);
+        }
+        Ok(session)
     }
 
     /// A session in an arena of the right length.
@@ -99,6 +119,10 @@ impl<'m, 'b> Session<'m, 'b> {
             kernel: Kernel::best(),
             prepared: None,
             arena,
+            #[cfg(row_blocks)]
+            spare: &mut [],
+            #[cfg(row_blocks)]
+            pending: 0,
             progress: [Progress::default(); MAX_LAYERS],
             accumulators: [0; MAX_CLASSES],
             summed: model.refusal().map(|head| head.layer()),
@@ -110,7 +134,7 @@ impl<'m, 'b> Session<'m, 'b> {
         session
     }
 
-    /// Computes with the given kernel in place of [`Kernel::best`]; the results are the same.
+    /// Computes with the given kernel in place of [`Kernel::best`], and with no prepared filters; the results are the same.
     ///
     /// ```
     /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
@@ -122,13 +146,21 @@ impl<'m, 'b> Session<'m, 'b> {
     /// # Ok::<(), cxr_core::error::Error>(())
     /// ```
     #[must_use]
-    pub const fn with_kernel(mut self, kernel: Kernel) -> Self {
+    #[cfg_attr(not(row_blocks), allow(clippy::missing_const_for_fn))]
+    pub fn with_kernel(mut self, kernel: Kernel) -> Self {
         self.kernel = kernel;
+        #[cfg(row_blocks)]
+        let begins_anew = self.rows > 0 && self.prepared.is_some_and(|prepared| prepared.extra() > 0);
         self.prepared = None;
+        #[cfg(row_blocks)]
+        if begins_anew {
+            self.reset();
+        }
         self
     }
 
-    /// Computes with the filters and the kernel of `prepared`, in less time; the results are the same.
+    /// Computes with the filters and the kernel of `prepared`, in less time; the results are the same. Rows pushed before are
+    /// forgotten where the filters, then or now, are from [`Prepared::blocks`].
     ///
     /// ```
     /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
@@ -142,13 +174,27 @@ impl<'m, 'b> Session<'m, 'b> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::OtherModel`] if it was prepared from another file.
+    /// [`Error::OtherModel`] if it was prepared from another file; [`Error::BufferTooSmall`] if the arena is shorter than
+    /// [`Prepared::arena_bytes`].
     pub fn with_prepared(mut self, prepared: &'m Prepared<'m>) -> Result<Self, Error> {
         if !prepared.is_of(&self.model) {
             return Err(Error::OtherModel);
         }
+        #[cfg(row_blocks)]
+        if self.spare.len() < prepared.extra() {
+            let given = self.arena.len() + self.spare.len();
+            return Err(Error::BufferTooSmall { needed: prepared.arena_bytes(&self.model) as u32, given: given as u32 });
+        }
+        #[cfg(row_blocks)]
+        let begins_anew = self.rows > 0 && (prepared.extra() > 0 || self.prepared.is_some_and(|before| before.extra() > 0));
         self.kernel = prepared.kernel();
         self.prepared = Some(prepared);
+        #[cfg(row_blocks)]
+        if begins_anew {
+            self.reset();
+        } else {
+            self.reset_blocks();
+        }
         Ok(self)
     }
 
@@ -233,6 +279,8 @@ impl<'m, 'b> Session<'m, 'b> {
         if let Some(features) = self.arena.get_mut(offset..offset + self.plan.features) {
             features.fill(0);
         }
+        #[cfg(row_blocks)]
+        self.reset_blocks();
     }
 
     /// Takes the next row: `width * channels` bytes, channels interleaved, 0 black to 255 white.
@@ -361,6 +409,11 @@ impl<'m, 'b> Session<'m, 'b> {
             while self.step(i, observe) {
                 i += 1;
             }
+            #[cfg(row_blocks)]
+            if let Some(next) = self.hand_on_pending(observe) {
+                i = next;
+                continue;
+            }
             let Some(next) = self.pad_below() else { break };
             i = next;
         }
@@ -377,6 +430,11 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// The scratch row that layer `i` reads.
     fn scratch(&mut self, i: usize) -> Option<&mut [i8]> {
+        #[cfg(row_blocks)]
+        if let Some(block) = self.prepared.and_then(|prepared| prepared.block(i)) {
+            let (layer, progress) = (self.layer(i)?, self.progress.get(i)?);
+            return Some(block.waiting(progress, layer.output.height, self.spare));
+        }
         let (_, scratch) = self.arena.split_at_mut_checked(self.plan.rings + self.plan.features)?;
         let (even, odd) = scratch.split_at_mut_checked(self.plan.scratch[0])?;
         Some(if i & 1 == 0 { even } else { odd })
@@ -402,6 +460,10 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// Layer `i` takes the row that waits for it; true if one now waits for the next layer.
     fn step(&mut self, i: usize, observe: &mut Observer<'_>) -> bool {
+        #[cfg(row_blocks)]
+        if let Some(block) = self.prepared.and_then(|prepared| prepared.block(i)) {
+            return self.block_step(i, block, observe);
+        }
         let reader = self.layer(i + 1);
         let (Some(layer), Some(progress)) = (self.layer(i), self.progress.get_mut(i)) else { return false };
         let (row, next) = (progress.row, progress.next);
@@ -421,6 +483,11 @@ impl<'m, 'b> Session<'m, 'b> {
             return false;
         }
         let Some(reader) = reader else { return false };
+        #[cfg(row_blocks)]
+        let output = match (self.prepared.and_then(|prepared| prepared.block(i + 1)), self.progress.get(i + 1)) {
+            (Some(block), Some(progress)) => block.waiting(progress, reader.output.height, self.spare),
+            _ => output,
+        };
         let out = fill_row(&reader, false, output);
         let kept = rings.get_mut(kept..).unwrap_or_default();
         let done = match layer.op {

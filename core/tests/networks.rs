@@ -3,6 +3,8 @@
 use cxr_core::error::Error;
 use cxr_core::explain;
 use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
+use cxr_core::kernels::Kernel;
+use cxr_core::prepared::Prepared;
 use cxr_core::session::{AbstainReason, Decision, Session};
 use cxr_core::shape::{Padding, Shape, Window2d};
 use proptest::prelude::*;
@@ -64,6 +66,22 @@ fn divisor(r: &mut Random, n: u16) -> u16 {
     if n.is_multiple_of(d) { d } else { 1 }
 }
 
+/// A refusal head on one of the feature maps before the dense layer, if there are any.
+fn refusal(r: &mut Random, layers: &[OwnedLayer]) -> Option<OwnedRefusal> {
+    let rank = r.below(4) as usize;
+    let maps = layers.len() - 1;
+    let back = r.below(maps.max(1) as u32) as usize;
+    let summed = layers[maps.saturating_sub(1 + back)].output;
+    (rank > 0 && maps > 0).then(|| OwnedRefusal {
+        back: back as u16,
+        coefficients: (0..rank).map(|_| r.i8().into()).collect(),
+        scales: (0..rank).map(|_| (1 + r.below(1000)) as f32 * 1e-7).collect(),
+        bias: (0..rank).map(|_| i64::from(r.next()) << r.below(20)).collect(),
+        weights: (0..rank * usize::from(summed.channels)).map(|_| i16::from(r.i8()) << 8 | i16::from(r.i8())).collect(),
+        above: f32::from(r.i8()),
+    })
+}
+
 fn network(seed: u64) -> Net {
     let mut r = Random(seed);
     let input = Shape::new(1 + r.below(14) as u16, 1 + r.below(14) as u16, 1 + r.below(4) as u16);
@@ -122,18 +140,74 @@ fn network(seed: u64) -> Net {
         bias: (0..classes).map(|_| r.next() as i32 >> 12).collect(),
         scales: (0..classes).map(|_| (1 + r.below(1000)) as f32 * 1e-4).collect(),
     });
-    let rank = r.below(4) as usize;
-    let maps = layers.len() - 1;
-    let back = r.below(maps.max(1) as u32) as usize;
-    let summed = layers[maps.saturating_sub(1 + back)].output;
-    let refusal = (rank > 0 && maps > 0).then(|| OwnedRefusal {
-        back: back as u16,
-        coefficients: (0..rank).map(|_| r.i8().into()).collect(),
-        scales: (0..rank).map(|_| (1 + r.below(1000)) as f32 * 1e-7).collect(),
-        bias: (0..rank).map(|_| i64::from(r.next()) << r.below(20)).collect(),
-        weights: (0..rank * usize::from(summed.channels)).map(|_| i16::from(r.i8()) << 8 | i16::from(r.i8())).collect(),
-        above: f32::from(r.i8()),
+    let refusal = refusal(&mut r, &layers);
+    Net { input, layers, refusal }
+}
+
+/// Windows of 3x3 over 16 channels and more, which kernels compute in blocks of rows, among them other operators.
+fn wide_network(seed: u64) -> Net {
+    let mut r = Random(seed);
+    let input = Shape::new(1 + r.below(40) as u16, 1 + r.below(40) as u16, 1 + r.below(3) as u16);
+    let (mut shape, mut zx, mut layers) = (input, r.i8(), Vec::new());
+    for i in 0..2 + r.below(4) {
+        let plain = i > 0 && r.below(6) > 0;
+        let (k, s) = if plain { (3, 1 + r.below(2) as u8) } else { (1 + r.below(3) as u8, 1) };
+        let mut edge = || r.below(u32::from(k)) as u8;
+        let pad = Padding { top: edge(), bottom: edge(), left: edge(), right: edge() };
+        let window = Window2d { kernel: [k, k], stride: [s, s], pad };
+        let (Some(h), Some(w)) = (
+            Window2d::output_extent(shape.height, pad.top, pad.bottom, k, s),
+            Window2d::output_extent(shape.width, pad.left, pad.right, k, s),
+        ) else {
+            continue;
+        };
+        let channels = if r.below(4) > 0 { 16 + 2 * r.below(13) as u16 } else { 1 + r.below(40) as u16 };
+        let (taps, extreme) = (window.area() * usize::from(shape.channels), r.below(4) == 0);
+        let constant = [-128, 127][r.below(2) as usize];
+        let weights: Vec<i8> = (0..taps * usize::from(channels)).map(|_| if extreme { constant } else { r.i8() }).collect();
+        // Biases up to where the sums times 64 or 4 still fit i32, or just do not.
+        let power = [5, 6, 2, 20][r.below(4) as usize];
+        let room = |filter: &[i8]| (1i64 << (31 - power)) - 128 * filter.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>();
+        let bias = weights
+            .chunks(taps)
+            .map(|filter| match r.below(8) {
+                _ if power == 20 || room(filter) < 1 => r.next() as i32 >> 15,
+                0 => room(filter) as i32,
+                1 => -(room(filter) as i32),
+                2 => 1 - room(filter) as i32,
+                _ => room(filter) as i32 - 1,
+            })
+            .collect();
+        let (zy, divisor) = (r.i8(), if power == 20 { 1.0 } else { 1e4 });
+        layers.push(OwnedLayer {
+            op: Op::Conv2d(window),
+            groups: 1,
+            output: Shape::new(h, w, channels),
+            zx,
+            zy,
+            weights,
+            bias,
+            scales: (0..channels).map(|_| (1 + r.below(1000)) as f32 * 1e-5 / divisor).collect(),
+        });
+        (shape, zx) = (Shape::new(h, w, channels), zy);
+        let (even, odd) = (shape.height / 2, shape.width / 2);
+        if r.below(6) == 0 && even > 0 && odd > 0 {
+            let op = Op::MaxPool2d(Window2d { kernel: [2, 2], stride: [2, 2], pad: Padding::default() });
+            shape = Shape::new(even, odd, channels);
+            layers.push(OwnedLayer { op, groups: 1, output: shape, zx, zy: zx, weights: vec![], bias: vec![], scales: vec![] });
+        }
+    }
+    layers.push(OwnedLayer {
+        op: Op::Dense,
+        groups: 1,
+        output: Shape::new(1, 1, 2),
+        zx,
+        zy: 0,
+        weights: (0..2 * shape.len()).map(|_| r.i8()).collect(),
+        bias: vec![1, 2],
+        scales: vec![1e-4, 2e-4],
     });
+    let refusal = refusal(&mut r, &layers);
     Net { input, layers, refusal }
 }
 
@@ -305,6 +379,50 @@ proptest! {
     }
 
     #[test]
+    fn blocks_of_rows_equal_the_reference(seed: u64, gray: bool, shift in 0usize..64) {
+        let net = wide_network(seed);
+        let bytes = file(&net).unwrap();
+        let model = Model::parse(&bytes).unwrap();
+        let mut r = Random(seed ^ 0x1111);
+        let channels = usize::from(net.input.channels);
+        let extreme = r.below(4) == 0;
+        let pixels: Vec<u8> = (0..net.input.len() / channels).map(|_| if extreme { 0 } else { r.i8() as u8 }).collect();
+        let image: Vec<u8> = if gray {
+            pixels.iter().flat_map(|v| std::iter::repeat_n(*v, channels)).collect()
+        } else {
+            (0..net.input.len()).map(|_| r.i8() as u8).collect()
+        };
+        let (maps, logits, score) = reference(&net, &image);
+        for kernel in Kernel::available().filter(|kernel| kernel.name() != "scalar") {
+            let mut buffer = vec![0xA5; Prepared::blocks_bytes(&model, &kernel)];
+            let prepared = Prepared::blocks(&model, kernel, &mut buffer).unwrap();
+            let needed = prepared.arena_bytes(&model);
+            let mut arena = vec![0x5A; shift + needed + 64];
+            let mut session = Session::new(&model, &mut arena[shift..]).unwrap().with_prepared(&prepared).unwrap();
+            for _ in 0..2 {
+                let mut seen: Vec<Vec<i8>> = vec![Vec::new(); net.layers.len() - 1];
+                session.reset();
+                let mut observe = |layer: usize, y: usize, values: &[i8]| {
+                    assert_eq!(y * values.len(), seen[layer].len(), "rows come in order, once");
+                    seen[layer].extend_from_slice(values);
+                };
+                for (row, gray_row) in image.chunks(net.input.row_len()).zip(pixels.chunks(net.input.width.into())) {
+                    if gray {
+                        session.push_gray_row_observed(gray_row, &mut observe).unwrap();
+                    } else {
+                        session.push_row_observed(row, &mut observe).unwrap();
+                    }
+                }
+                prop_assert_eq!(&seen, &maps, "{}", kernel.name());
+                let verdict = session.finish().unwrap();
+                prop_assert_eq!(verdict.logits(), &logits[..]);
+                prop_assert_eq!(verdict.refusal_score().map(f32::to_bits), score.map(f32::to_bits));
+            }
+            prop_assert!(arena[..shift].iter().chain(&arena[shift + needed..]).all(|b| *b == 0x5A));
+        }
+    }
+
+    #[test]
     fn every_byte_of_the_arena_is_written(seed: u64) {
         let net = network(seed);
         let bytes = file(&net).unwrap();
@@ -400,6 +518,43 @@ fn misuse_is_an_error_and_the_session_survives_it() {
     }
     assert_eq!(session.finish().unwrap(), whole);
     assert!(session.run(&image[1..]).is_err());
+}
+
+#[test]
+fn blocks_of_rows_begin_anew_and_want_their_memory() {
+    for seed in 0..20 {
+        let net = wide_network(seed);
+        let bytes = file(&net).unwrap();
+        let model = Model::parse(&bytes).unwrap();
+        let mut buffer = vec![0; Prepared::blocks_bytes(&model, &Kernel::best())];
+        let missing =
+            buffer.len().checked_sub(1).map(|short| Prepared::blocks(&model, Kernel::best(), &mut buffer[..short]).err());
+        assert!(matches!(missing, None | Some(Some(Error::BufferTooSmall { .. }))));
+        for kernel in Kernel::available() {
+            let mut buffer = vec![0; Prepared::blocks_bytes(&model, &kernel)];
+            let prepared = Prepared::blocks(&model, kernel, &mut buffer).unwrap();
+            let needed = prepared.arena_bytes(&model);
+            if needed == model.arena_bytes() {
+                continue;
+            }
+            assert!(["avx2", "avx-vnni"].contains(&kernel.name()));
+            let mut arena = vec![0; needed];
+            let short = Session::new(&model, &mut arena[..needed - 64]).unwrap().with_prepared(&prepared).err();
+            assert!(matches!(short, Some(Error::BufferTooSmall { .. })));
+            let image = vec![200; net.input.len()];
+            let whole = Session::new(&model, &mut arena).unwrap().run(&image).unwrap();
+            let mut session = Session::new(&model, &mut arena).unwrap();
+            session.push_row(&image[..net.input.row_len()]).unwrap();
+            let mut session = session.with_prepared(&prepared).unwrap();
+            assert!(matches!(session.finish(), Err(Error::MissingRows { given: 0, .. })));
+            session.push_row(&image[..net.input.row_len()]).unwrap();
+            let mut session = session.with_prepared(&prepared).unwrap();
+            assert_eq!(session.run(&image).unwrap(), whole);
+            let mut session = session.with_kernel(Kernel::SCALAR);
+            assert!(matches!(session.finish(), Err(Error::MissingRows { given: 0, .. })));
+            assert_eq!(session.run(&image).unwrap(), whole);
+        }
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn core<'a>(
     filters: Option<&'a Prepared<'a>>,
     image: &'a [u8],
 ) -> Result<Entrant<'a>> {
-    let mut arena = vec![0; model.arena_bytes()];
+    let mut arena = vec![0; filters.map_or(model.arena_bytes(), |filters| filters.arena_bytes(model))];
     let input = model.input();
     let is_gray = image.len() == usize::from(input.width) * usize::from(input.height);
     let row_len = image.len() / usize::from(input.height);
@@ -148,12 +148,12 @@ pub fn measure(args: &Args) -> Result<Report> {
     let colour = replicate(&gray, channels);
 
     let kernels: Vec<Kernel> = Kernel::available().collect();
-    let mut buffers: Vec<Vec<u8>> = kernels.iter().map(|kernel| vec![0; Prepared::bytes(&model, kernel)]).collect();
+    let mut buffers: Vec<Vec<u8>> = kernels.iter().map(|kernel| vec![0; Prepared::blocks_bytes(&model, kernel)]).collect();
     let packed_bytes = buffers.first().map_or(0, Vec::len);
     let prepared: Vec<Prepared<'_>> = kernels
         .iter()
         .zip(&mut buffers)
-        .map(|(kernel, buffer)| Prepared::new(&model, *kernel, buffer))
+        .map(|(kernel, buffer)| Prepared::blocks(&model, *kernel, buffer))
         .collect::<Result<_, _>>()?;
     let best = Kernel::best();
     let mut entrants = Vec::new();
@@ -212,7 +212,7 @@ pub fn measure(args: &Args) -> Result<Report> {
         tract_f32_ms,
         core_colour_ms,
         batch: if args.core_only { BTreeMap::new() } else { batches(&model, prepared.first().context("no kernel")?, &gray)? },
-        arena_bytes: model.arena_bytes(),
+        arena_bytes: prepared.first().context("no kernel")?.arena_bytes(&model),
         packed_bytes,
         kernels: medians,
     })

@@ -58,8 +58,8 @@ impl ModelFile {
     pub fn new(bytes: Vec<u8>, name: &str) -> Result<Self> {
         let model = Model::parse(&bytes).with_context(|| format!("{name}: not a usable model; export it again"))?;
         let kernel = Kernel::best();
-        let mut packed = vec![0; Prepared::bytes(&model, &kernel)];
-        let index = Prepared::new(&model, kernel, &mut packed)?.index();
+        let mut packed = vec![0; Prepared::blocks_bytes(&model, &kernel)];
+        let index = Prepared::blocks(&model, kernel, &mut packed)?.index();
         Ok(Self { name: name.to_owned(), sha256: files::sha256(&bytes), bytes, packed, index })
     }
 
@@ -97,7 +97,7 @@ impl Engine<'_> {
 
     /// Classifies an image: gray (`width * height` bytes) or interleaved (`* channels`).
     pub fn classify(&self, image: &[u8]) -> Result<Answer> {
-        let mut arena = vec![0; self.model.arena_bytes()];
+        let mut arena = vec![0; self.prepared.arena_bytes(&self.model)];
         let mut session = Session::new(&self.model, &mut arena)?.with_prepared(&self.prepared)?;
         self.answer(&mut session, image)
     }
@@ -105,7 +105,7 @@ impl Engine<'_> {
     /// [`classify`](Self::classify), and what each logit consists of, one map a class.
     pub fn explain(&self, image: &[u8]) -> Result<(Answer, Vec<Map>)> {
         let model = self.model;
-        let mut arena = vec![0; model.arena_bytes()];
+        let mut arena = vec![0; self.prepared.arena_bytes(&model)];
         let mut maps = vec![0; explain::map_len(&model)];
         let answer =
             self.answer(&mut Session::new(&model, &mut arena)?.with_prepared(&self.prepared)?.with_map(&mut maps)?, image)?;
@@ -153,7 +153,7 @@ impl Engine<'_> {
         let summed = self.model.layer_count().checked_sub(2 + back).context("the model has no such feature map")?;
         let map = self.model.layer(summed).context("the model has no such feature map")?;
         let channels = usize::from(map.output.channels);
-        let mut arena = vec![0; self.model.arena_bytes()];
+        let mut arena = vec![0; self.prepared.arena_bytes(&self.model)];
         let mut session = Session::new(&self.model, &mut arena)?.with_prepared(&self.prepared)?;
         let mut sums = vec![0; channels];
         for row in image.chunks_exact(self.model.input().row_len()) {
@@ -169,7 +169,7 @@ impl Engine<'_> {
     /// Runs an interleaved image and returns every layer's bytes.
     pub fn observe(&self, image: &[u8]) -> Result<Observed> {
         let model = self.model;
-        let mut arena = vec![0; model.arena_bytes()];
+        let mut arena = vec![0; self.prepared.arena_bytes(&model)];
         let mut session = Session::new(&model, &mut arena)?.with_prepared(&self.prepared)?;
         let mut observed = Observed::default();
         for layer in (0..model.layer_count()).filter_map(|i| model.layer(i)) {

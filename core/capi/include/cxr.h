@@ -80,7 +80,7 @@
 /**
  * Bytes of a `cxr_session` where pointers have 64 bits.
  */
-#define CXR_SESSION_BYTES_64 768
+#define CXR_SESSION_BYTES_64 800
 
 /**
  * What a call returns: `CXR_OK`, `CXR_REFUSED` (from `cxr_finish` alone), or an error, which is negative.

@@ -13,7 +13,7 @@ pub const CXR_MAX_CLASSES: usize = 8;
 /// Bytes of a `cxr_session` where pointers have 32 bits.
 pub const CXR_SESSION_BYTES_32: usize = 544;
 /// Bytes of a `cxr_session` where pointers have 64 bits.
-pub const CXR_SESSION_BYTES_64: usize = 768;
+pub const CXR_SESSION_BYTES_64: usize = 800;
 /// Bytes of a `cxr_session`. The header has it as a macro of the two above.
 ///
 /// cbindgen:ignore

@@ -78,12 +78,15 @@ fn from_file(outside: &mut Outside<'_>, sum: &mut f32) -> Result<(), Error> {
     let kernels = Kernel::available();
     let kernel = kernels.last().unwrap_or(Kernel::SCALAR);
     black_box(kernel.name());
+    let blocks = Prepared::blocks(&model, kernel, outside.out)?;
+    black_box((Prepared::blocks_bytes(&model, &kernel), blocks.arena_bytes(&model)));
     let prepared = Prepared::new(&model, kernel, outside.out)?;
     black_box((Prepared::bytes(&model, &kernel), prepared.kernel(), prepared.is_of(&model)));
     let session = Session::new(&model, outside.arena)?.with_map(outside.map)?.with_kernel(kernel);
     let mut session = session.with_prepared(&prepared)?;
     *sum += judge(&session.run(outside.bytes)?);
     session.reset();
+    black_box(prepared.index());
     black_box(session.map());
     black_box(explain::class_map(&model, session.map(), outside.numbers[0]));
     Ok(())

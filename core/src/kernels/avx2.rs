@@ -5,7 +5,7 @@
 use super::pack::{Layout, Shape};
 use super::simd::{Isa, Job, Lanes, conv, depthwise, dot, layout};
 use super::winograd::{self, THIRD, Winograd};
-use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, scalar};
+use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, gray, scalar, winograd_2d};
 use core::arch::x86_64::*;
 
 /// Blocks of channels, columns of them, columns of a block alone: eight accumulators, whose chains are one addition long.
@@ -16,7 +16,15 @@ const ALONE: usize = 8;
 const TILES: usize = 2;
 
 /// The kernel; only [`x86::available`](super::x86::available) gives it away.
-pub const KERNEL: Kernel = Kernel { name: "avx2", conv_row, gray_row, depthwise_row, dot: dot_product, pack: Some(pack) };
+pub const KERNEL: Kernel = Kernel {
+    name: "avx2",
+    conv_row,
+    gray_row,
+    depthwise_row,
+    dot: dot_product,
+    pack: Some(pack),
+    blocks: Some(winograd_2d::BLOCKS),
+};
 
 /// i16 words in 256 bits.
 pub struct Words;
@@ -133,6 +141,9 @@ const fn winograd_layout() -> Layout {
 
 /// The form that is faster for these filters.
 pub fn pack(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
+    if gray::suits(shape) {
+        return gray::pack(shape, filters, out);
+    }
     let layout = if shape.suits_winograd(filters) { winograd_layout() } else { layout::<Words>(BLOCKS) };
     layout.pack_into(shape, filters, out)
 }
@@ -145,6 +156,9 @@ fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
 }
 
 fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
+    if args.filters.packed.first() == Some(&gray::FORM) {
+        return gray::row(args, out);
+    }
     // SAFETY: a kernel with this function exists on a processor with AVX2 only.
     if !unsafe { row(&args.into(), out) } {
         scalar::gray_row(args, out);

@@ -13,7 +13,7 @@ const COLUMNS: usize = 8;
 const ALONE: usize = 16;
 
 /// The kernel; only [`x86::available`](super::x86::available) gives it away.
-pub const KERNEL: Kernel = Kernel { name: "avx512-vnni", conv_row, pack: Some(pack), ..avx2::KERNEL };
+pub const KERNEL: Kernel = Kernel { name: "avx512-vnni", conv_row, pack: Some(pack), blocks: None, ..avx2::KERNEL };
 
 /// Bytes in 512 bits.
 struct Bytes;

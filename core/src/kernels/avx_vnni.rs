@@ -4,7 +4,7 @@
 
 use super::pack::Shape;
 use super::simd::{Isa, Job, conv, layout};
-use super::{ConvRow, Filters, Kernel, avx2, scalar};
+use super::{ConvRow, Filters, Kernel, avx2, scalar, winograd_2d};
 use core::arch::x86_64::*;
 
 /// Twelve accumulators: five cycles a chain, two instructions a cycle.
@@ -13,7 +13,8 @@ const COLUMNS: usize = 4;
 const ALONE: usize = 8;
 
 /// The kernel; only [`x86::available`](super::x86::available) gives it away.
-pub const KERNEL: Kernel = Kernel { name: "avx-vnni", conv_row, pack: Some(pack), ..avx2::KERNEL };
+pub const KERNEL: Kernel =
+    Kernel { name: "avx-vnni", conv_row, pack: Some(pack), blocks: Some(winograd_2d::FUSED), ..avx2::KERNEL };
 
 /// Bytes in 256 bits.
 struct Bytes;

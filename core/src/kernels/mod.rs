@@ -30,6 +30,12 @@ mod avx512;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 #[allow(unsafe_code)]
 mod avx_vnni;
+#[cfg(row_blocks)]
+#[allow(unsafe_code)]
+mod axis;
+#[cfg(row_blocks)]
+#[allow(unsafe_code)]
+mod gray;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 #[allow(unsafe_code)]
 mod neon;
@@ -43,6 +49,9 @@ mod simd;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[allow(unsafe_code)]
 mod simd128;
+#[cfg(row_blocks)]
+#[allow(unsafe_code)]
+mod tile;
 #[cfg(any(
     all(target_arch = "x86_64", target_feature = "sse2"),
     all(target_arch = "aarch64", target_feature = "neon"),
@@ -50,6 +59,9 @@ mod simd128;
 ))]
 #[allow(unsafe_code)]
 mod winograd;
+#[cfg(row_blocks)]
+#[allow(unsafe_code)]
+mod winograd_2d;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 #[allow(unsafe_code)]
 mod x86;
@@ -238,6 +250,48 @@ pub struct DepthwiseRow<'a> {
     pub channels: usize,
 }
 
+/// How a layer is computed, several output rows at once.
+#[cfg(row_blocks)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Output rows of a block.
+    pub rows: usize,
+    /// What [`Blocks::pack`] packs.
+    pub form: u8,
+    /// Bytes of scratch memory.
+    pub scratch: usize,
+}
+
+/// Arguments of a block of output rows.
+#[cfg(row_blocks)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockRows<'a> {
+    /// Weights, biases, scales.
+    pub filters: Filters<'a>,
+    /// Extents.
+    pub shape: pack::Shape,
+    /// Input rows, one after another, as many as a whole block needs; behind the last real one anything.
+    pub input: &'a [i8],
+    /// Values from an input row to the next.
+    pub row_len: usize,
+    /// Output rows wanted.
+    pub rows: usize,
+    /// Output columns.
+    pub width: usize,
+}
+
+/// Loops that compute several output rows at once.
+#[cfg(row_blocks)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocks {
+    /// From vertical stride and output height and width; None where rows one by one are better.
+    pub plan: fn(&pack::Shape, usize, [usize; 2], &Filters<'_>) -> Option<Plan>,
+    /// Packs filters for a form if the buffer is long enough; the length that it takes.
+    pub pack: fn(u8, &pack::Shape, &Filters<'_>, &mut [u8]) -> usize,
+    /// Computes the rows; false if something is short.
+    pub run: fn(&BlockRows<'_>, &mut [i8], &mut [i8]) -> bool,
+}
+
 /// Packs the filters of a layer into a buffer; returns the bytes written.
 type Pack = fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize;
 
@@ -256,6 +310,9 @@ pub struct Kernel {
     pub(crate) dot: fn(&[i8], &[u8]) -> i32,
     /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
     pub(crate) pack: Option<Pack>,
+    /// None: only rows one by one.
+    #[cfg(row_blocks)]
+    pub(crate) blocks: Option<Blocks>,
 }
 
 impl Kernel {
@@ -267,6 +324,8 @@ impl Kernel {
         depthwise_row: scalar::depthwise_row,
         dot: scalar::dot,
         pack: None,
+        #[cfg(row_blocks)]
+        blocks: None,
     };
 
     /// Portable loops in blocks: what a microcontroller runs that has no kernel of its own.
@@ -277,6 +336,8 @@ impl Kernel {
         depthwise_row: portable::depthwise_row,
         dot: scalar::dot,
         pack: None,
+        #[cfg(row_blocks)]
+        blocks: None,
     };
 
     /// Armv7-M without the DSP extension: Cortex-M3.

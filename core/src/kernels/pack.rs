@@ -198,7 +198,7 @@ fn winograd(step: usize, product: usize, i: usize, g: impl Fn(usize) -> i32) -> 
     }
 }
 
-fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+pub fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(to) = out.get_mut(at..at + bytes.len()) {
         to.copy_from_slice(bytes);
     }

@@ -175,9 +175,14 @@ impl Runner {
             for (window, stride, input, output, width) in CONV {
                 self.spread(kernel, Operation::Conv, window, stride, input, output, width, fill)?;
             }
-            for (window, stride, output, width) in
-                [([3, 3], 2, 16, 33), ([1, 1], 1, 8, 20), ([5, 5], 2, 13, 9), ([7, 4], 1, 6, 9), ([15, 15], 1, 9, 7)]
-            {
+            for (window, stride, output, width) in [
+                ([3, 3], 2, 16, 33),
+                ([3, 3], 2, 16, 129),
+                ([1, 1], 1, 8, 20),
+                ([5, 5], 2, 13, 9),
+                ([7, 4], 1, 6, 9),
+                ([15, 15], 1, 9, 7),
+            ] {
                 self.spread(kernel, Operation::Gray, window, stride, 1, output, width, fill)?;
             }
             for (window, stride, channels, width) in [
