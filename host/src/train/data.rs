@@ -2,6 +2,7 @@
 
 use crate::classes::{self, CLASSES};
 use crate::dataset::Split;
+use crate::dataset::fold::Fold;
 use crate::{augment, dataset, decode, synthetic};
 use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
@@ -64,9 +65,9 @@ struct Loaded {
     pixels: Vec<u8>,
 }
 
-/// Decodes the training and validation images of the folders in parallel.
-pub fn load(coronahack: &Path, external: Option<&Path>, bar: &ProgressBar) -> Result<Data> {
-    let mut samples = dataset::load(coronahack, external)?.samples;
+/// Decodes the training and validation images of the folders, or those of a fold, in parallel.
+pub fn load(coronahack: &Path, external: Option<&Path>, fold: Option<Fold>, bar: &ProgressBar) -> Result<Data> {
+    let mut samples = dataset::load(coronahack, external, fold)?.samples;
     samples.retain(|sample| matches!(sample.split, Split::Train | Split::Val) && sample.class < CLASSES.len());
     bar.set_length(samples.len() as u64);
     let loaded: Vec<Loaded> = samples

@@ -18,6 +18,7 @@ mod trainer;
 pub use record::load_float_model;
 
 use crate::classes::DISCLAIMER;
+use crate::dataset::fold::Fold;
 use crate::fail::CheckFailed;
 use crate::files;
 use crate::recipe::Recipe;
@@ -41,6 +42,9 @@ pub struct Args {
     /// Folder with index.csv and images/ of other sources; used if the recipe asks for it.
     #[arg(long, value_name = "DIR")]
     pub external: Option<PathBuf>,
+    /// Leave out the patients of a fold, such as 2/5, as the test split (a resumed run keeps its own).
+    #[arg(long, value_name = "K/N", conflicts_with = "demo")]
+    pub fold: Option<Fold>,
     /// Run folder to write.
     #[arg(long, value_name = "DIR", required_unless_present = "bench_steps")]
     pub out: Option<PathBuf>,
@@ -121,15 +125,16 @@ pub fn run(args: &Args) -> Result<()> {
     println!("{DISCLAIMER}");
     let device = args.backend.device()?;
     let (recipe, checkpoint) = plan(args)?;
-    let seed = checkpoint.as_ref().map_or(args.seed, |c| c.progress.seed);
+    let (seed, fold) = checkpoint.as_ref().map_or((args.seed, args.fold), |c| (c.progress.seed, c.progress.fold));
     if let Some(threads) = args.threads {
         ensure!(threads > 0, "--threads must be at least 1");
         // Fails only where a pool exists already, as in tests.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    let data = images(args, &recipe)?;
+    let data = images(args, &recipe, fold)?;
     println!(
-        "{} training and {} validation images; training classes {:?}, sources {}",
+        "{}{} training and {} validation images; training classes {:?}, sources {}",
+        fold.map_or(String::new(), |fold| format!("fold {fold}: ")),
         data.train.len(),
         data.val.len(),
         data.train.counts(),
@@ -150,7 +155,7 @@ pub fn run(args: &Args) -> Result<()> {
         return bench::run(&recipe, &data, &pool, &device, seed, steps);
     }
     let out = args.out.as_deref().context("--out is needed")?;
-    let mut trainer = Trainer::new(&recipe, &data, &pool, device, out, args.backend.name(), seed)?;
+    let mut trainer = Trainer::new(&recipe, &data, &pool, device, out, args.backend.name(), seed, fold)?;
     if let Some(checkpoint) = checkpoint {
         let path = out.join(record::LAST);
         trainer = trainer.restore(checkpoint).with_context(|| path.display().to_string())?;
@@ -190,6 +195,11 @@ fn plan(args: &Args) -> Result<(Recipe, Option<Checkpoint>)> {
         }
         let checkpoint =
             Checkpoint::load(&out.join(record::LAST)).context("nothing to resume yet: start the run anew without --resume")?;
+        let own = checkpoint.progress.fold;
+        if let Some(fold) = args.fold.filter(|fold| own != Some(*fold)) {
+            let own = own.map_or("no fold".to_owned(), |own| format!("fold {own}"));
+            bail!("{}: the run is of {own}, not of fold {fold}; leave --fold out to resume it", out.display());
+        }
         return Ok((recipe, Some(checkpoint)));
     }
     if let Some(out) = out {
@@ -212,7 +222,7 @@ fn refuse_used(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn images(args: &Args, recipe: &Recipe) -> Result<data::Data> {
+fn images(args: &Args, recipe: &Recipe, fold: Option<Fold>) -> Result<data::Data> {
     if args.demo {
         return data::generated();
     }
@@ -228,7 +238,7 @@ fn images(args: &Args, recipe: &Recipe) -> Result<data::Data> {
         }
     };
     let bar = display::decoding_bar();
-    let data = data::load(folder, external, &bar)?;
+    let data = data::load(folder, external, fold, &bar)?;
     bar.finish_and_clear();
     Ok(data)
 }

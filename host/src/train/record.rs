@@ -55,6 +55,7 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
         "state": state,
         "recipe": trainer.recipe,
         "seed": progress.seed,
+        "fold": progress.fold,
         "backend": trainer.backend,
         "data_sha256": data.hash,
         "folders": { "coronahack": data.folders[0], "external": data.folders[1] },

@@ -5,6 +5,7 @@ use super::data::Data;
 use super::ema::Ema;
 use super::metrics::{EpochRow, Validation};
 use super::{display, interrupt, loader, optim, record, sampler, step};
+use crate::dataset::fold::Fold;
 use crate::network::Network;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, anyhow};
@@ -58,11 +59,12 @@ impl<'a> Trainer<'a> {
         out: &'a Path,
         backend: &'a str,
         seed: u64,
+        fold: Option<Fold>,
     ) -> Result<Self> {
         let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, seed, &device.clone().autodiff())?;
         let ema = (recipe.train.ema > 0.0).then(|| Ema::new(recipe.train.ema, &network));
         let optimizer = optim::optimizer(recipe.train.optimizer)?;
-        let progress = Progress { seed, data_hash: data.hash.clone(), ..Progress::default() };
+        let progress = Progress { seed, fold, data_hash: data.hash.clone(), ..Progress::default() };
         Ok(Self {
             recipe,
             data,
@@ -229,6 +231,7 @@ impl<'a> Trainer<'a> {
             rows: std::mem::take(&mut p.rows),
             data_hash: std::mem::take(&mut p.data_hash),
             seed: p.seed,
+            fold: p.fold,
             ..Progress::default()
         };
         p.rows.push(row);
