@@ -57,6 +57,7 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
         "seed": progress.seed,
         "fold": progress.fold,
         "backend": trainer.backend,
+        "data_parallel": trainer.workers.len(),
         "data_sha256": data.hash,
         "folders": { "coronahack": data.folders[0], "external": data.folders[1] },
         "splits": { "train": counts(&data.train), "val": counts(&data.val) },
