@@ -123,10 +123,11 @@ pub fn load(coronahack: &Path, external: Option<&Path>, fold: Option<Fold>) -> R
     }
     if let Some((class, split)) = dataset.empty_classes().first() {
         bail!(
-            "{}: class {class} has no image in the {} split{}: use the metadata as Kaggle ships it",
+            "{}: class {class} has no image in the {} split{}: use the metadata as Kaggle ships it{}",
             coronahack.join(coronahack::METADATA).display(),
             split.name(),
-            fold.map_or(String::new(), |fold| format!(" of fold {fold}"))
+            fold.map_or(String::new(), |fold| format!(" of fold {fold}")),
+            if fold.is_some() { ", or another number of folds" } else { "" }
         );
     }
     Ok(dataset)

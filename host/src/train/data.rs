@@ -52,6 +52,8 @@ pub struct Data {
     pub sources: Vec<String>,
     /// SHA-256 over names, classes, splits and pixels, hexadecimal.
     pub hash: String,
+    /// Fold left out, if any.
+    pub fold: Option<Fold>,
     /// The CoronaHack and the external folder, absolute; `host export` reads them again.
     pub folders: [Option<PathBuf>; 2],
 }
@@ -79,7 +81,7 @@ pub fn load(coronahack: &Path, external: Option<&Path>, fold: Option<Fold>, bar:
         })
         .collect::<Result<_>>()?;
     let absolute = |folder: &Path| std::path::absolute(folder).ok();
-    Ok(Data { folders: [absolute(coronahack), external.and_then(absolute)], ..collect(loaded)? })
+    Ok(Data { fold, folders: [absolute(coronahack), external.and_then(absolute)], ..collect(loaded)? })
 }
 
 /// Generated images: 40 a class to train, 12 a class to validate.
@@ -124,5 +126,5 @@ fn collect(mut loaded: Vec<Loaded>) -> Result<Data> {
             ensure!(count > 0, "no {name} image of class {class}: the dataset folder is incomplete; run `host data check`");
         }
     }
-    Ok(Data { train, val, sources: sources.into_keys().collect(), hash: format!("{hash:x}"), folders: [None, None] })
+    Ok(Data { train, val, sources: sources.into_keys().collect(), hash: format!("{hash:x}"), fold: None, folders: [None, None] })
 }

@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<()> {
         return bench::run(&recipe, &data, &pool, &devices, seed, steps);
     }
     let out = args.out.as_deref().context("--out is needed")?;
-    let mut trainer = Trainer::new(&recipe, &data, &pool, &devices, out, args.backend.name(), seed, fold)?;
+    let mut trainer = Trainer::new(&recipe, &data, &pool, &devices, out, args.backend.name(), seed)?;
     if let Some(checkpoint) = checkpoint {
         let path = out.join(record::LAST);
         trainer = trainer.restore(checkpoint).with_context(|| path.display().to_string())?;

@@ -117,7 +117,7 @@ fn shares(batch: Batch, count: usize) -> Vec<Batch> {
 pub fn check_count(wanted: usize, there: Option<usize>, batch: usize, backend: &str) -> Result<()> {
     ensure!(wanted > 0, "--data-parallel must be at least 1");
     if let Some(there) = there {
-        ensure!(wanted <= there, "--data-parallel {wanted}: the backend {backend} has {there} devices here");
+        ensure!(wanted <= there, "--data-parallel {wanted}: devices of the backend {backend} here: {there}");
     }
     ensure!(wanted <= batch, "--data-parallel {wanted}: the recipe's batch has only {batch} images");
     Ok(())
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn counts_are_checked() {
         let told = |wanted, there| format!("{:#}", check_count(wanted, there, 8, "cuda").unwrap_err());
-        assert!(told(3, Some(2)).contains("has 2 devices here"));
+        assert!(told(3, Some(2)).contains("devices of the backend cuda here: 2"));
         assert!(told(9, None).contains("only 8 images") && told(0, None).contains("at least 1"));
         assert!(check_count(2, Some(2), 8, "cuda").is_ok());
         let few = shares(batch(3, 2), 4);

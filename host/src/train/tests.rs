@@ -57,7 +57,7 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     std::fs::create_dir_all(&parts).unwrap();
     std::fs::write(parts.join(record::RECIPE), recipe.to_toml().unwrap()).unwrap();
-    let trainer = || Trainer::new(&recipe, &data, &pool, &[Device::flex()], &parts, "flex", 5, None).unwrap();
+    let trainer = || Trainer::new(&recipe, &data, &pool, &[Device::flex()], &parts, "flex", 5).unwrap();
     let mut stopped = trainer();
     stopped.stop_after = Some(11);
     assert_eq!(stopped.run().unwrap(), Ending::Interrupted);

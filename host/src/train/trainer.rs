@@ -6,7 +6,6 @@ use super::ema::Ema;
 use super::metrics::{EpochRow, Validation};
 use super::parallel::Workers;
 use super::{display, interrupt, loader, optim, record, sampler, step};
-use crate::dataset::fold::Fold;
 use crate::network::Network;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, anyhow};
@@ -62,14 +61,13 @@ impl<'a> Trainer<'a> {
         out: &'a Path,
         backend: &'a str,
         seed: u64,
-        fold: Option<Fold>,
     ) -> Result<Self> {
         let device = devices.first().context("no device to train on")?.clone();
         let workers = Workers::new(devices)?;
         let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, seed, &device.clone().autodiff())?;
         let ema = (recipe.train.ema > 0.0).then(|| Ema::new(recipe.train.ema, &network));
         let optimizer = optim::optimizer(recipe.train.optimizer)?;
-        let progress = Progress { seed, fold, data_hash: data.hash.clone(), ..Progress::default() };
+        let progress = Progress { seed, fold: data.fold, data_hash: data.hash.clone(), ..Progress::default() };
         Ok(Self {
             recipe,
             data,
