@@ -66,6 +66,9 @@ pub struct DataArgs {
     /// Folder with index.csv and images/ of other sources.
     #[arg(long, value_name = "DIR")]
     pub external: Option<PathBuf>,
+    /// The splits of a fold by patient, such as 2/5, in place of the published ones.
+    #[arg(long, value_name = "K/N")]
+    pub fold: Option<crate::dataset::fold::Fold>,
 }
 
 /// Runs a parsed command line.

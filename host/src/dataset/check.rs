@@ -55,7 +55,7 @@ enum Inspected {
 /// Builds the report.
 pub(crate) fn check(args: &DataArgs) -> Result<Report> {
     let started = Instant::now();
-    let dataset = super::read(&args.coronahack, args.external.as_deref())?;
+    let dataset = super::read(&args.coronahack, args.external.as_deref(), args.fold)?;
     let samples = &dataset.samples;
     let bar = progress("reading", samples.len());
     let inspected: Vec<Inspected> = samples.par_iter().progress_with(bar).map(inspect).collect();
@@ -64,6 +64,7 @@ pub(crate) fn check(args: &DataArgs) -> Result<Report> {
         disclaimer: DISCLAIMER,
         coronahack: args.coronahack.display().to_string(),
         external: args.external.as_ref().map(|folder| folder.display().to_string()),
+        fold: args.fold,
         listed: samples.len(),
         left_out: dataset.unused.clone(),
         empty_classes: dataset.empty_classes().iter().map(|(class, split)| format!("{class} in {}", split.name())).collect(),
@@ -240,11 +241,12 @@ fn failures(report: &Report, dataset: &Dataset) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::dataset::fixture::{self, HEADER, ROWS};
+    use crate::dataset::fold::Fold;
     use std::fs;
     use std::path::Path;
 
     fn args(coronahack: &Path) -> Args {
-        Args { data: DataArgs { coronahack: coronahack.to_owned(), external: None }, json: false }
+        Args { data: DataArgs { coronahack: coronahack.to_owned(), external: None, fold: None }, json: false }
     }
 
     /// The report on a good folder after `harm`, and what `run` says of it.
@@ -337,12 +339,35 @@ mod tests {
     }
 
     #[test]
+    fn no_picture_is_under_two_people_so_no_fold_can_part_its_copies() {
+        let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+        if !shared.is_dir() {
+            return;
+        }
+        // Each fold withholds other rows.
+        let folds = Fold::all(5).unwrap().into_iter();
+        let read = |fold| crate::dataset::read(&shared.join("coronahack"), Some(&shared.join("external")), Some(fold)).unwrap();
+        let samples: BTreeMap<_, Sample> = folds.flat_map(|fold| read(fold).samples).map(|s| (s.path.clone(), s)).collect();
+        let samples: Vec<Sample> = samples.into_values().filter(|sample| sample.class < CLASSES.len()).collect();
+        let print = |sample: &Sample| match inspect(sample) {
+            Inspected::Read { print, .. } => Some(print),
+            Inspected::Missing | Inspected::Undecodable(_) => None,
+        };
+        let prints: Vec<_> = samples.par_iter().map(print).collect();
+        let people: Vec<&str> = samples.iter().map(|sample| sample.patient.as_str()).collect();
+        for pair in duplicates::pairs(&prints, &people, || ()) {
+            let both = [pair.first, pair.second].map(|at| &samples[at]);
+            assert_eq!(both[0].patient, both[1].patient, "join them in data/fold_patients.csv: {both:?} {}", pair.detail);
+        }
+    }
+
+    #[test]
     fn the_shared_data_passes() {
         let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
         if !shared.is_dir() {
             return;
         }
-        let data = DataArgs { coronahack: shared.join("coronahack"), external: Some(shared.join("external")) };
+        let data = DataArgs { coronahack: shared.join("coronahack"), external: Some(shared.join("external")), fold: None };
         let report = check(&data).unwrap();
         assert!(report.passed, "{report}");
         assert_eq!(report.found, report.listed);

@@ -1,5 +1,6 @@
 //! The Kaggle "CoronaHack Chest X-Ray Dataset", as it unpacks: metadata, folders and file names.
 
+use super::fold::{Fold, People};
 use super::table::{self, Table};
 use super::{Dataset, Sample, split};
 use crate::classes;
@@ -19,7 +20,7 @@ const IEEE8023: &str = include_str!("../../../data/ieee8023_patients.csv");
 ///
 /// # Errors
 /// See [`super::read`].
-pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
+pub(super) fn read(folder: &Path, fold: Option<Fold>, people: &People, dataset: &mut Dataset) -> Result<()> {
     let required = ["X_ray_image_name", "Label", "Dataset_type", "Label_2_Virus_category", "Label_1_Virus_category"];
     let table = Table::open(folder, METADATA, &required, HELP)?;
     table.check_file_names("X_ray_image_name")?;
@@ -44,12 +45,13 @@ pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
         let patient = person.map(|person| person.patient.clone()).or_else(|| patient(name)).with_context(|| {
             format!("{}: the patient of `{name}` cannot be told from its name, so no split is safe: {HELP}", row.place())
         })?;
+        let patient = people.person(patient);
         dataset.samples.push(Sample {
             path: images.join(subfolder).join(name),
             name: name.to_owned(),
             source: "coronahack".to_owned(),
             class,
-            split: split::coronahack(class, kaggle_test, &patient),
+            split: split::coronahack(class, kaggle_test, &patient, fold),
             patient,
             age: person.and_then(|person| person.age),
             sex: person.map(|person| person.sex.clone()).unwrap_or_default(),

@@ -7,7 +7,6 @@
 //! of CoronaHack and the other sources, 15 lie above [`DETAIL`], all the same photograph or the same person to
 //! the eye; between 0.55 and there most are two people, and a few strongly cropped copies hide (`data/README.md`).
 
-use super::Split;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -94,8 +93,9 @@ pub(crate) struct Pair {
     pub(crate) detail: f32,
 }
 
-/// All duplicate pairs, ordered by index. `tick` is called once an image.
-pub(crate) fn pairs(prints: &[Option<Fingerprint>], splits: &[Split], tick: impl Fn() + Sync) -> Vec<Pair> {
+/// All duplicate pairs, ordered by index. Between two of `splits`, or other groups, the candidates are more. `tick` is called
+/// once an image.
+pub(crate) fn pairs<K: PartialEq + Sync>(prints: &[Option<Fingerprint>], splits: &[K], tick: impl Fn() + Sync) -> Vec<Pair> {
     (0..prints.len())
         .into_par_iter()
         .flat_map_iter(|first| {
@@ -187,6 +187,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Split;
 
     /// A 256x256 picture with coarse and fine structure.
     fn picture(seed: u32) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! Other sources: a folder with `index.csv` and `images/`.
 
+use super::fold::People;
 use super::table::{self, Row, Table};
 use super::{Dataset, Sample, Split, split};
 use crate::classes::{self, CLASSES};
@@ -20,7 +21,7 @@ const HELP: &str = "--external takes a folder with index.csv and images/ (data/R
 ///
 /// # Errors
 /// See [`super::read`].
-pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
+pub(super) fn read(folder: &Path, people: &People, dataset: &mut Dataset) -> Result<()> {
     let required = ["image", "source", "label", "role", "patient"];
     let table = Table::open(folder, INDEX, &required, HELP)?;
     table.check_file_names("image")?;
@@ -32,7 +33,7 @@ pub(super) fn read(folder: &Path, dataset: &mut Dataset) -> Result<()> {
     let same: HashMap<&str, &str> = aliases.rows().map(|row| (row.get("patient"), row.get("same_as"))).collect();
     let person = |row: Row<'_>| {
         let patient = row.get("patient");
-        same.get(patient).copied().unwrap_or(patient).to_owned()
+        people.person(same.get(patient).copied().unwrap_or(patient).to_owned())
     };
     let mut bound: HashMap<String, Split> = dataset.samples.iter().map(|sample| (sample.patient.clone(), sample.split)).collect();
     for row in table.rows().filter(|row| row.get("role") == "external_test") {

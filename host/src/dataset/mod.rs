@@ -7,6 +7,7 @@ pub mod check;
 pub mod coronahack;
 mod duplicates;
 pub mod external;
+pub mod fold;
 mod report;
 pub mod split;
 mod table;
@@ -16,6 +17,7 @@ pub(crate) mod fixture;
 
 use crate::classes::CLASSES;
 use anyhow::{Result, bail};
+use fold::{Fold, People};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -104,12 +106,13 @@ impl Dataset {
     }
 }
 
-/// Reads the metadata and proves that every image is there and that every class is in train, val and test.
+/// Reads the metadata and proves that every image is there and that every class is in train, val and test, which are the
+/// published splits or those of `fold`.
 ///
 /// # Errors
 /// What [`read`] refuses; missing images (how many, the first, where to look); a class without images.
-pub fn load(coronahack: &Path, external: Option<&Path>) -> Result<Dataset> {
-    let dataset = read(coronahack, external)?;
+pub fn load(coronahack: &Path, external: Option<&Path>, fold: Option<Fold>) -> Result<Dataset> {
+    let dataset = read(coronahack, external, fold)?;
     let mut missing = dataset.samples.iter().filter(|sample| !sample.path.is_file());
     if let Some(first) = missing.next() {
         bail!(
@@ -120,9 +123,11 @@ pub fn load(coronahack: &Path, external: Option<&Path>) -> Result<Dataset> {
     }
     if let Some((class, split)) = dataset.empty_classes().first() {
         bail!(
-            "{}: class {class} has no image in the {} split: use the metadata as Kaggle ships it",
+            "{}: class {class} has no image in the {} split{}: use the metadata as Kaggle ships it{}",
             coronahack.join(coronahack::METADATA).display(),
-            split.name()
+            split.name(),
+            fold.map_or(String::new(), |fold| format!(" of fold {fold}")),
+            if fold.is_some() { ", or another number of folds" } else { "" }
         );
     }
     Ok(dataset)
@@ -132,11 +137,12 @@ pub fn load(coronahack: &Path, external: Option<&Path>) -> Result<Dataset> {
 ///
 /// # Errors
 /// A missing folder or metadata file, a missing column, a value that is none of the known ones.
-pub fn read(coronahack: &Path, external: Option<&Path>) -> Result<Dataset> {
+pub fn read(coronahack: &Path, external: Option<&Path>, fold: Option<Fold>) -> Result<Dataset> {
     let mut dataset = Dataset::default();
-    coronahack::read(coronahack, &mut dataset)?;
+    let people = People::of(fold)?;
+    coronahack::read(coronahack, fold, &people, &mut dataset)?;
     if let Some(folder) = external {
-        external::read(folder, &mut dataset)?;
+        external::read(folder, &people, &mut dataset)?;
     }
     Ok(dataset)
 }

@@ -1,6 +1,7 @@
 //! What `host data check` found, as JSON and as tables.
 
 use super::Split;
+use super::fold::Fold;
 use crate::classes::{CLASSES, DISCLAIMER};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -13,6 +14,8 @@ pub struct Report {
     pub(crate) disclaimer: &'static str,
     pub(crate) coronahack: String,
     pub(crate) external: Option<String>,
+    /// The fold whose splits these are; absent for the published ones.
+    pub(crate) fold: Option<Fold>,
     /// Rows of the three classes and out-of-distribution rows.
     pub(crate) listed: usize,
     pub(crate) found: usize,
@@ -100,6 +103,9 @@ pub(crate) struct Across {
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "{DISCLAIMER}\n")?;
+        if let Some(fold) = self.fold {
+            writeln!(f, "splits of fold {fold} by patient\n")?;
+        }
         let mut files = table(["files", "images"]);
         files.add_row(["listed".to_owned(), self.listed.to_string()]);
         files.add_row(["found".to_owned(), self.found.to_string()]);

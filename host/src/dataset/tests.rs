@@ -15,7 +15,7 @@ fn tiny() -> String {
 }
 
 fn refused(coronahack: &Path, external: Option<&Path>) -> String {
-    let error = format!("{:#}", load(coronahack, external).unwrap_err());
+    let error = format!("{:#}", load(coronahack, external, None).unwrap_err());
     assert!(!error.contains('\n'), "{error}");
     error
 }
@@ -31,7 +31,7 @@ fn assert_no_patient_in_two_splits(samples: &[Sample]) {
 #[test]
 fn the_rule_gives_the_published_splits_and_classes() {
     let Some(folder) = shared("coronahack") else { return };
-    let dataset = read(&folder, None).unwrap();
+    let dataset = read(&folder, None, None).unwrap();
     let by_name: HashMap<&str, &Sample> = dataset.samples.iter().map(|sample| (sample.name.as_str(), sample)).collect();
     let mut rows = 0;
     for row in csv::Reader::from_path(folder.join("patients.csv")).unwrap().deserialize() {
@@ -65,7 +65,7 @@ fn the_real_data_loads_and_no_patient_is_in_two_splits() {
     let (Some(folder), Some(other)) = (shared("coronahack"), shared("external")) else {
         return;
     };
-    let dataset = load(&folder, Some(&other)).unwrap();
+    let dataset = load(&folder, Some(&other), None).unwrap();
     assert!(dataset.samples.len() > 11_000);
     assert_no_patient_in_two_splits(&dataset.samples);
     assert!(dataset.empty_classes().is_empty());
@@ -80,7 +80,7 @@ fn the_real_data_loads_and_no_patient_is_in_two_splits() {
 #[test]
 fn a_generated_folder_loads() {
     let folder = fixture::coronahack(&tiny());
-    let dataset = load(folder.path(), None).unwrap();
+    let dataset = load(folder.path(), None, None).unwrap();
     assert_eq!(dataset.samples.len(), 10);
     assert_eq!(dataset.unused, BTreeMap::from([("Pneumonia/ARDS".to_owned(), 1)]));
     assert_no_patient_in_two_splits(&dataset.samples);
@@ -96,7 +96,7 @@ fn cells_that_pandas_wrote_read_the_same() {
     let plain = fixture::coronahack(&tiny());
     let pandas = fixture::coronahack(&tiny().replace(",,\n", ",NaN,nan\n").replace(",,bacteria", ",NaN,bacteria"));
     let strip = |dataset: Dataset| dataset.samples.into_iter().map(|s| (s.name, s.class, s.split)).collect::<Vec<_>>();
-    assert_eq!(strip(load(plain.path(), None).unwrap()), strip(load(pandas.path(), None).unwrap()));
+    assert_eq!(strip(load(plain.path(), None, None).unwrap()), strip(load(pandas.path(), None, None).unwrap()));
 }
 
 #[test]
@@ -160,7 +160,7 @@ i.jpg,radiography_db,Pneumonia/COVID-19,train,radiog_COVID_16387,,,,,x
 j.jpg,figure1,Pneumonia/COVID-19,external_test,f1_COVID-00017,,,,,x
 ",
     );
-    let dataset = load(folder.path(), Some(other.path())).unwrap();
+    let dataset = load(folder.path(), Some(other.path()), None).unwrap();
     let told: Vec<_> = dataset.samples[10..].iter().map(|s| (s.name.as_str(), s.split, s.class, s.age, s.sex.as_str())).collect();
     assert_eq!(
         told,

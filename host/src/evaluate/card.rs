@@ -1,7 +1,7 @@
 //! The model card, from the report and what the export wrote beside the model (NAME.json).
 
 use super::render::markdown::table;
-use super::render::sections::tiles;
+use super::render::sections::{test_split, tiles};
 use super::render::text::{balanced, percent, rate};
 use super::{Computed, Report};
 use crate::classes::CLASSES;
@@ -14,7 +14,6 @@ const UNKNOWN: &str = "not recorded";
 /// model-card.md.
 pub(super) fn markdown(report: &Report, about: &Value) -> String {
     let name = std::path::Path::new(&report.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let about = if about["files"]["cxr"]["sha256"] == report.model_sha256.as_str() { about } else { &Value::Null };
     let mut out = format!(
         "# Model card: {name}\n\n{} Not cleared by any authority.\n\nWritten by `host evaluate` from the model's report; do \
             not edit.\n",
@@ -92,10 +91,11 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
         (
             "recipe",
             format!(
-                "{recipe}, seed {}; backend {}, best of the epochs {} by validation",
+                "{recipe}, seed {}; backend {}, best of the epochs {} by validation{}",
                 number(&about["seed"]),
                 text(&training["backend"]),
-                number(&training["best_epoch"])
+                number(&training["best_epoch"]),
+                test_split(report).map_or(String::new(), |split| format!("; test split: {split}"))
             ),
         ),
         (

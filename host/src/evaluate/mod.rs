@@ -11,6 +11,7 @@ mod controls;
 mod discrimination;
 mod engines;
 mod field;
+mod folds;
 mod gallery;
 mod intervals;
 mod linear;
@@ -40,11 +41,12 @@ use networks::Networks;
 use report::{CalibrationReport, DataSummary};
 pub use report::{Headline, Report};
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Arguments of `host evaluate`.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Model file, e.g. models/default.cxr.
     pub model: PathBuf,
@@ -60,7 +62,7 @@ pub struct Args {
     /// report.json of the same recipe trained with another seed; repeat for each.
     #[arg(long, value_name = "FILE")]
     pub seed_report: Vec<PathBuf>,
-    /// report.json of a fold by patient; repeat for each. They are pooled.
+    /// report.json of a model of `host train --fold`; repeat for each fold. They are pooled.
     #[arg(long, value_name = "FILE")]
     pub fold_report: Vec<PathBuf>,
     /// Leave dataset images out of report.html: for copies that are passed on.
@@ -104,9 +106,13 @@ impl<T> Computed<T> {
 pub fn run(args: &Args) -> Result<()> {
     let file = ModelFile::read(&args.model)?;
     let seeds = runs::read(&args.seed_report)?;
-    let folds = runs::folds(&runs::read(&args.fold_report)?)?;
+    let pooled = folds::pool(&args.fold_report, &runs::read(&args.fold_report)?)?;
     let networks = Networks::load(file.engine()?, args)?;
-    let data = dataset::load(&args.data.coronahack, args.data.external.as_deref())?;
+    let about = about(args, &file)?;
+    let fold = folds::of_model(&file.name, networks.engine.model.metadata(), &about, args.data.fold)?;
+    runs::same_fold(&args.seed_report, &seeds, fold)?;
+    let args = &Args { data: DataArgs { fold, ..args.data.clone() }, ..args.clone() };
+    let data = dataset::load(&args.data.coronahack, args.data.external.as_deref(), fold)?;
     ensure!(
         data.samples.iter().any(|s| matches!(s.split, Split::Val | Split::Test)),
         "{}: no validation or test image",
@@ -115,14 +121,12 @@ pub fn run(args: &Args) -> Result<()> {
     let started = std::time::Instant::now();
     let measured = measure::run(&networks, &data.samples)?;
     let mut report = report(args, &file, &networks, &data.samples, &measured)?;
-    report.folds = folds;
+    report.folds = pooled;
     report.seeds = runs::seeds(&serde_json::to_value(&report)?, &seeds);
     report.seconds = started.elapsed().as_secs_f64();
     let mut json = serde_json::to_vec_pretty(&report)?;
     json.push(b'\n');
     let document = render::document(&report)?;
-    let about = files::with_suffix(&files::prefix(&args.model), "json");
-    let about = if about.is_file() { serde_json::from_slice(&files::read(&about)?)? } else { serde_json::Value::Null };
     files::write_all(&[
         (args.report.join("report.json"), json),
         (args.report.join("report.md"), render::markdown::page(&report, &document).into_bytes()),
@@ -137,6 +141,13 @@ pub fn run(args: &Args) -> Result<()> {
         report.seconds
     );
     Ok(())
+}
+
+/// The json beside the model, or null if it is another model's.
+fn about(args: &Args, file: &ModelFile) -> Result<Value> {
+    let path = files::with_suffix(&files::prefix(&args.model), "json");
+    let about: Value = if path.is_file() { serde_json::from_slice(&files::read(&path)?)? } else { Value::Null };
+    Ok(if about["files"]["cxr"]["sha256"] == file.sha256.as_str() { about } else { Value::Null })
 }
 
 /// Everything but what other runs say.
@@ -157,6 +168,7 @@ fn report(args: &Args, file: &ModelFile, networks: &Networks<'_>, samples: &[Sam
         engine: args.engine,
         model: file.name.clone(),
         model_sha256: file.sha256.clone(),
+        fold: args.data.fold.map(|fold| folds::Tested::of(fold, &measured.of(samples, Split::Test))),
         classes: CLASSES,
         headline: headline(&tests),
         splits: splits(&all),

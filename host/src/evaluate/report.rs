@@ -1,7 +1,9 @@
 //! What report.json holds.
 
 use super::metrics::{Figures, Rate};
-use super::{Computed, EngineName, auc, baselines, calibration, controls, discrimination, engines, gallery, refusal, runs};
+use super::{
+    Computed, EngineName, auc, baselines, calibration, controls, discrimination, engines, folds, gallery, refusal, runs,
+};
 use super::{selective, subgroups};
 use crate::classes::CLASSES;
 use crate::dataset::check;
@@ -19,6 +21,8 @@ pub struct Report {
     pub model: String,
     /// SHA-256 of the .cxr file.
     pub model_sha256: String,
+    /// The fold by patient that is the test split; absent for the published splits.
+    pub fold: Option<folds::Tested>,
     /// Class order of the confusion matrices.
     pub classes: [&'static str; CLASSES.len()],
     /// The figures that belong together.
@@ -55,7 +59,7 @@ pub struct Report {
     /// Spread over seeds.
     pub seeds: Computed<BTreeMap<&'static str, runs::Spread>>,
     /// COVID-19 over folds by patient.
-    pub folds: Computed<runs::Folds>,
+    pub folds: Computed<folds::Folds>,
     /// The surest mistakes.
     pub gallery: Vec<gallery::Mistake>,
     /// Seconds for all of it.

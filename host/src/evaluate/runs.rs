@@ -1,7 +1,7 @@
-//! Other runs' reports: seeds, and folds by patient.
+//! Other runs' reports: seeds.
 
 use super::Computed;
-use super::intervals::Rate;
+use crate::dataset::fold::Fold;
 use crate::files;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -46,6 +46,22 @@ pub fn read(reports: &[PathBuf]) -> Result<Vec<Value>> {
     reports.iter().map(parse).collect()
 }
 
+/// Refuses reports of another fold than this one's: they differ in more than their seed.
+pub fn same_fold(paths: &[PathBuf], reports: &[Value], own: Option<Fold>) -> Result<()> {
+    for (path, report) in paths.iter().zip(reports) {
+        let other = report.pointer("/fold/number").and_then(Value::as_str).map(str::parse).transpose()?;
+        let name = |fold: Option<Fold>| fold.map_or("the published splits".to_owned(), |fold| format!("fold {fold}"));
+        ensure!(
+            other == own,
+            "{}: --seed-report is of {}, this run of {}; give runs that differ in their seed alone",
+            path.display(),
+            name(other),
+            name(own)
+        );
+    }
+    Ok(())
+}
+
 /// Headline figures over runs that differ in their seed, this one (`own`) among them.
 pub fn seeds(own: &Value, others: &[Value]) -> Computed<BTreeMap<&'static str, Spread>> {
     if others.is_empty() {
@@ -73,40 +89,6 @@ impl Spread {
     }
 }
 
-/// COVID-19 over folds, each patient tested once.
-#[derive(Clone, Debug, Serialize)]
-pub struct Folds {
-    /// Reports read.
-    pub folds: usize,
-    /// Images found.
-    pub covid_images: Rate,
-    /// Patients found, in at least half of their images; absent where a report does not count them.
-    pub covid_patients: Option<Rate>,
-}
-
-/// Pools the test splits of fold reports.
-///
-/// # Errors
-/// A report without COVID-19 in its test split.
-pub fn folds(reports: &[Value]) -> Result<Computed<Folds>> {
-    if reports.is_empty() {
-        return Ok(Computed::no(
-            "train with each fold's patients left out, evaluate each on them, and give the reports with --fold-report \
-                report.json, once for each",
-        ));
-    }
-    let rate = |value: &Value| Some(Rate::new(value["hits"].as_u64()? as usize, value["n"].as_u64()? as usize));
-    let pool = |rates: Vec<Rate>| Rate::new(rates.iter().map(|r| r.hits).sum(), rates.iter().map(|r| r.n).sum());
-    let images: Option<Vec<Rate>> =
-        reports.iter().map(|report| rate(&report["splits"]["test"]["classes"]["Pneumonia/COVID-19"]["sensitivity"])).collect();
-    let patients: Option<Vec<Rate>> = reports.iter().map(|report| rate(&report["headline"]["covid_patients_test"])).collect();
-    Ok(Computed::Yes(Folds {
-        folds: reports.len(),
-        covid_images: pool(images.context("a --fold-report has no COVID-19 row in splits.test; evaluate that fold again")?),
-        covid_patients: patients.map(pool),
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,7 +98,6 @@ mod tests {
         let covid = json!({ "Pneumonia/COVID-19": { "sensitivity": { "hits": hits, "n": 10 } } });
         json!({
             "splits": { "test": { "accuracy": accuracy, "classes": covid } },
-            "headline": { "covid_patients_test": { "hits": 3, "n": 4 } },
         })
     }
 
@@ -128,14 +109,6 @@ mod tests {
         assert_eq!((accuracy.runs, accuracy.range), (3, [0.8, 1.0]));
         assert!(!found.contains_key("accuracy, external_test"));
         assert!(matches!(seeds(&report(0.8, 1), &[]), Computed::No { .. }));
-    }
-
-    #[test]
-    fn folds_are_pooled() {
-        let Computed::Yes(found) = folds(&[report(0.8, 7), report(0.8, 9)]).unwrap() else { panic!() };
-        assert_eq!((found.covid_images.hits, found.covid_images.n), (16, 20));
-        assert_eq!(found.covid_patients.map(|rate| (rate.hits, rate.n)), Some((6, 8)));
-        assert!(folds(&[json!({ "splits": {} })]).is_err());
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn every_section_is_there_or_says_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let mut args = Args {
         model: model(folder.path()),
-        data: DataArgs { coronahack: coronahack.path().to_owned(), external: None },
+        data: DataArgs { coronahack: coronahack.path().to_owned(), external: None, fold: None },
         engine: EngineName::Core,
         report: folder.path().join("benchmark"),
         seed_report: vec![],
@@ -109,6 +109,8 @@ fn every_section_is_there_or_says_why_not() {
     args.data.external = Some(external.path().to_owned());
     args.seed_report = vec![args.report.join("report.json")];
     args.fold_report = args.seed_report.clone();
+    assert!(run(&args).unwrap_err().to_string().contains("is of no fold"));
+    args.fold_report.clear();
     args.report = folder.path().join("all");
     args.no_gallery_images = false;
     let found = evaluate(&args);
@@ -120,6 +122,7 @@ fn every_section_is_there_or_says_why_not() {
         "engine",
         "model",
         "model_sha256",
+        "fold",
         "classes",
         "headline",
         "splits",
@@ -152,7 +155,7 @@ fn every_section_is_there_or_says_why_not() {
     assert_eq!(json["agreement"]["tract_int8"]["value"], 1.0, "{}", json["agreement"]);
     assert_eq!(json["agreement"]["float"]["external_test"]["same_class"]["n"], 5);
     assert_eq!(json["seeds"]["accuracy, test"]["runs"], 2);
-    assert_eq!(json["folds"]["folds"], 1);
+    assert!(json["fold"].is_null());
     let mistakes = json["gallery"].as_array().unwrap();
     assert!(!mistakes.is_empty() && mistakes[0]["path"].as_str().is_some_and(|path| Path::new(path).is_file()));
     assert_eq!(found.html.matches("data:image/jpeg").count(), mistakes.len());

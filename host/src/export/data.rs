@@ -2,11 +2,11 @@
 
 use super::Args;
 use crate::classes::CLASSES;
-use crate::dataset::{self, Dataset, Sample, Split};
+use crate::dataset::{self, Dataset, Sample, Split, fold};
 use crate::recipe::Recipe;
 use crate::verify::progress;
 use crate::{decode, files, synthetic};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Ima
     };
     // What the network was not trained on does not calibrate it.
     let external = args.external.clone().or_else(|| remembered("external")).filter(|_| recipe.data.external);
-    let data = dataset::load(&coronahack, external.as_deref())?;
+    let data = dataset::load(&coronahack, external.as_deref(), fold::of_json(training).context("run.json")?)?;
     let calibration = even(data.samples.iter().filter(|s| s.split == Split::Train).collect(), args.calibration_images);
     let inside = data.samples.iter().filter(|s| s.split == Split::Train && frontal(s)).collect();
     let inside = even(inside, REFUSAL_IMAGES);

@@ -9,6 +9,7 @@ pub mod search;
 
 use crate::agreement::{argmax, float_comparison};
 use crate::classes::DISCLAIMER;
+use crate::dataset::fold;
 use crate::files;
 use crate::float_model::FloatLayer;
 use crate::model_file::{ModelFile, replicate};
@@ -148,6 +149,7 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     let details = json!({
         "recipe": recipe,
         "seed": training.get("seed"),
+        "fold": training.get("fold"),
         "training": training,
         "data": images.description,
         "calibration": calibration,
@@ -164,7 +166,7 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
             "log_loss_at_temperature": search::log_loss(&logits, &classes, &weights, temperature),
         }},
     });
-    let metadata = json!({
+    let mut metadata = json!({
         "recipe": recipe.name,
         "seed": training.get("seed"),
         "data_sha256": images.description.get("sha256"),
@@ -173,6 +175,10 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         "training_data": images.description.get("sources"),
         "notice": DISCLAIMER,
     });
+    if let Some(fold) = fold::of_json(&training)? {
+        // Not in the json alone: evaluated without it, such a model would be tested on what it was trained on.
+        metadata["fold"] = fold.to_string().into();
+    }
     let header = Header {
         metadata: metadata.to_string(),
         temperature: temperature as f32,

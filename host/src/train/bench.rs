@@ -1,17 +1,19 @@
 //! Is the loader fast enough? Steps on one resident batch against steps through the loader.
 
 use super::data::Data;
+use super::parallel::Workers;
 use super::{loader, optim, sampler, step};
 use crate::network::Network;
 use crate::recipe::Recipe;
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
 use rayon::ThreadPool;
 use std::time::Instant;
 
 /// Prints images/s of both ways at each image size of the recipe, `steps` steps each.
-pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, device: &Device, seed: u64, steps: usize) -> Result<()> {
-    let training = device.clone().autodiff();
+pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, devices: &[Device], seed: u64, steps: usize) -> Result<()> {
+    let training = devices.first().context("no device to train on")?.clone().autodiff();
+    let workers = Workers::new(devices)?;
     let mut sizes: Vec<usize> = recipe.train.stages.iter().map(|stage| stage.size).collect();
     sizes.dedup();
     for size in sizes {
@@ -32,7 +34,7 @@ pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, device: &Device, see
         for number in 0..=steps {
             let batch = loader::Batch { images: prepared.images.clone(), classes: prepared.classes.clone(), size };
             let began = Instant::now();
-            (network, _) = step::train_step(network, &mut optimizer, batch, smoothing, 1e-4, &training)?;
+            (network, _) = step::train_step(network, &mut optimizer, batch, smoothing, 1e-4, &workers)?;
             if number > 0 {
                 bare += began.elapsed().as_secs_f64();
             }
@@ -42,7 +44,7 @@ pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, device: &Device, see
             let mut began = Instant::now();
             for number in 0..=steps {
                 let batch = batches.recv().map_err(|_| anyhow!("the loader stopped"))?;
-                (network, _) = step::train_step(network.clone(), &mut optimizer, batch, smoothing, 1e-4, &training)?;
+                (network, _) = step::train_step(network.clone(), &mut optimizer, batch, smoothing, 1e-4, &workers)?;
                 if number == 0 {
                     began = Instant::now();
                 }

@@ -4,6 +4,7 @@
 //! Burn's own records of the network, the optimiser and the averaged network (the latter two may be empty).
 
 use super::metrics::EpochRow;
+use crate::dataset::fold::Fold;
 use crate::files;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct Progress {
     pub data_hash: String,
     /// Seed of the run.
     pub seed: u64,
+    /// Fold left out, if any; runs of before folds have none.
+    #[serde(default)]
+    pub fold: Option<Fold>,
 }
 
 /// A float as its bits: JSON's digits may come back one unit off.

@@ -2,6 +2,7 @@
 
 use crate::classes::{self, CLASSES};
 use crate::dataset::Split;
+use crate::dataset::fold::Fold;
 use crate::{augment, dataset, decode, synthetic};
 use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
@@ -51,6 +52,8 @@ pub struct Data {
     pub sources: Vec<String>,
     /// SHA-256 over names, classes, splits and pixels, hexadecimal.
     pub hash: String,
+    /// Fold left out, if any.
+    pub fold: Option<Fold>,
     /// The CoronaHack and the external folder, absolute; `host export` reads them again.
     pub folders: [Option<PathBuf>; 2],
 }
@@ -64,9 +67,9 @@ struct Loaded {
     pixels: Vec<u8>,
 }
 
-/// Decodes the training and validation images of the folders in parallel.
-pub fn load(coronahack: &Path, external: Option<&Path>, bar: &ProgressBar) -> Result<Data> {
-    let mut samples = dataset::load(coronahack, external)?.samples;
+/// Decodes the training and validation images of the folders, or those of a fold, in parallel.
+pub fn load(coronahack: &Path, external: Option<&Path>, fold: Option<Fold>, bar: &ProgressBar) -> Result<Data> {
+    let mut samples = dataset::load(coronahack, external, fold)?.samples;
     samples.retain(|sample| matches!(sample.split, Split::Train | Split::Val) && sample.class < CLASSES.len());
     bar.set_length(samples.len() as u64);
     let loaded: Vec<Loaded> = samples
@@ -78,7 +81,7 @@ pub fn load(coronahack: &Path, external: Option<&Path>, bar: &ProgressBar) -> Re
         })
         .collect::<Result<_>>()?;
     let absolute = |folder: &Path| std::path::absolute(folder).ok();
-    Ok(Data { folders: [absolute(coronahack), external.and_then(absolute)], ..collect(loaded)? })
+    Ok(Data { fold, folders: [absolute(coronahack), external.and_then(absolute)], ..collect(loaded)? })
 }
 
 /// Generated images: 40 a class to train, 12 a class to validate.
@@ -123,5 +126,5 @@ fn collect(mut loaded: Vec<Loaded>) -> Result<Data> {
             ensure!(count > 0, "no {name} image of class {class}: the dataset folder is incomplete; run `host data check`");
         }
     }
-    Ok(Data { train, val, sources: sources.into_keys().collect(), hash: format!("{hash:x}"), folders: [None, None] })
+    Ok(Data { train, val, sources: sources.into_keys().collect(), hash: format!("{hash:x}"), fold: None, folders: [None, None] })
 }

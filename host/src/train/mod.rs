@@ -1,5 +1,6 @@
 //! `host train`: from a recipe and a dataset folder to a run folder.
 
+mod backend;
 mod bench;
 mod checkpoint;
 mod curves;
@@ -10,19 +11,21 @@ mod interrupt;
 mod loader;
 mod metrics;
 mod optim;
+mod parallel;
 mod record;
 mod sampler;
 mod step;
 mod trainer;
 
+pub use backend::Backend;
 pub use record::load_float_model;
 
 use crate::classes::DISCLAIMER;
+use crate::dataset::fold::Fold;
 use crate::fail::CheckFailed;
 use crate::files;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail, ensure};
-use burn::tensor::Device;
 use checkpoint::Checkpoint;
 use std::path::{Path, PathBuf};
 use trainer::{Ending, Trainer};
@@ -41,6 +44,9 @@ pub struct Args {
     /// Folder with index.csv and images/ of other sources; used if the recipe asks for it.
     #[arg(long, value_name = "DIR")]
     pub external: Option<PathBuf>,
+    /// Leave out the patients of a fold, such as 2/5, as the test split (a resumed run keeps its own).
+    #[arg(long, value_name = "K/N", conflicts_with = "demo")]
+    pub fold: Option<Fold>,
     /// Run folder to write.
     #[arg(long, value_name = "DIR", required_unless_present = "bench_steps")]
     pub out: Option<PathBuf>,
@@ -62,74 +68,29 @@ pub struct Args {
     /// Threads of the training step (default: all cores).
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Share each batch among N devices of the backend, or N workers on the processor; batch normalisation is each one's own.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub data_parallel: usize,
     /// Measure N steps with and without the loader, and stop.
     #[arg(long, value_name = "N", hide = true)]
     pub bench_steps: Option<usize>,
 }
 
-/// Where to compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Backend {
-    /// Burn's CPU backend.
-    Flex,
-    /// Burn's older CPU backend.
-    Ndarray,
-    /// An NVIDIA GPU; the program must be built with `--features cuda`.
-    Cuda,
-    /// LibTorch: an NVIDIA GPU or else the processor; the program must be built with `--features libtorch`.
-    Libtorch,
-}
-
-impl Backend {
-    fn device(self) -> Result<Device> {
-        match self {
-            Self::Flex => Ok(Device::flex()),
-            // Deprecated in Burn; the second opinion on a training step.
-            #[expect(deprecated)]
-            Self::Ndarray => Ok(Device::ndarray()),
-            #[cfg(feature = "cuda")]
-            Self::Cuda => Ok(Device::cuda(0)),
-            #[cfg(not(feature = "cuda"))]
-            Self::Cuda => bail!("--backend cuda: this program was built without it; build with `--features cuda`"),
-            // Deprecated in Burn 0.22; on an H100 it needs no minutes of kernel tuning.
-            #[cfg(feature = "libtorch")]
-            #[expect(deprecated)]
-            Self::Libtorch if tch::Cuda::is_available() => {
-                tch::Cuda::cudnn_set_benchmark(true);
-                Ok(Device::libtorch_cuda(0))
-            }
-            #[cfg(feature = "libtorch")]
-            #[expect(deprecated)]
-            Self::Libtorch => Ok(Device::libtorch()),
-            #[cfg(not(feature = "libtorch"))]
-            Self::Libtorch => bail!("--backend libtorch: this program was built without it; build with `--features libtorch`"),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Flex => "flex",
-            Self::Ndarray => "ndarray",
-            Self::Cuda => "cuda",
-            Self::Libtorch => "libtorch",
-        }
-    }
-}
-
 /// Runs the command.
 pub fn run(args: &Args) -> Result<()> {
     println!("{DISCLAIMER}");
-    let device = args.backend.device()?;
     let (recipe, checkpoint) = plan(args)?;
-    let seed = checkpoint.as_ref().map_or(args.seed, |c| c.progress.seed);
+    let devices = args.backend.devices(args.data_parallel, recipe.train.batch)?;
+    let (seed, fold) = checkpoint.as_ref().map_or((args.seed, args.fold), |c| (c.progress.seed, c.progress.fold));
     if let Some(threads) = args.threads {
         ensure!(threads > 0, "--threads must be at least 1");
         // Fails only where a pool exists already, as in tests.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    let data = images(args, &recipe)?;
+    let data = images(args, &recipe, fold)?;
     println!(
-        "{} training and {} validation images; training classes {:?}, sources {}",
+        "{}{} training and {} validation images; training classes {:?}, sources {}",
+        fold.map_or(String::new(), |fold| format!("fold {fold}: ")),
         data.train.len(),
         data.val.len(),
         data.train.counts(),
@@ -147,10 +108,10 @@ pub fn run(args: &Args) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(loaders).thread_name(|i| format!("loader-{i}")).build()?;
     if let Some(steps) = args.bench_steps {
         ensure!(steps > 0, "--bench-steps must be at least 1");
-        return bench::run(&recipe, &data, &pool, &device, seed, steps);
+        return bench::run(&recipe, &data, &pool, &devices, seed, steps);
     }
     let out = args.out.as_deref().context("--out is needed")?;
-    let mut trainer = Trainer::new(&recipe, &data, &pool, device, out, args.backend.name(), seed)?;
+    let mut trainer = Trainer::new(&recipe, &data, &pool, &devices, out, args.backend.name(), seed)?;
     if let Some(checkpoint) = checkpoint {
         let path = out.join(record::LAST);
         trainer = trainer.restore(checkpoint).with_context(|| path.display().to_string())?;
@@ -190,6 +151,11 @@ fn plan(args: &Args) -> Result<(Recipe, Option<Checkpoint>)> {
         }
         let checkpoint =
             Checkpoint::load(&out.join(record::LAST)).context("nothing to resume yet: start the run anew without --resume")?;
+        let own = checkpoint.progress.fold;
+        if let Some(fold) = args.fold.filter(|fold| own != Some(*fold)) {
+            let own = own.map_or("no fold".to_owned(), |own| format!("fold {own}"));
+            bail!("{}: the run is of {own}, not of fold {fold}; leave --fold out to resume it", out.display());
+        }
         return Ok((recipe, Some(checkpoint)));
     }
     if let Some(out) = out {
@@ -212,7 +178,7 @@ fn refuse_used(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn images(args: &Args, recipe: &Recipe) -> Result<data::Data> {
+fn images(args: &Args, recipe: &Recipe, fold: Option<Fold>) -> Result<data::Data> {
     if args.demo {
         return data::generated();
     }
@@ -228,7 +194,7 @@ fn images(args: &Args, recipe: &Recipe) -> Result<data::Data> {
         }
     };
     let bar = display::decoding_bar();
-    let data = data::load(folder, external, &bar)?;
+    let data = data::load(folder, external, fold, &bar)?;
     bar.finish_and_clear();
     Ok(data)
 }

@@ -3,6 +3,7 @@
 use super::data::Data;
 use super::loader::Batch;
 use super::metrics::Validation;
+use super::parallel::Workers;
 use crate::augment;
 use crate::classes::CLASSES;
 use crate::network::Network;
@@ -31,17 +32,14 @@ pub fn train_step(
     batch: Batch,
     smoothing: f32,
     rate: f64,
-    device: &Device,
+    workers: &Workers,
 ) -> Result<(Network, Outcome)> {
-    let Batch { images, classes, size } = batch;
-    let count = classes.len();
+    let classes = batch.classes.clone();
     let targets = targets(&classes, smoothing);
-    let logits = network.forward(pixel_values(images, [count, 1, size, size], device));
-    let loss = cross_entropy(logits.clone(), &targets, device);
-    let gradients = GradientsParams::from_grads(loss.backward(), &network);
+    let (gradients, logits) = workers.gradients(&network, batch, smoothing)?;
     let network = optimizer.step(rate, network, gradients);
 
-    let logits = rows(logits)?;
+    let logits = logits.into_iter().map(rows).collect::<Result<Vec<_>>>()?.concat();
     let mut outcome = Outcome::default();
     for ((logits, target), &class) in logits.iter().zip(targets.chunks(CLASSES.len())).zip(&classes) {
         let log_p = log_probabilities(logits);
@@ -53,6 +51,14 @@ pub fn train_step(
         "the loss is not a number any more: lower the learning rate in the recipe (it was {rate:.1e})"
     );
     Ok((network, outcome))
+}
+
+/// Forward and backward: gradients of the share that `batch` has in the mean loss over `total` images, and its logits.
+pub fn gradients(network: &Network, batch: Batch, smoothing: f32, total: usize, device: &Device) -> (GradientsParams, Tensor<2>) {
+    let Batch { images, classes, size } = batch;
+    let logits = network.forward(pixel_values(images, [classes.len(), 1, size, size], device));
+    let loss = cross_entropy(logits.clone(), &targets(&classes, smoothing), total, device);
+    (GradientsParams::from_grads(loss.backward(), network), logits)
 }
 
 /// Loss and confusion of `network`, which must not train, on all validation images at `size` x `size`.
@@ -90,11 +96,11 @@ fn targets(classes: &[usize], smoothing: f32) -> Vec<f32> {
         .collect()
 }
 
-/// Mean over the batch.
-fn cross_entropy(logits: Tensor<2>, targets: &[f32], device: &Device) -> Tensor<1> {
+/// Sum over the batch, divided by `total`.
+fn cross_entropy(logits: Tensor<2>, targets: &[f32], total: usize, device: &Device) -> Tensor<1> {
     let shape = logits.dims();
     let targets = Tensor::<2>::from_data(TensorData::new(targets.to_vec(), shape), device);
-    (log_softmax(logits, 1) * targets).sum().mul_scalar(-1.0 / shape[0] as f32)
+    (log_softmax(logits, 1) * targets).sum().mul_scalar(-1.0 / total as f32)
 }
 
 fn rows(logits: Tensor<2>) -> Result<Vec<[f32; CLASSES.len()]>> {
@@ -125,7 +131,7 @@ mod tests {
         let smoothed = targets(&classes, 0.05);
         assert!((smoothed.iter().sum::<f32>() - 2.0).abs() < 1e-6);
         let tensor = Tensor::<2>::from_data(TensorData::new(logits.clone(), [2, 3]), &device);
-        let loss = f64::from(cross_entropy(tensor, &smoothed, &device).into_data().as_slice::<f32>().unwrap()[0]);
+        let loss = f64::from(cross_entropy(tensor, &smoothed, 2, &device).into_data().as_slice::<f32>().unwrap()[0]);
         let mine: f64 = logits
             .as_chunks::<3>()
             .0

@@ -1,5 +1,7 @@
+use super::parallel::Workers;
 use super::*;
 use crate::recipe::{LayerSpec, Stage};
+use burn::tensor::Device;
 
 /// A recipe that trains in a second.
 fn tiny(folder: &Path) -> PathBuf {
@@ -16,6 +18,7 @@ fn args(recipe: &Path, out: &Path) -> Args {
         recipe: Some(recipe.to_path_buf()),
         coronahack: None,
         external: None,
+        fold: None,
         out: Some(out.to_path_buf()),
         backend: Backend::Flex,
         resume: false,
@@ -23,6 +26,7 @@ fn args(recipe: &Path, out: &Path) -> Args {
         seed: 5,
         demo: true,
         threads: None,
+        data_parallel: 1,
         bench_steps: None,
     }
 }
@@ -53,7 +57,7 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     std::fs::create_dir_all(&parts).unwrap();
     std::fs::write(parts.join(record::RECIPE), recipe.to_toml().unwrap()).unwrap();
-    let trainer = || Trainer::new(&recipe, &data, &pool, Device::flex(), &parts, "flex", 5).unwrap();
+    let trainer = || Trainer::new(&recipe, &data, &pool, &[Device::flex()], &parts, "flex", 5).unwrap();
     let mut stopped = trainer();
     stopped.stop_after = Some(11);
     assert_eq!(stopped.run().unwrap(), Ending::Interrupted);
@@ -91,6 +95,24 @@ fn the_demonstration_learns_the_generated_classes() {
 }
 
 #[test]
+fn two_workers_learn_and_give_the_same_run_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = tiny(folder.path());
+    let runs = ["a", "b"].map(|name| folder.path().join(name));
+    for out in &runs {
+        run(&Args { data_parallel: 2, ..args(&recipe, out) }).unwrap();
+    }
+    assert_eq!(figures(&runs[0]), figures(&runs[1]));
+    assert_eq!(weights(&runs[0]), weights(&runs[1]));
+    let rows = Checkpoint::load(&runs[0].join(record::LAST)).unwrap().progress.rows;
+    assert!(rows[1].train_loss < rows[0].train_loss, "{rows:?}");
+    assert_eq!(load_float_model(&runs[0]).unwrap().2["data_parallel"], 2);
+    run(&Args { data_parallel: 2, bench_steps: Some(1), out: None, ..args(&recipe, &runs[0]) }).unwrap();
+    let refusal = run(&Args { data_parallel: 9, ..args(&recipe, &folder.path().join("c")) }).unwrap_err();
+    assert!(refusal.to_string().contains("--data-parallel 9"), "{refusal}");
+}
+
+#[test]
 fn a_diverged_loss_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = tiny(folder.path());
@@ -108,7 +130,7 @@ fn a_diverged_loss_is_an_error() {
     let plan = loader::Epoch { set: &data.train, order: &order, batch: 2, size: 64, augment: &recipe.augment, seed: 1, epoch: 0 };
     let batch = pool.install(|| plan.prepare(0));
     let mut optimizer = optim::optimizer(recipe.train.optimizer).unwrap();
-    let error = step::train_step(network, &mut optimizer, batch, f32::NAN, 1e-3, &device.autodiff()).unwrap_err();
+    let error = step::train_step(network, &mut optimizer, batch, f32::NAN, 1e-3, &Workers::new(&[device]).unwrap()).unwrap_err();
     assert!(error.to_string().contains("not a number"));
 }
 
@@ -120,13 +142,14 @@ fn ndarray_is_a_second_opinion_on_training_steps() {
     let order = [0, 1, 50, 90];
     let plan = loader::Epoch { set: &data.train, order: &order, batch: 4, size: 64, augment: &recipe.augment, seed: 1, epoch: 0 };
     let losses = |backend: Backend| -> Vec<f64> {
-        let device = backend.device().unwrap().autodiff();
+        let devices = backend.devices(1, 4).unwrap();
+        let (device, workers) = (devices[0].clone().autodiff(), Workers::new(&devices).unwrap());
         let mut network =
             crate::network::Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 1, &device).unwrap();
         let mut optimizer = optim::optimizer(recipe.train.optimizer).unwrap();
         let mut loss = || {
             let (trained, outcome) =
-                step::train_step(network.clone(), &mut optimizer, plan.prepare(0), 0.05, 1e-3, &device).unwrap();
+                step::train_step(network.clone(), &mut optimizer, plan.prepare(0), 0.05, 1e-3, &workers).unwrap();
             network = trained;
             outcome.loss_sum
         };

@@ -4,6 +4,7 @@ use super::checkpoint::{Checkpoint, Progress};
 use super::data::Data;
 use super::ema::Ema;
 use super::metrics::{EpochRow, Validation};
+use super::parallel::Workers;
 use super::{display, interrupt, loader, optim, record, sampler, step};
 use crate::network::Network;
 use crate::recipe::Recipe;
@@ -33,8 +34,10 @@ pub struct Trainer<'a> {
     pub data: &'a Data,
     /// Threads of the loader.
     pub pool: &'a ThreadPool,
-    /// Where to compute, without gradients.
+    /// Where the network is, without gradients.
     pub device: Device,
+    /// Where the steps are computed.
+    pub workers: Workers,
     /// Run folder.
     pub out: &'a Path,
     /// Name of the backend, for run.json.
@@ -54,20 +57,23 @@ impl<'a> Trainer<'a> {
         recipe: &'a Recipe,
         data: &'a Data,
         pool: &'a ThreadPool,
-        device: Device,
+        devices: &[Device],
         out: &'a Path,
         backend: &'a str,
         seed: u64,
     ) -> Result<Self> {
+        let device = devices.first().context("no device to train on")?.clone();
+        let workers = Workers::new(devices)?;
         let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, seed, &device.clone().autodiff())?;
         let ema = (recipe.train.ema > 0.0).then(|| Ema::new(recipe.train.ema, &network));
         let optimizer = optim::optimizer(recipe.train.optimizer)?;
-        let progress = Progress { seed, data_hash: data.hash.clone(), ..Progress::default() };
+        let progress = Progress { seed, fold: data.fold, data_hash: data.hash.clone(), ..Progress::default() };
         Ok(Self {
             recipe,
             data,
             pool,
             device,
+            workers,
             out,
             backend,
             network,
@@ -126,7 +132,6 @@ impl<'a> Trainer<'a> {
         let batches = plan.batches();
         let done = (self.progress.batch * recipe.train.batch).min(order.len());
         let bar = display::epoch_bar(recipe, epoch, order.len(), done);
-        let training = self.device.clone().autodiff();
         let pool = self.pool;
         let interrupted = std::thread::scope(|scope| -> Result<bool> {
             let batches_in = loader::start(scope, pool, plan, self.progress.batch);
@@ -145,7 +150,7 @@ impl<'a> Trainer<'a> {
                     batch,
                     recipe.train.label_smoothing,
                     rate,
-                    &training,
+                    &self.workers,
                 )
                 .with_context(|| format!("epoch {}, step {}", epoch + 1, self.progress.step + 1))?;
                 self.network = network;
@@ -229,6 +234,7 @@ impl<'a> Trainer<'a> {
             rows: std::mem::take(&mut p.rows),
             data_hash: std::mem::take(&mut p.data_hash),
             seed: p.seed,
+            fold: p.fold,
             ..Progress::default()
         };
         p.rows.push(row);

@@ -59,9 +59,16 @@ fn headline(report: &Report) -> Section {
     if report.headline.accuracy_external.n == 0 {
         blocks.insert(1, Block::Missing("figures of other sources: no --external folder was given".to_owned()));
     }
+    blocks.extend(test_split(report).map(|split| Block::Text(format!("Test split: {split}."))));
     let note = "Read them together: a benchmark figure alone says nothing about people elsewhere. Intervals are Wilson's, 95 \
         %, where nothing else is said.";
     Section { id: "headline", title: "Headline", note: note.to_owned(), blocks }
+}
+
+/// What the test split is, where it is not the published one.
+pub fn test_split(report: &Report) -> Option<String> {
+    let fold = report.fold.as_ref()?.number;
+    Some(format!("fold {fold} of CoronaHack by patient, both of Kaggle's folders together; the published test split is not it"))
 }
 
 fn splits(report: &Report) -> Section {

@@ -2,6 +2,7 @@
 
 use super::text::{NONE, auc, balanced, bounded_percent, interval, percent, rate};
 use super::{Block, Section};
+use crate::dataset::fold::Fold;
 use crate::evaluate::baselines::Figures;
 use crate::evaluate::controls::Controls;
 use crate::evaluate::{Computed, Report};
@@ -254,13 +255,29 @@ fn folds(report: &Report) -> Section {
     let blocks = match &report.folds {
         Computed::No { not_computed } => vec![Block::Missing(not_computed.clone())],
         Computed::Yes(found) => {
-            let patients = found.covid_patients.as_ref().map_or(NONE.to_owned(), rate);
-            let row = vec![found.folds.to_string(), rate(&found.covid_images), patients];
-            vec![Block::table(
-                "COVID-19 found, pooled",
-                ["folds", "images", "patients (in half of their images or more)"],
-                vec![row],
-            )]
+            let names = |folds: &[Fold]| folds.iter().map(Fold::to_string).collect::<Vec<_>>().join(", ");
+            let row = vec![
+                names(&found.folds),
+                rate(&found.covid_images),
+                found.covid_images_patient_bootstrap_95.map_or(NONE.to_owned(), interval),
+                rate(&found.covid_patients),
+                rate(&found.accuracy),
+            ];
+            let head = [
+                "folds",
+                "COVID-19 images found",
+                "the same, by patient",
+                "COVID-19 patients (in half of their images or more)",
+                "all images right",
+            ];
+            let mut blocks = vec![
+                Block::table("Test splits of the folds, pooled", head, vec![row]),
+                Block::Confusion("all folds: truth by verdict, images".to_owned(), found.confusion),
+            ];
+            if !found.missing.is_empty() {
+                blocks.push(Block::Missing(format!("folds {}: no report was given", names(&found.missing))));
+            }
+            blocks
         }
     };
     let note = "CoronaHack has few COVID-19 patients; over folds each is tested once, by a network that has not seen them.";
