@@ -155,13 +155,14 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         "calibration": calibration,
         "operating_point": operating_point,
         "refusal": refusal_report,
-        "temperature_rule": "least log-loss on validation, where each source counts as at most 50 images",
+        "temperature_rule": format!("least log-loss on validation, where each source counts as at most {} images", search::CAP),
         "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * search::ABSTAIN_SHARE),
         "metrics": { "validation": {
             "n": classes.len(),
             "accuracy_float": accuracy(&float_logits),
             "accuracy_int8": accuracy(&logits),
             "float_against_int8": agreement,
+            "log_loss_weights": "as for the temperature",
             "log_loss": search::log_loss(&logits, &classes, &weights, 1.0),
             "log_loss_at_temperature": search::log_loss(&logits, &classes, &weights, temperature),
         }},
@@ -227,7 +228,7 @@ fn print(bundle: &Bundle, prefix: &Path) {
     );
     if let Some(v) = r.pointer("/metrics/validation") {
         println!(
-            "validation: {} images, accuracy float {:.2} %, int8 {:.2} %, agreement {:.2} %, log-loss {:.4} (calibrated {:.4})",
+            "validation: {} images, accuracy float {:.2} %, int8 {:.2} %, agreement {:.2} %, log-loss, sources alike, {:.4} (calibrated {:.4})",
             v["n"],
             100.0 * v["accuracy_float"].as_f64().unwrap_or(0.0),
             100.0 * v["accuracy_int8"].as_f64().unwrap_or(0.0),

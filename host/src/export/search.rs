@@ -46,9 +46,8 @@ pub struct Chosen {
 const STRENGTHS: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 /// Tries the ranges, then rounding weights together after strengths of equalisation, then the weight scales, then leaving out the bias
-/// correction; keeps what has the
-/// smallest mean logit error. `calibration` are interleaved training images, `images` interleaved or gray, `float_logits` what
-/// the float network says about them.
+/// correction; keeps what has the smallest mean logit error. `calibration` are interleaved training images, `images` interleaved or
+/// gray, `float_logits` what the float network says about them.
 pub fn search(
     model: &FloatModel,
     calibration: &[Vec<u8>],
@@ -119,7 +118,7 @@ pub fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
 }
 
 /// What a source counts at most, in images.
-const CAP: f64 = 50.0;
+pub const CAP: f64 = 50.0;
 
 /// Weights of images, by their sources: all sources count alike, as far as they have [`CAP`] images. A user's pictures come from none of
 /// them, so that the largest must not outvote the others.

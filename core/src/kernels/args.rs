@@ -1,0 +1,227 @@
+//! What kernels take: rows under a window, and filters.
+
+#[cfg(row_blocks)]
+use super::pack;
+
+/// Weights, biases and scales of the output channels of one layer.
+///
+/// ```
+/// use cxr_core::kernels::{ConvRow, Filters, Kernel};
+/// let filters = Filters {
+///     weights: &[1, 2, 0, 0],
+///     bias: &0i32.to_le_bytes(),
+///     scales: &1f32.to_le_bytes(),
+///     zero_point: 0,
+///     packed: &[],
+/// };
+/// assert_eq!(filters.weights.len() % 4, 0);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Filters<'a> {
+    /// Weights in the layout of the operator.
+    pub weights: &'a [u8],
+    /// i32 biases, little-endian.
+    pub bias: &'a [u8],
+    /// f32 scales, little-endian.
+    pub scales: &'a [u8],
+    /// Zero point of the output.
+    pub zero_point: i8,
+    /// The same, packed by the kernel that runs them (see [`Prepared`](crate::prepared::Prepared)); empty where they are not.
+    pub packed: &'a [u8],
+}
+
+/// Arguments of a convolution over one output row.
+///
+/// ```
+/// use cxr_core::kernels::{ConvRow, Filters, Kernel};
+/// // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+/// let filters = Filters {
+///     weights: &[1, 2, 0, 0],
+///     bias: &0i32.to_le_bytes(),
+///     scales: &1f32.to_le_bytes(),
+///     zero_point: 0,
+///     packed: &[],
+/// };
+/// let row = [1i8, 2, 3, 4, 5, 6];
+/// let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+/// assert_eq!((args.taps(), args.filter_stride()), (2, 4));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ConvRow<'a> {
+    /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
+    pub rows: &'a [&'a [i8]],
+    /// Weights `[out][ky][kx][in]`, int8, each filter followed by zeros up to [`filter_stride`](Self::filter_stride).
+    pub filters: Filters<'a>,
+    /// Elements of a row under the window: kernel width * input channels.
+    pub span: usize,
+    /// Elements between windows: horizontal stride * input channels.
+    pub step: usize,
+    /// Output channels.
+    pub channels: usize,
+}
+
+impl ConvRow<'_> {
+    /// Weights of a filter: kernel height * kernel width * input channels.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{ConvRow, Filters, Kernel};
+    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+    /// # let filters = Filters {
+    /// #     weights: &[1, 2, 0, 0],
+    /// #     bias: &0i32.to_le_bytes(),
+    /// #     scales: &1f32.to_le_bytes(),
+    /// #     zero_point: 0,
+    /// #     packed: &[],
+    /// # };
+    /// # let row = [1i8, 2, 3, 4, 5, 6];
+    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+    /// assert_eq!(args.taps(), 2);
+    /// ```
+    #[inline(always)]
+    pub const fn taps(&self) -> usize {
+        self.rows.len() * self.span
+    }
+
+    /// Bytes from one filter to the next: [`taps`](Self::taps) rounded up to a multiple of 4, so that words can be loaded.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{ConvRow, Filters, Kernel};
+    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+    /// # let filters = Filters {
+    /// #     weights: &[1, 2, 0, 0],
+    /// #     bias: &0i32.to_le_bytes(),
+    /// #     scales: &1f32.to_le_bytes(),
+    /// #     zero_point: 0,
+    /// #     packed: &[],
+    /// # };
+    /// # let row = [1i8, 2, 3, 4, 5, 6];
+    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+    /// assert_eq!(args.filter_stride(), 4);
+    /// ```
+    #[inline(always)]
+    pub const fn filter_stride(&self) -> usize {
+        self.taps().next_multiple_of(4)
+    }
+}
+
+/// Arguments of the first convolution over one output row of a gray image: all input channels are equal, so that
+/// their weights are summed once, at export.
+///
+/// ```
+/// use cxr_core::kernels::{Filters, GrayRow};
+/// let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
+/// let args = GrayRow { rows: &[&[5i8, 6, 7]], filters, span: 1, step: 1, channels: 1 };
+/// let mut out = [0; 3];
+/// cxr_core::kernels::Kernel::best().gray_row(&args, &mut out);
+/// assert_eq!(out, [15, 18, 21]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct GrayRow<'a> {
+    /// Input rows under the window, top to bottom, one int8 value a pixel.
+    pub rows: &'a [&'a [i8]],
+    /// Weights `[out][ky][kx]`, i16, little-endian, each filter padded with a zero to an even count.
+    pub filters: Filters<'a>,
+    /// Kernel width.
+    pub span: usize,
+    /// Horizontal stride.
+    pub step: usize,
+    /// Output channels.
+    pub channels: usize,
+}
+
+impl GrayRow<'_> {
+    /// Weights of a filter: kernel height * kernel width.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{Filters, GrayRow};
+    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], zero_point: 0, packed: &[] };
+    /// let row = [0i8; 9];
+    /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
+    /// assert_eq!(args.taps(), 9);
+    /// ```
+    #[inline(always)]
+    pub const fn taps(&self) -> usize {
+        self.rows.len() * self.span
+    }
+
+    /// Bytes from one filter to the next: [`taps`](Self::taps) i16, rounded up to a multiple of 4 bytes.
+    ///
+    /// ```
+    /// # use cxr_core::kernels::{Filters, GrayRow};
+    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], zero_point: 0, packed: &[] };
+    /// let row = [0i8; 9];
+    /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
+    /// assert_eq!(args.filter_stride(), 20); // nine i16 and a zero
+    /// ```
+    #[inline(always)]
+    pub const fn filter_stride(&self) -> usize {
+        (2 * self.taps()).next_multiple_of(4)
+    }
+}
+
+/// Arguments of a depthwise convolution (one filter a channel) over one output row.
+///
+/// ```
+/// use cxr_core::kernels::{DepthwiseRow, Filters, Kernel};
+/// let scales: Vec<u8> = [1f32, 1.0].iter().flat_map(|s| s.to_le_bytes()).collect();
+/// let filters = Filters { weights: &[2, 3], bias: &[0; 8], scales: &scales, zero_point: 0, packed: &[] };
+/// let args = DepthwiseRow { rows: &[&[1i8, 1, 2, 2]], filters, kernel_width: 1, step: 2, channels: 2 };
+/// let mut out = [0; 4];
+/// Kernel::best().depthwise_row(&args, &mut out);
+/// assert_eq!(out, [2, 3, 4, 6]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct DepthwiseRow<'a> {
+    /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
+    pub rows: &'a [&'a [i8]],
+    /// Weights `[ky][kx][channel]`, int8.
+    pub filters: Filters<'a>,
+    /// Kernel width.
+    pub kernel_width: usize,
+    /// Elements between windows: horizontal stride * channels.
+    pub step: usize,
+    /// Channels, of input and output.
+    pub channels: usize,
+}
+
+/// How a layer is computed, several output rows at once.
+#[cfg(row_blocks)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Output rows of a block.
+    pub rows: usize,
+    /// What [`Blocks::pack`] packs.
+    pub form: u8,
+    /// Bytes of scratch memory.
+    pub scratch: usize,
+}
+
+/// Arguments of a block of output rows.
+#[cfg(row_blocks)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockRows<'a> {
+    /// Weights, biases, scales.
+    pub filters: Filters<'a>,
+    /// Extents.
+    pub shape: pack::Shape,
+    /// Input rows, one after another, as many as a whole block needs; behind the last real one anything.
+    pub input: &'a [i8],
+    /// Values from an input row to the next.
+    pub row_len: usize,
+    /// Output rows wanted.
+    pub rows: usize,
+    /// Output columns.
+    pub width: usize,
+}
+
+/// Loops that compute several output rows at once.
+#[cfg(row_blocks)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocks {
+    /// From vertical stride and output height and width; None where rows one by one are better.
+    pub plan: fn(&pack::Shape, usize, [usize; 2], &Filters<'_>) -> Option<Plan>,
+    /// Packs filters for a form if the buffer is long enough; the length that it takes.
+    pub pack: fn(u8, &pack::Shape, &Filters<'_>, &mut [u8]) -> usize,
+    /// Computes the rows; false if something is short.
+    pub run: fn(&BlockRows<'_>, &mut [i8], &mut [i8]) -> bool,
+}
