@@ -2,6 +2,7 @@
 """Compares training recipes in PyTorch: a peer of `host train`, on a GPU if there is one, else on the CPU.
 
 usage: ablations.py --data ../shared/data --out DIR [--processes 6] [--limit SECONDS] [--only NAME,...] [--images-per-epoch 9400]
+                    [--side 128] [--epochs N]                      (small and short, for a processor)
        ablations.py --report --out DIR                             (pip install torch numpy pillow)
 
 Prints VALIDATION figures only, on which choices are made; the test columns, of --report, were looked at only after the choice.
@@ -31,7 +32,7 @@ from torch import nn
 CLASSES, NORMAL, PNEUMONIA, COVID = ["Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19"], 0, 1, 2
 SOURCES = ["coronahack", "covid_cxnet", "darkcovidnet", "figure1", "ieee8023", "nih", "radiography_db", "rsna"]
 CORONAHACK, NIH, RSNA = map(SOURCES.index, ("coronahack", "nih", "rsna"))
-SIDE, BATCH = 256, 96  # pixels, as stored and judged; images
+SIDE, BATCH = 256, 96  # pixels, as stored and judged unless --side says otherwise; images
 STAGES = [(0.4, 128), (0.65, 192), (1, SIDE)]  # until this share of the steps: side of the images in pixels
 WARM_UP, SMOOTHING, TEMPERATURE = 0.15, 0.05, 2.0  # share of the steps; of the labels; of the teachers' answers
 AVERAGE_EVERY, AVERAGE_DECAY = 4, 0.998  # the judged weights are averages: steps between updates, decay per step
@@ -47,17 +48,20 @@ NETS = {
 AUGMENT = dict(rot=22, zoom=0.22, shift=0.12, gamma=0.4, bright=0.3, contrast=0.45, resample=0.4, noise=0.3, border=0.2, corner=0.15)
 DISTORTION = dict(rot=8, zoom=0.1, shift=0.05, gamma=0.4, bright=0.3, contrast=0.4, resample=0.4, noise=0.3, border=0.1, corner=0.1)
 STRONG = dict(rot=30, zoom=0.3, shift=0.15, gamma=0.6, bright=0.4, contrast=0.6, aspect=0.15, erase=0.5)
+NAKED = dict(resample=0, noise=0, border=0, corner=0)  # nothing against what gives a source away
 WEAK = dict(rot=10, zoom=0.1, shift=0.05, gamma=0.2, bright=0.15, contrast=0.2)
 # Relative shares of a batch: a row per source, a column per class. "A" is in `weights`.
 SHARES = {
     "B": [(26, 26, 2), (0, 0, 6), (0, 0, 0.3), (0, 0, 0), (0.5, 1.5, 4), (6, 6, 0), (0, 0, 8), (14, 0, 0)],
     "C": [(34, 34, 2), (0, 0, 4), (0, 0, 0.3), (0, 0, 0), (0.5, 1.2, 3), (4, 4, 0), (0, 0, 5), (9, 0, 0)],
     "D": [(20, 20, 2), (0, 0, 8), (0, 0, 0.3), (0, 0, 0), (0.5, 2.0, 5), (9, 9, 0), (0, 0, 9), (16, 0, 0)],
+    "L": [(26, 26, 2), (0, 0, 6), (0, 0, 0.3), (0, 0, 0), (0.5, 1.5, 4), (6, 0, 0), (0, 0, 8), (14, 0, 0)],
     "H": [(46, 46, 8)] + 7 * [(0, 0, 0)],
 }
 # sampling: of SHARES, or "A". rate: the highest. decay: of kernels and matrices. augment: in place of entries of AUGMENT.
 # mixup: of half of the batches, both parameters of its beta distribution. cutmix: share of the batches. alpha: of the teachers.
-DEFAULTS = dict(sampling="B", epochs=60, rate=2e-3, seed=1, decay=0.05, augment={}, mixup=0, cutmix=0, teachers=(), alpha=0.7)
+# rotation: epochs before all others that learn by how many right angles an image was turned, from no label.
+DEFAULTS = dict(sampling="B", epochs=60, rate=2e-3, seed=1, decay=0.05, augment={}, mixup=0, cutmix=0, teachers=(), alpha=0.7, rotation=0)
 TEACHER, SMALL, STUDENT, TAUGHT = dict(net="T", epochs=50, rate=1.5e-3), dict(net="n60"), dict(net="n144"), dict(teachers=("T1", "R1", "T2"))
 RECIPES = dict(
     T1=TEACHER, R1=TEACHER | dict(net="R"), n144B=STUDENT, n60A=SMALL | dict(sampling="A"), n60B=SMALL, T2=TEACHER | dict(seed=2),
@@ -65,6 +69,7 @@ RECIPES = dict(
     d144=STUDENT | TAUGHT, n144B_120=STUDENT | dict(epochs=120), n144B_mix=STUDENT | dict(mixup=0.4), n144B_cut=STUDENT | dict(cutmix=0.5),
     n144B_str=STUDENT | dict(augment=STRONG), n144B_weak=STUDENT | dict(augment=WEAK), n144B_wd=STUDENT | dict(decay=0.2),
     d60=SMALL | TAUGHT, d144_100=STUDENT | TAUGHT | dict(epochs=100, alpha=0.9),
+    n144B_naked=STUDENT | dict(augment=NAKED), n144L=STUDENT | dict(sampling="L"), n144B_rot=STUDENT | dict(rotation=4),
     n144D=STUDENT | dict(sampling="D"), n144H=STUDENT | dict(sampling="H"),
 )  # fmt: skip
 
@@ -128,7 +133,7 @@ def build(net, device):
 
 
 def augment(pixels, size, k):
-    """uint8 [n, SIDE, SIDE] to float [n, 1, size, size] in 0 to 255, changed at random as far as `k` says."""
+    """uint8 [n, side, side] to float [n, 1, size, size] in 0 to 255, changed at random as far as `k` says."""
     n, device = len(pixels), pixels.device
     rand = lambda *shape: torch.rand(*shape, device=device)
     spread = lambda limit: (rand(n) * 2 - 1) * limit
@@ -164,12 +169,37 @@ def augment(pixels, size, k):
     return f
 
 
+def learn_rotations(network, recipe, pixels, inside, per_epoch, k):
+    """Trains all but the last layer to tell how far images were turned (Gidaris, Singh, Komodakis, ICLR 2018)."""
+    head = nn.Linear(network[-1].in_features, 4).to(pixels.device)
+    told = nn.Sequential(*network[:-1], head)
+    steps = int(recipe.rotation * per_epoch / BATCH)
+    optimizer = torch.optim.AdamW(told.parameters(), recipe.rate, weight_decay=recipe.decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps)
+    for _ in range(steps):
+        turns = torch.randint(4, (BATCH,), device=pixels.device)
+        drawn = pixels[inside[torch.randint(len(inside), (BATCH,), device=pixels.device)]]
+        turned = torch.stack([torch.rot90(image, int(turn)) for image, turn in zip(drawn, turns)])
+        with torch.no_grad():
+            f = ((augment(turned, min(128, pixels.shape[-1]), k) - 128) / 64).to(memory_format=torch.channels_last)
+        with torch.autocast(pixels.device.type, torch.bfloat16):
+            logits = told(f).float()
+        loss = F.cross_entropy(logits, turns)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    print(f"rotations: loss of the last batch {loss.item():.3f}", flush=True)
+
+
 def train(recipe, pixels, m, per_epoch, out, deadline):
     """The averaged network. Does not begin after the deadline (of time.time), nor go on a minute after it."""
     device, inside, k = pixels.device, numpy.flatnonzero(m["split"] == "train"), AUGMENT | recipe.augment
     chance = torch.tensor(weights(recipe.sampling, m["cls"][inside], m["src"][inside]), device=device)
     inside, labels = torch.tensor(inside, device=device), torch.tensor(m["cls"], device=device)
     network, average = build(recipe.net, device), build(recipe.net, device)
+    if recipe.rotation:
+        learn_rotations(network, recipe, pixels, inside, per_epoch, k | dict(rot=5))
     average.load_state_dict(network.state_dict())
     teachers = [build(RECIPES[name]["net"], device).eval() for name in recipe.teachers]
     for name, teacher in zip(recipe.teachers, teachers):
@@ -183,7 +213,7 @@ def train(recipe, pixels, m, per_epoch, out, deadline):
         if step % 500 == 0 and time.time() > deadline + (60 if step else 0):
             raise TimeoutError("no time left")
         done = step / steps
-        size = next(size for end, size in STAGES if done < end)
+        size = min(pixels.shape[-1], next(size for end, size in STAGES if done < end))
         rising = recipe.rate * (1 / 25 + 24 / 25 * 0.5 * (1 - numpy.cos(numpy.pi * done / WARM_UP)))
         falling = recipe.rate * 0.5 * (1 + numpy.cos(numpy.pi * (done - WARM_UP) / (1 - WARM_UP))) + 1e-7
         for group in optimizer.param_groups:
@@ -216,9 +246,10 @@ def train(recipe, pixels, m, per_epoch, out, deadline):
     return average.eval()
 
 
-def work(name, out, per_epoch, threads, deadline):
+def work(name, out, per_epoch, epochs, threads, deadline):
     """Trains and judges one recipe: its entry of results.json and its logits."""
     device, recipe = "cuda" if torch.cuda.is_available() else "cpu", argparse.Namespace(**DEFAULTS | RECIPES[name])
+    recipe.epochs = epochs or recipe.epochs
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = True
     pixels, m = torch.from_numpy(numpy.load(out / "x.npy", mmap_mode="c")).to(device), dict(numpy.load(out / "m.npz"))
@@ -230,7 +261,7 @@ def work(name, out, per_epoch, threads, deadline):
     @torch.no_grad()
     def judge(split, k=None):
         parts = torch.tensor(numpy.flatnonzero(m["split"] == split), device=device).split(256)
-        images = (augment(pixels[i], SIDE, k) if k else pixels[i].unsqueeze(1).float() for i in parts)
+        images = (augment(pixels[i], pixels.shape[-1], k) if k else pixels[i].unsqueeze(1).float() for i in parts)
         return torch.cat([network(((f - 128) / 64).to(memory_format=torch.channels_last)).cpu() for f in images]).numpy()
 
     logits = {split: judge(split) for split in ("val", "test", "external_test")}
@@ -281,6 +312,8 @@ def main():
     arguments.add_argument("--limit", type=float, default=numpy.inf, help="seconds: none starts later, none goes on a minute later")
     arguments.add_argument("--only", metavar="NAME,...", default=",".join(RECIPES), help="their teachers are trained too")
     arguments.add_argument("--images-per-epoch", type=int, default=9400)
+    arguments.add_argument("--side", type=int, default=SIDE, help="largest images, pixels")
+    arguments.add_argument("--epochs", type=int, help="of every recipe, in place of its own")
     arguments.add_argument("--report", action="store_true", help="train nothing: print what --out holds, test columns included")
     options, start = arguments.parse_args(), time.time()
     try:
@@ -291,7 +324,7 @@ def main():
         paths, src, cls, split = zip(*manifest(options.data))
         options.out.mkdir(parents=True)
         numpy.savez(options.out / "m.npz", src=src, cls=cls, split=split)
-        decode = lambda path: numpy.asarray(PIL.Image.open(path).convert("L").resize((SIDE, SIDE), PIL.Image.Resampling.BILINEAR))
+        decode = lambda path: numpy.asarray(PIL.Image.open(path).convert("L").resize((options.side,) * 2, PIL.Image.Resampling.BILINEAR))
         with futures.ThreadPoolExecutor() as pool:
             numpy.save(options.out / "x.npy", numpy.stack(list(pool.map(decode, paths))))
     except (OSError, KeyError) as error:
@@ -306,7 +339,7 @@ def main():
     with futures.ProcessPoolExecutor(options.processes, torch.multiprocessing.get_context("spawn")) as pool:
         for taught in (False, True):  # teachers before those they teach
             names = [name for name in RECIPES if name in chosen and ("teachers" in RECIPES[name]) == taught]
-            jobs = {pool.submit(work, n, options.out, options.images_per_epoch, threads, start + options.limit): n for n in names}
+            jobs = {pool.submit(work, n, options.out, options.images_per_epoch, options.epochs, threads, start + options.limit): n for n in names}
             for job in futures.as_completed(jobs):
                 if job.exception():
                     print(f"{jobs[job]}: {job.exception()!r}", flush=True)

@@ -5,6 +5,7 @@
 
 mod auc;
 mod baselines;
+mod borders;
 mod calibration;
 mod card;
 mod controls;
@@ -189,6 +190,7 @@ fn report(args: &Args, file: &ModelFile, networks: &Networks<'_>, samples: &[Sam
         subgroups: subgroups::subgroups(&tests),
         data: summary(check::check(&args.data)?),
         baselines: baselines::baselines(samples, measured),
+        borders: borders::borders(samples, measured),
         source_prediction: baselines::source_prediction(samples, measured),
         controls: tests.iter().map(|(name, cases)| (*name, controls::controls(cases, by_area))).collect(),
         selective: tests.iter().map(|(name, _)| (*name, selective::selective(&outcomes[name]))).collect(),

@@ -2,7 +2,7 @@
 
 use super::metrics::{Figures, Rate};
 use super::{
-    Computed, EngineName, auc, baselines, calibration, controls, discrimination, engines, folds, gallery, refusal, runs,
+    Computed, EngineName, auc, baselines, borders, calibration, controls, discrimination, engines, folds, gallery, refusal, runs,
 };
 use super::{selective, subgroups};
 use crate::classes::CLASSES;
@@ -48,6 +48,8 @@ pub struct Report {
     pub data: DataSummary,
     /// Classifiers that do not look at the lungs.
     pub baselines: BTreeMap<&'static str, baselines::Baseline>,
+    /// Whether verdicts follow what a border says of the class, by source.
+    pub borders: BTreeMap<String, Computed<borders::Borders>>,
     /// How far the last features tell sources apart, by class.
     pub source_prediction: BTreeMap<&'static str, Computed<baselines::SourcePrediction>>,
     /// Hidden and flipped images, attribution, by split.

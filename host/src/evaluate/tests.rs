@@ -19,7 +19,7 @@ g.png,rsna,Normal/NA,train,rsna_9,,,,Normal,CC0
 ";
 
 /// Sections of every report.
-const SECTIONS: [&str; 19] = [
+const SECTIONS: [&str; 20] = [
     "headline",
     "splits",
     "classes",
@@ -32,6 +32,7 @@ const SECTIONS: [&str; 19] = [
     "refusal",
     "data",
     "baselines",
+    "borders",
     "controls",
     "sources",
     "robustness",
@@ -135,6 +136,7 @@ fn every_section_is_there_or_says_why_not() {
         "subgroups",
         "data",
         "baselines",
+        "borders",
         "source_prediction",
         "controls",
         "selective",

@@ -45,6 +45,9 @@ pub struct Progress {
     /// Fold left out, if any; runs of before folds have none.
     #[serde(default)]
     pub fold: Option<Fold>,
+    /// Run whose best weights this one began with, if any.
+    #[serde(default)]
+    pub start: Option<String>,
 }
 
 /// A float as its bits: JSON's digits may come back one unit off.

@@ -50,6 +50,9 @@ pub struct Args {
     /// Run folder to write.
     #[arg(long, value_name = "DIR", required_unless_present = "bench_steps")]
     pub out: Option<PathBuf>,
+    /// Begin with the weights of another run's best epoch instead of random ones.
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    pub start: Option<PathBuf>,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Flex)]
     pub backend: Backend,
@@ -117,6 +120,11 @@ pub fn run(args: &Args) -> Result<()> {
         trainer = trainer.restore(checkpoint).with_context(|| path.display().to_string())?;
         println!("resuming at epoch {}, step {}", trainer.progress().epoch + 1, trainer.progress().step + 1);
     } else {
+        if let Some(start) = &args.start {
+            let path = start.join(record::BEST);
+            let network = Checkpoint::load(&path).with_context(|| format!("--start {}", start.display()))?.network;
+            trainer = trainer.start(network, start).with_context(|| path.display().to_string())?;
+        }
         std::fs::create_dir_all(out).with_context(|| format!("{}: cannot create the run folder", out.display()))?;
         files::write_all(&[(out.join(record::RECIPE), recipe.to_toml()?.into_bytes())])?;
     }

@@ -56,6 +56,7 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
         "recipe": trainer.recipe,
         "seed": progress.seed,
         "fold": progress.fold,
+        "start": progress.start,
         "backend": trainer.backend,
         "data_parallel": trainer.workers.len(),
         "data_sha256": data.hash,

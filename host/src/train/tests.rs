@@ -20,6 +20,7 @@ fn args(recipe: &Path, out: &Path) -> Args {
         external: None,
         fold: None,
         out: Some(out.to_path_buf()),
+        start: None,
         backend: Backend::Flex,
         resume: false,
         epochs: None,
@@ -113,6 +114,29 @@ fn two_workers_learn_and_give_the_same_run_twice() {
 }
 
 #[test]
+fn a_run_begins_with_another_s_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tiny(folder.path());
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    run(&args(&path, &first)).unwrap();
+    let start = |from: &Path| Args { start: Some(from.to_path_buf()), ..args(&path, &second) };
+    let error = format!("{:#}", run(&start(folder.path())).unwrap_err());
+    assert!(error.contains("--start") && error.contains("best.ckpt"), "{error}");
+    assert!(!second.exists());
+
+    let recipe = Recipe::load(&path).unwrap();
+    let data = data::generated().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let trainer = Trainer::new(&recipe, &data, &pool, &[Device::flex()], &second, "flex", 9).unwrap();
+    let network = Checkpoint::load(&first.join(record::BEST)).unwrap().network;
+    let kept = trainer.start(network, &first).unwrap().kept();
+    assert_eq!(kept.to_float_model().unwrap(), weights(&first));
+
+    run(&start(&first)).unwrap();
+    assert_eq!(load_float_model(&second).unwrap().2["start"], first.to_str().unwrap());
+}
+
+#[test]
 fn a_diverged_loss_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = tiny(folder.path());
@@ -135,7 +159,7 @@ fn a_diverged_loss_is_an_error() {
 }
 
 #[test]
-fn ndarray_is_a_second_opinion_on_training_steps() {
+fn other_backends_are_second_opinions_on_training_steps() {
     let folder = tempfile::tempdir().unwrap();
     let recipe = Recipe::load(&tiny(folder.path())).unwrap();
     let data = data::generated().unwrap();
@@ -155,10 +179,15 @@ fn ndarray_is_a_second_opinion_on_training_steps() {
         };
         (0..4).map(|_| loss()).collect()
     };
-    let (ours, theirs) = (losses(Backend::Flex), losses(Backend::Ndarray));
+    let ours = losses(Backend::Flex);
     assert!(ours[3] < ours[0], "{ours:?}");
-    for (a, b) in ours.iter().zip(&theirs) {
-        assert!((a - b).abs() < 1e-3 * a, "{ours:?} against {theirs:?}");
+    // LibTorch with the patch of scripts/libtorch, whose gradients are its own.
+    let others = [Backend::Ndarray, Backend::Libtorch];
+    for other in &others[..if cfg!(feature = "libtorch") { 2 } else { 1 }] {
+        let theirs = losses(*other);
+        for (a, b) in ours.iter().zip(&theirs) {
+            assert!((a - b).abs() < 1e-3 * a, "{ours:?} against {other:?}: {theirs:?}");
+        }
     }
 }
 

@@ -85,6 +85,14 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Begins with the weights of a network record, of the run `name`.
+    pub fn start(mut self, network: Vec<u8>, name: &Path) -> Result<Self> {
+        self.progress.start = Some(name.display().to_string());
+        self.network = load_network(self.network, network)?;
+        self.ema = self.ema.map(|_| Ema::new(self.recipe.train.ema, &self.network));
+        Ok(self)
+    }
+
     /// Continues from `checkpoint`, of the same recipe and images.
     pub fn restore(mut self, checkpoint: Checkpoint) -> Result<Self> {
         anyhow::ensure!(
@@ -193,7 +201,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// The network that would be kept now: averaged if the recipe says so, without gradients.
-    fn kept(&self) -> Network {
+    pub(super) fn kept(&self) -> Network {
         let network = self.network.valid();
         match &self.ema {
             Some(ema) => ema.apply(network),
@@ -235,6 +243,7 @@ impl<'a> Trainer<'a> {
             data_hash: std::mem::take(&mut p.data_hash),
             seed: p.seed,
             fold: p.fold,
+            start: p.start.take(),
             ..Progress::default()
         };
         p.rows.push(row);
