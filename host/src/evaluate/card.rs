@@ -234,6 +234,22 @@ fn failures(report: &Report) -> Vec<String> {
             ));
         }
     }
+    for (source, found) in &report.borders {
+        if let Computed::Yes(found) = found {
+            let tests = found.rows.iter().filter(|row| row.split != "val");
+            // Only where the intervals do not meet.
+            for row in tests.filter(|row| row.border_agrees.interval_95[0] > row.border_disagrees.interval_95[1]) {
+                lines.push(format!(
+                    "{} of {source} ({}) is found in {} where the picture's border, which has no lung, looks like that class's, \
+                        and in {} where it looks like another's: what comes with the border, such as the apparatus, may carry verdicts.",
+                    row.class,
+                    row.split,
+                    rate(&row.border_agrees),
+                    rate(&row.border_disagrees)
+                ));
+            }
+        }
+    }
     match &report.refusal {
         None => lines.push("It was not measured what it refuses.".to_owned()),
         Some(refusal) => {
