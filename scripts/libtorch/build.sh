@@ -24,6 +24,6 @@ patched=$(cd "$target/burn-tch" && pwd)
 # A patched package changes the lock file, for this build alone.
 cp Cargo.lock "$target/Cargo.lock"
 trap 'cp "$target/Cargo.lock" Cargo.lock' EXIT
-LIBTORCH=$torch LIBTORCH_BYPASS_VERSION_CHECK=1 CARGO_TARGET_DIR=$target \
+LIBTORCH=$torch LIBTORCH_INCLUDE=$torch LIBTORCH_BYPASS_VERSION_CHECK=1 CARGO_TARGET_DIR=$target \
     cargo build --release -p cxr-host --features libtorch --config "patch.crates-io.burn-tch.path=\"$patched\""
 echo "built $target/release/host; run it with LD_LIBRARY_PATH=$torch/lib"

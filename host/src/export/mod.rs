@@ -71,6 +71,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     let (recipe, mut model, mut training) = crate::train::load_float_model(run)?;
+    if let Some(warning) = unfinished(&training, recipe.epochs()) {
+        eprintln!("warning: {}: {warning}", run.display());
+    }
     let images = data::load(&recipe, &training, args)?;
     if let Some(training) = training.as_object_mut() {
         // The recipe stands beside; folders are of this machine.
@@ -191,6 +194,14 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     Bundle::new(&model, &quantized, &header, &samples, details)
 }
 
+/// What to say of a run, described by its run.json, that has not reached its last epoch.
+fn unfinished(training: &serde_json::Value, epochs: usize) -> Option<String> {
+    let done = training["epochs_done"].as_u64().filter(|&done| done < epochs as u64)?;
+    Some(format!(
+        "the run stopped after epoch {done} of {epochs}; its best epoch so far is exported (`host train --resume` trains on)"
+    ))
+}
+
 fn print(bundle: &Bundle, prefix: &Path) {
     println!(
         "{:<18} {:<11} {:>12} {:>12} {:>12} {:>10} {:>10} {:>9} {:>10}",
@@ -241,4 +252,16 @@ fn print(bundle: &Bundle, prefix: &Path) {
         println!("wrote {}", files::with_suffix(prefix, suffix).display());
     }
     println!("{DISCLAIMER}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_stopped_early_is_told_from_a_finished_one() {
+        let run = |done: u64| json!({ "epochs_done": done });
+        assert_eq!(unfinished(&run(120), 120), None);
+        assert!(unfinished(&run(96), 120).unwrap().contains("epoch 96 of 120"));
+    }
 }

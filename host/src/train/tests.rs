@@ -125,6 +125,14 @@ fn a_run_begins_with_another_s_weights() {
     assert!(!second.exists());
 
     let recipe = Recipe::load(&path).unwrap();
+    let mut wider = recipe.clone();
+    wider.network.layers[1] = LayerSpec::Conv { filters: 24, kernel: 3, stride: 4, groups: 1 };
+    let wider_path = folder.path().join("wider.toml");
+    std::fs::write(&wider_path, wider.to_toml().unwrap()).unwrap();
+    let error = format!("{:#}", run(&Args { recipe: Some(wider_path), ..start(&first) }).unwrap_err());
+    assert!(error.contains("best.ckpt") && error.contains("not the recipe's"), "{error}");
+    assert!(!second.exists());
+
     let data = data::generated().unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let trainer = Trainer::new(&recipe, &data, &pool, &[Device::flex()], &second, "flex", 9).unwrap();
