@@ -55,7 +55,7 @@ fn shrink(image: &[u8], side: usize) -> GrayImage {
     if side == SIDE { full } else { thumbnail(&full, side as u32, side as u32) }
 }
 
-/// Rotation, zoom, shift and flip about the centre; a lower intermediate resolution costs nothing extra.
+/// Rotation, zoom, change of aspect, shift and flip about the centre; a lower intermediate resolution costs nothing extra.
 fn warp(image: &[u8], size: usize, spec: &AugmentSpec, rng: &mut ChaCha8Rng) -> Vec<u8> {
     let loss = if chance(rng, spec.resample) { 1.0 + 2.0 * rng.random::<f32>() } else { 1.0 };
     let side = ((size as f32 / loss) as usize).max(16);
@@ -64,7 +64,9 @@ fn warp(image: &[u8], size: usize, spec: &AugmentSpec, rng: &mut ChaCha8Rng) -> 
     let mirror = if chance(rng, spec.flip) { -1.0 } else { 1.0 };
     let angle = within(rng, spec.rotation).to_radians();
     let shift = [within(rng, spec.shift) * size as f32, within(rng, spec.shift) * size as f32];
-    affine(&source, size, [scale * mirror, scale], angle, shift)
+    // Off, it draws nothing: older recipes train as before.
+    let aspect = if spec.aspect > 0.0 { (0.5 * within(rng, spec.aspect)).exp() } else { 1.0 };
+    affine(&source, size, [scale * aspect * mirror, scale / aspect], angle, shift)
 }
 
 /// Scales about the centre, turns by `angle`, shifts; bilinear, black outside.
@@ -166,6 +168,7 @@ mod tests {
         AugmentSpec {
             rotation: 22.0,
             zoom: 0.22,
+            aspect: 0.4,
             shift: 0.12,
             flip: 0.5,
             gamma: 0.4,

@@ -247,6 +247,9 @@ pub struct AugmentSpec {
     pub rotation: f32,
     /// Largest relative change of size.
     pub zoom: f32,
+    /// Largest change of the ratio of width to height: its natural logarithm is within plus or minus this. Pictures of any shape
+    /// are squeezed into a square, so that without it the shape of the film is there to be learned.
+    pub aspect: f32,
     /// Largest shift, share of the side.
     pub shift: f32,
     /// Probability of a left-right flip.
@@ -397,6 +400,7 @@ mod tests {
 
     const SEED: &str = include_str!("../../models/recipes/seed.toml");
     const DEFAULT: &str = include_str!("../../models/recipes/default.toml");
+    const ASPECT: &str = include_str!("../../models/recipes/default-aspect.toml");
 
     /// Multiply-accumulates and weights without batch norm and biases.
     fn cost(recipe: &Recipe) -> (usize, usize) {
@@ -421,15 +425,16 @@ mod tests {
         assert!((226e6..228e6).contains(&(macs as f64)), "{macs}");
         assert!((109e3..111e3).contains(&(weights as f64)), "{weights}");
         assert_eq!(seed.epochs(), 42);
-        let default = Recipe::parse(DEFAULT).unwrap();
-        let (macs, weights) = cost(&default);
-        assert!((143e6..145e6).contains(&(macs as f64)), "{macs}");
-        assert!((505e3..507e3).contains(&(weights as f64)), "{weights}");
+        for default in [DEFAULT, ASPECT] {
+            let (macs, weights) = cost(&Recipe::parse(default).unwrap());
+            assert!((143e6..145e6).contains(&(macs as f64)), "{macs}");
+            assert!((505e3..507e3).contains(&(weights as f64)), "{weights}");
+        }
     }
 
     #[test]
     fn round_trips_through_toml() {
-        for text in [SEED, DEFAULT] {
+        for text in [SEED, DEFAULT, ASPECT] {
             let recipe = Recipe::parse(text).unwrap();
             assert_eq!(Recipe::parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
         }

@@ -82,6 +82,7 @@ impl AugmentSpec {
         for (name, value, limit) in [
             ("rotation", self.rotation, 180.0),
             ("zoom", self.zoom, 0.9),
+            ("aspect", self.aspect, 1.0),
             ("shift", self.shift, 0.9),
             ("flip", self.flip, 1.0),
             ("gamma", self.gamma, 2.0),
