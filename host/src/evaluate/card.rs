@@ -1,5 +1,6 @@
 //! The model card, from the report and what the export wrote beside the model (NAME.json).
 
+use super::controls::Shape;
 use super::render::markdown::table;
 use super::render::sections::{test_split, tiles};
 use super::render::text::{balanced, percent, rate};
@@ -233,6 +234,18 @@ fn failures(report: &Report) -> Vec<String> {
                 rate(&found.changed_by_corners),
                 rate(&found.changed_by_flip)
             ));
+            // Only where an interval does not meet that of the pictures as they are.
+            let lost = |row: &&Shape| [row.wide, row.tall].iter().any(|rate| rate.interval_95[1] < row.as_is.interval_95[0]);
+            for row in found.shape.iter().filter(lost) {
+                lines.push(format!(
+                    "{} of {split} is found in {}, but stretched by a quarter in width in {}, in height in {}: the shape of the film \
+                        carries verdicts.",
+                    row.class,
+                    rate(&row.as_is),
+                    rate(&row.wide),
+                    rate(&row.tall)
+                ));
+            }
         }
     }
     for (source, found) in &report.borders {

@@ -21,8 +21,23 @@ pub struct Controls {
     pub changed_by_corners: Rate,
     /// Verdicts that change when left and right are exchanged.
     pub changed_by_flip: Rate,
+    /// The classes found when the picture's shape changes.
+    pub shape: Vec<Shape>,
     /// Mean share of the attribution outside of the central field.
     pub attribution_outside: Computed<Mean>,
+}
+
+/// A class found in pictures as they are and stretched by a quarter: films of other shapes are squeezed into the same square.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shape {
+    /// The class.
+    pub class: &'static str,
+    /// Found in the pictures as they are.
+    pub as_is: Rate,
+    /// Stretched in width.
+    pub wide: Rate,
+    /// Stretched in height.
+    pub tall: Rate,
 }
 
 /// A mean over images.
@@ -52,6 +67,17 @@ pub fn controls(cases: &[Case<'_>], by_area: f64) -> Computed<Controls> {
     };
     let differs =
         |class: fn(&Core) -> usize| Rate::of(changed.iter().map(|(case, core)| class(core) != case.measured.outcome.predicted));
+    let shape = (0..CLASSES.len()).filter_map(|class| {
+        let of: Vec<&(&Case<'_>, &Core)> = changed.iter().filter(|(case, _)| case.sample.class == class).collect();
+        let found =
+            |predicted: fn(&Case<'_>, &Core) -> usize| Rate::of(of.iter().map(|(case, core)| predicted(case, core) == class));
+        (!of.is_empty()).then(|| Shape {
+            class: CLASSES[class],
+            as_is: found(|case, _| case.measured.outcome.predicted),
+            wide: found(|_, core| core.stretched[0]),
+            tall: found(|_, core| core.stretched[1]),
+        })
+    });
     let (centre, border) = (right(|core| core.centre_blacked), right(|core| core.border_only));
     let outside: Vec<(&str, f64)> =
         changed.iter().filter_map(|(case, core)| Some((case.sample.patient.as_str(), core.outside?))).collect();
@@ -62,6 +88,7 @@ pub fn controls(cases: &[Case<'_>], by_area: f64) -> Computed<Controls> {
         border_only_balanced_accuracy: border.1,
         changed_by_corners: differs(|core| core.corners_masked),
         changed_by_flip: differs(|core| core.flipped),
+        shape: shape.collect(),
         attribution_outside: mean(&outside, by_area),
     })
 }

@@ -2,6 +2,9 @@
 //!
 //! All take gray images of the network's size, rows from top to bottom; all are free of the model.
 
+use image::imageops::{FilterType, crop_imm, resize};
+use image::{ImageBuffer, Luma};
+
 /// Outer share of each side that is not the central field: an eighth, so that the field is 56 % of the image. The lungs
 /// of a frontal X-ray that fills its picture lie within it but for their edges.
 const MARGIN: f64 = 0.125;
@@ -50,6 +53,16 @@ pub fn flipped(gray: &[u8], width: usize) -> Vec<u8> {
     gray.chunks_exact(width).flat_map(|row| row.iter().rev().copied()).collect()
 }
 
+/// Stretched by a quarter: a tenth off both ends of one axis, the rest drawn out to the whole. `axis` 0 makes the chest
+/// wider, 1 taller, as where another film was squeezed into the square.
+pub fn stretched(gray: &[u8], width: usize, axis: usize) -> Vec<u8> {
+    let size = [width as u32, (gray.len() / width) as u32];
+    let off: [u32; 2] = std::array::from_fn(|i| if i == axis { size[i] / 10 } else { 0 });
+    let image = ImageBuffer::<Luma<u8>, _>::from_raw(size[0], size[1], gray).expect("whole rows");
+    let part = crop_imm(&image, off[0], off[1], size[0] - 2 * off[0], size[1] - 2 * off[1]);
+    resize(&*part, size[0], size[1], FilterType::CatmullRom).into_raw()
+}
+
 /// Mean levels of the blocks of the border: what [`border_only`] keeps, coarsely.
 pub fn border_blocks(gray: &[u8], width: usize) -> Vec<f64> {
     let height = (gray.len() / width).max(1);
@@ -77,6 +90,19 @@ mod tests {
         assert_eq!(border_blocks(&image, 64), vec![9.0; 32 * 32 - 28 * 28]);
         assert_eq!((0..8).filter(|&x| is_central(x, 3, 8, 8)).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
         assert_eq!(flipped(&[1, 2, 3, 4, 5, 6], 3), [3, 2, 1, 6, 5, 4]);
+    }
+
+    #[test]
+    fn a_stretch_draws_one_axis_out() {
+        // White in the middle two fifths of each axis.
+        let image: Vec<u8> =
+            (0..50 * 50).map(|i| if (15..35).contains(&(i % 50)) && (15..35).contains(&(i / 50)) { 255 } else { 0 }).collect();
+        let lit = |pixels: Vec<u8>| {
+            let row = pixels[25 * 50..26 * 50].iter().filter(|level| **level > 127).count();
+            (row, pixels.iter().skip(25).step_by(50).filter(|level| **level > 127).count())
+        };
+        assert_eq!(lit(stretched(&image, 50, 0)), (25 + 1, 20));
+        assert_eq!(lit(stretched(&image, 50, 1)), (20, 25 + 1));
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(super) struct Core {
     pub corners_masked: usize,
     /// Class with left and right exchanged.
     pub flipped: usize,
+    /// Classes of the image stretched in width and in height.
+    pub stretched: [usize; 2],
     /// Share of the attribution outside of the central field.
     pub outside: Option<f64>,
     /// Of the image turned or inverted: which change, the refusal score, and whether it refuses.
@@ -173,6 +175,7 @@ fn one(
                 border_only: class(&field::border_only(&gray, width))?,
                 corners_masked: class(&field::corners_masked(&gray, width))?,
                 flipped: class(&field::flipped(&gray, width))?,
+                stretched: [class(&field::stretched(&gray, width, 0))?, class(&field::stretched(&gray, width, 1))?],
                 outside: outside(&maps, found.predicted),
                 spoilt: if spoilt {
                     let refused = refused(&engine.classify(&spoil(&gray, rank))?);

@@ -19,7 +19,7 @@ g.png,rsna,Normal/NA,train,rsna_9,,,,Normal,CC0
 ";
 
 /// Sections of every report.
-const SECTIONS: [&str; 20] = [
+const SECTIONS: [&str; 21] = [
     "headline",
     "splits",
     "classes",
@@ -36,6 +36,7 @@ const SECTIONS: [&str; 20] = [
     "controls",
     "sources",
     "robustness",
+    "shape",
     "agreement",
     "seeds",
     "folds",
@@ -154,6 +155,10 @@ fn every_section_is_there_or_says_why_not() {
     assert_eq!(json["splits"]["external_test"]["n"], 5);
     assert_eq!(json["data"]["patients_in_two_splits"], 0);
     assert_eq!(json["controls"]["external_test"]["changed_by_flip"]["n"], 5);
+    assert_eq!(
+        json["controls"]["external_test"]["shape"][0]["tall"]["n"],
+        json["controls"]["external_test"]["shape"][0]["as_is"]["n"]
+    );
     assert_eq!(json["agreement"]["tract_int8"]["value"], 1.0, "{}", json["agreement"]);
     assert_eq!(json["agreement"]["float"]["external_test"]["same_class"]["n"], 5);
     assert_eq!(json["seeds"]["accuracy, test"]["runs"], 2);

@@ -17,6 +17,7 @@ pub(super) fn sections(report: &Report) -> Result<Vec<Section>> {
         controls(report),
         source_prediction(report),
         robustness(report),
+        shape(report),
         agreement(report),
         seeds(report),
         folds(report),
@@ -230,6 +231,28 @@ fn robustness(report: &Report) -> Section {
         };
         vec![rate(&found.changed_by_corners), rate(&found.changed_by_flip), mean, area]
     })
+}
+
+fn shape(report: &Report) -> Section {
+    let (mut rows, mut blocks) = (Vec::new(), Vec::new());
+    for (split, found) in &report.controls {
+        match found {
+            Computed::No { not_computed } => blocks.push(Block::Missing(format!("{split}: {not_computed}"))),
+            Computed::Yes(found) => {
+                rows.extend(found.shape.iter().map(|row| {
+                    vec![(*split).to_owned(), row.class.to_owned(), rate(&row.as_is), rate(&row.wide), rate(&row.tall)]
+                }))
+            }
+        }
+    }
+    if !rows.is_empty() {
+        let head = ["split", "class", "found as it is", "stretched in width", "stretched in height"];
+        blocks.push(Block::table("Each class found when the picture's shape changes", head, rows));
+    }
+    let note = "Films of any shape are squeezed into the network's square, so that the shape of the film remains as the shape of \
+        the chest. Here a tenth is cut off both ends of one axis and the rest drawn out to the whole, a stretch by a quarter. A class \
+        that is lost by one stretch and gained by the other is told by the film's shape, not by the lungs.";
+    Section { id: "shape", title: "Stretched pictures", note: note.to_owned(), blocks }
 }
 
 fn agreement(report: &Report) -> Section {
