@@ -206,9 +206,12 @@ mod tests {
     fn the_warp_is_that_of_imageproc() {
         use imageproc::geometric_transformations::{Interpolation, Projection, warp_into};
         let image = shrink(&crate::synthetic::image(1, 3), 100);
-        for (scale, angle, shift) in
-            [([1.3, 1.3], 0.3, [4.0, -7.0]), ([-1.1, 1.1], -0.2, [0.5, 0.25]), ([2.56, 2.56], 0.0, [0.0; 2])]
-        {
+        for (scale, angle, shift) in [
+            ([1.3, 1.3], 0.3, [4.0, -7.0]),
+            ([-1.1, 1.1], -0.2, [0.5, 0.25]),
+            ([1.6, 1.2], 0.2, [0.0; 2]),
+            ([2.56, 2.56], 0.0, [0.0; 2]),
+        ] {
             let projection = Projection::translate(-49.5, -49.5)
                 .and_then(Projection::scale(scale[0], scale[1]))
                 .and_then(Projection::rotate(angle))
@@ -222,6 +225,25 @@ mod tests {
             let sum: u32 = ours.iter().zip(reference.as_raw()).map(|(a, b)| u32::from(a.abs_diff(*b))).filter(|d| *d <= 2).sum();
             assert!(f64::from(sum) / (128.0 * 128.0) < 0.9, "{sum}");
         }
+    }
+
+    #[test]
+    fn aspect_changes_the_ratio_of_width_to_height_within_its_limits() {
+        let image: Vec<u8> = (0..SIDE * SIDE)
+            .map(|i| if (96..160).contains(&(i % SIDE)) && (96..160).contains(&(i / SIDE)) { 255 } else { 0 })
+            .collect();
+        let spec = AugmentSpec { aspect: 0.4, ..AugmentSpec::default() };
+        let ratios: Vec<f32> = (0..200)
+            .map(|index| {
+                let out = augment(&image, SIDE, &spec, &mut generator(1, 0, index));
+                let lit = |from: usize, step: usize| {
+                    out.iter().skip(from).step_by(step).take(SIDE).filter(|p| **p > 127).count() as f32
+                };
+                (lit(SIDE / 2 * SIDE, 1) / lit(SIDE / 2, SIDE)).ln()
+            })
+            .collect();
+        let (least, most) = ratios.iter().fold((0f32, 0f32), |(a, b), r| (a.min(*r), b.max(*r)));
+        assert!((-0.44..-0.3).contains(&least) && (0.3..0.44).contains(&most), "{least} to {most}");
     }
 
     #[test]
