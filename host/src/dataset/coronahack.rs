@@ -8,6 +8,9 @@ use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+/// Name of the source in [`Sample::source`].
+pub const SOURCE: &str = "coronahack";
+
 /// Metadata file in the dataset folder.
 pub const METADATA: &str = "Chest_xray_Corona_Metadata.csv";
 /// Folder of the `train` and `test` folders; the name is doubled in the download.
@@ -49,7 +52,7 @@ pub(super) fn read(folder: &Path, fold: Option<Fold>, people: &People, dataset: 
         dataset.samples.push(Sample {
             path: images.join(subfolder).join(name),
             name: name.to_owned(),
-            source: "coronahack".to_owned(),
+            source: SOURCE.to_owned(),
             class,
             split: split::coronahack(class, kaggle_test, &patient, fold),
             patient,

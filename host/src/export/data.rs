@@ -2,7 +2,7 @@
 
 use super::Args;
 use crate::classes::CLASSES;
-use crate::dataset::{self, Dataset, Sample, Split, fold};
+use crate::dataset::{self, Dataset, Sample, Split, coronahack, fold};
 use crate::recipe::Recipe;
 use crate::verify::progress;
 use crate::{decode, files, synthetic};
@@ -58,7 +58,7 @@ pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Ima
         calibration: read(&calibration, "reading training images")?,
         inside: read(&inside, "reading training images")?,
         frontal: validation.iter().map(|s| frontal(s)).collect(),
-        healthy: validation.iter().map(|s| s.class == 0 && s.source != "coronahack").collect(),
+        healthy: validation.iter().map(|s| s.class == 0 && s.source != coronahack::SOURCE).collect(),
         sources: validation.iter().map(|s| s.source.clone()).collect(),
         validation: read(&validation, "reading validation images")?.into_iter().zip(validation.iter().map(|s| s.class)).collect(),
         description,

@@ -26,9 +26,10 @@ use std::path::{Path, PathBuf};
 /// Arguments of `host export`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Training run: the folder given to `host train --out`.
-    #[arg(required_unless_present = "random")]
-    pub run: Option<PathBuf>,
+    /// Training run: the folder given to `host train --out`. Of several, which should have begun with the same weights (`host train --start`), the mean
+    /// of their weights is exported.
+    #[arg(required_unless_present = "random", value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
     /// Prefix of the files to write, e.g. models/default.
     #[arg(long, value_name = "PREFIX")]
     pub out: PathBuf,
@@ -42,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub calibration_images: usize,
     /// Export a network of random weights instead (fixtures, benchmarks).
-    #[arg(long, hide = true, value_name = "SEED", conflicts_with = "run")]
+    #[arg(long, hide = true, value_name = "SEED", conflicts_with = "runs")]
     pub random: Option<u64>,
     /// Input height and width of the random network.
     #[arg(long, hide = true, value_name = "PIXELS", default_value_t = 256)]
@@ -57,11 +58,11 @@ const ERROR_IMAGES: usize = 24;
 /// Runs the command.
 pub fn run(args: &Args) -> Result<()> {
     let prefix = files::prefix(&args.out);
-    let bundle = match (&args.run, args.random) {
+    let bundle = match (args.runs.split_first(), args.random) {
         (_, Some(seed)) => {
             Bundle::random(random::network(seed, [args.random_size, args.random_size, 3], &random::FIXTURE), seed)?
         }
-        (Some(run), None) => trained(run, args)?,
+        (Some((run, others)), None) => trained(run, others, args)?,
         (None, None) => anyhow::bail!("no training run given; name the folder that `host train --out` wrote"),
     };
     bundle.write(&prefix)?;
@@ -69,8 +70,8 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn trained(run: &Path, args: &Args) -> Result<Bundle> {
-    let (recipe, mut model, mut training) = crate::train::load_float_model(run)?;
+fn trained(run: &Path, others: &[PathBuf], args: &Args) -> Result<Bundle> {
+    let (recipe, mut model, mut training) = crate::train::load_float_model(run, others)?;
     if let Some(warning) = unfinished(&training, recipe.epochs()) {
         eprintln!("warning: {}: {warning}", run.display());
     }
@@ -158,7 +159,7 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         "calibration": calibration,
         "operating_point": operating_point,
         "refusal": refusal_report,
-        "temperature_rule": format!("least log-loss on validation, where each source counts as at most {} images", search::CAP),
+        "temperature_rule": format!("least log-loss on validation, where CoronaHack counts as a half, each other source as at most {} images", search::CAP),
         "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * search::ABSTAIN_SHARE),
         "metrics": { "validation": {
             "n": classes.len(),

@@ -2,6 +2,7 @@
 
 use super::cxr;
 use crate::agreement::{FloatComparison, float_comparison};
+use crate::dataset::coronahack;
 use crate::float_model::FloatModel;
 use crate::model_file::{Engine, ModelFile};
 use crate::quantize::calibrate::{Range, Statistics, observe};
@@ -120,11 +121,18 @@ pub fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
 /// What a source counts at most, in images.
 pub const CAP: f64 = 50.0;
 
-/// Weights of images, by their sources: all sources count alike, as far as they have [`CAP`] images. A user's pictures come from none of
-/// them, so that the largest must not outvote the others.
+/// Weights of images, by their sources: the children of CoronaHack weigh as much as all other sources together, as in training, and the
+/// others alike, as far as they have [`CAP`] images. A user's pictures come from none of them, so that the largest must not outvote.
 pub fn source_weights(sources: &[String]) -> Vec<f64> {
     let count = |source: &String| sources.iter().filter(|s| *s == source).count() as f64;
-    sources.iter().map(|source| (CAP / count(source)).min(1.0)).collect()
+    let mut weights: Vec<f64> = sources.iter().map(|source| (CAP / count(source)).min(1.0)).collect();
+    let home = |source: &String| source == coronahack::SOURCE;
+    let sum = |of: bool| weights.iter().zip(sources).filter(|(_, s)| home(s) == of).map(|(w, _)| w).sum::<f64>();
+    let (children, others) = (sum(true), sum(false));
+    if children > 0.0 && others > 0.0 {
+        weights.iter_mut().zip(sources).filter(|(_, s)| home(s)).for_each(|(w, _)| *w *= others / children);
+    }
+    weights
 }
 
 /// Weighted mean negative log-likelihood of the true classes.
@@ -182,6 +190,9 @@ mod tests {
         };
         assert!((fitted(400, 60) - fitted(60, 400)).abs() < 1e-3);
         assert_eq!(source_weights(&["a".to_owned(), "b".to_owned()]), [1.0, 1.0]);
+        let mixed = ["coronahack", "a", "a", "b"].map(str::to_owned);
+        assert_eq!(source_weights(&mixed), [3.0, 1.0, 1.0, 1.0]);
+        assert_eq!(source_weights(&mixed[..1]), [1.0]);
     }
 
     #[test]
