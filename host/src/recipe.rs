@@ -145,11 +145,6 @@ pub struct TrainSpec {
     pub schedule: Schedule,
     /// Which image comes how often.
     pub sampling: Sampling,
-    /// Median ratio of width to height of the films of a source, one for each class in class order, before they were squeezed into a
-    /// square: in training, every picture of the table is drawn out as if its film had had the mean shape, so that the shape tells
-    /// no class.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub films: BTreeMap<String, [f32; 3]>,
     /// Share of the target given to all classes alike, in [0, 1).
     #[serde(default)]
     pub label_smoothing: f32,

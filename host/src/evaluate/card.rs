@@ -92,16 +92,11 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
         (
             "recipe",
             format!(
-                "{recipe}, seed {}; backend {}, best of the epochs {} by validation{}{}{}",
+                "{recipe}, seed {}; backend {}, best of the epochs {} by validation{}{}",
                 number(&about["seed"]),
                 text(&training["backend"]),
                 number(&training["best_epoch"]),
                 training["start"].as_str().map_or(String::new(), |run| format!("; began with the weights of {run}")),
-                match training["averaged_with"].as_array().map_or(0, Vec::len) {
-                    0 => String::new(),
-                    others =>
-                        format!("; the mean of its weights and those of {others} more run{}", if others == 1 { "" } else { "s" }),
-                },
                 test_split(report).map_or(String::new(), |split| format!("; test split: {split}"))
             ),
         ),

@@ -26,10 +26,9 @@ use std::path::{Path, PathBuf};
 /// Arguments of `host export`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Training run: the folder given to `host train --out`. Of several, which should have begun with the same weights (`host train --start`), the mean
-    /// of their weights is exported.
-    #[arg(required_unless_present = "random", value_name = "RUN")]
-    pub runs: Vec<PathBuf>,
+    /// Training run: the folder given to `host train --out`.
+    #[arg(required_unless_present = "random")]
+    pub run: Option<PathBuf>,
     /// Prefix of the files to write, e.g. models/default.
     #[arg(long, value_name = "PREFIX")]
     pub out: PathBuf,
@@ -43,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub calibration_images: usize,
     /// Export a network of random weights instead (fixtures, benchmarks).
-    #[arg(long, hide = true, value_name = "SEED", conflicts_with = "runs")]
+    #[arg(long, hide = true, value_name = "SEED", conflicts_with = "run")]
     pub random: Option<u64>,
     /// Input height and width of the random network.
     #[arg(long, hide = true, value_name = "PIXELS", default_value_t = 256)]
@@ -58,11 +57,11 @@ const ERROR_IMAGES: usize = 24;
 /// Runs the command.
 pub fn run(args: &Args) -> Result<()> {
     let prefix = files::prefix(&args.out);
-    let bundle = match (args.runs.split_first(), args.random) {
+    let bundle = match (&args.run, args.random) {
         (_, Some(seed)) => {
             Bundle::random(random::network(seed, [args.random_size, args.random_size, 3], &random::FIXTURE), seed)?
         }
-        (Some((run, others)), None) => trained(run, others, args)?,
+        (Some(run), None) => trained(run, args)?,
         (None, None) => anyhow::bail!("no training run given; name the folder that `host train --out` wrote"),
     };
     bundle.write(&prefix)?;
@@ -70,8 +69,8 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn trained(run: &Path, others: &[PathBuf], args: &Args) -> Result<Bundle> {
-    let (recipe, mut model, mut training) = crate::train::load_float_model(run, others)?;
+fn trained(run: &Path, args: &Args) -> Result<Bundle> {
+    let (recipe, mut model, mut training) = crate::train::load_float_model(run)?;
     if let Some(warning) = unfinished(&training, recipe.epochs()) {
         eprintln!("warning: {}: {warning}", run.display());
     }
@@ -240,7 +239,7 @@ fn print(bundle: &Bundle, prefix: &Path) {
     );
     if let Some(v) = r.pointer("/metrics/validation") {
         println!(
-            "validation: {} images, accuracy float {:.2} %, int8 {:.2} %, agreement {:.2} %, log-loss, sources alike, {:.4} (calibrated {:.4})",
+            "validation: {} images, accuracy float {:.2} %, int8 {:.2} %, agreement {:.2} %, log-loss, weighed as for the temperature, {:.4} (calibrated {:.4})",
             v["n"],
             100.0 * v["accuracy_float"].as_f64().unwrap_or(0.0),
             100.0 * v["accuracy_int8"].as_f64().unwrap_or(0.0),

@@ -66,10 +66,6 @@ impl TrainSpec {
                 "train.sampling: shares must not be negative, and some must be above 0"
             );
         }
-        ensure!(
-            self.films.values().flatten().all(|ratio| (0.25..=4.0).contains(ratio)),
-            "train.films: ratios of width to height must be 0.25 to 4"
-        );
         ensure!((0.0..1.0).contains(&self.label_smoothing), "train.label_smoothing must be in [0, 1)");
         ensure!((0.0..1.0).contains(&self.ema), "train.ema must be in [0, 1)");
         let BatchNormSpec { momentum, epsilon } = self.batch_norm;

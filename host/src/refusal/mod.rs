@@ -88,7 +88,7 @@ pub fn fit(engine: Engine<'_>, back: usize, images: &[Vec<u8>], spec: &AugmentSp
     // Each X-ray as it is and once distorted as in training; one in three also in a way that makes it none.
     let inside = (0..2 * images.len()).into_par_iter().map(|i| match i % 2 {
         0 => features(&images[i / 2]),
-        _ => features(&augment(&images[i / 2], negatives::SIDE, spec, 0.0, &mut generator(0, 0, i / 2))),
+        _ => features(&augment(&images[i / 2], negatives::SIDE, spec, &mut generator(0, 0, i / 2))),
     });
     let inside: Vec<Vec<f64>> = inside.collect::<Result<_>>()?;
     let changed = (0..images.len().div_ceil(3)).into_par_iter().map(|i| features(&negatives::spoil(&images[3 * i], i)));

@@ -22,16 +22,8 @@ pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, devices: &[Device], 
         // Warm-up, resident and loaded steps alike take full batches.
         let wanted = (steps + 1) * recipe.train.batch;
         order = order.into_iter().cycle().take(wanted).collect();
-        let plan = loader::Epoch {
-            set,
-            order: &order,
-            batch: recipe.train.batch,
-            size,
-            augment: &recipe.augment,
-            stretch: &[],
-            seed,
-            epoch: 0,
-        };
+        let plan =
+            loader::Epoch { set, order: &order, batch: recipe.train.batch, size, augment: &recipe.augment, seed, epoch: 0 };
         let began = Instant::now();
         let prepared = pool.install(|| plan.prepare(0));
         let alone = recipe.train.batch as f64 / began.elapsed().as_secs_f64();

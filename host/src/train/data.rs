@@ -3,7 +3,6 @@
 use crate::classes::{self, CLASSES};
 use crate::dataset::Split;
 use crate::dataset::fold::Fold;
-use crate::recipe::Recipe;
 use crate::{augment, dataset, decode, synthetic};
 use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
@@ -34,21 +33,6 @@ impl ImageSet {
     /// Pixels of image `index`, [`IMAGE_BYTES`].
     pub fn pixels(&self, index: usize) -> &[u8] {
         &self.pixels[index * IMAGE_BYTES..][..IMAGE_BYTES]
-    }
-
-    /// What each image is drawn out by, so that the films of [`Recipe::films`] have one shape, their geometric mean: the natural
-    /// logarithm of the change of the ratio of width to height. `names` are those of the sources.
-    pub fn stretch(&self, names: &[String], recipe: &Recipe) -> Result<Vec<f32>> {
-        let films = &recipe.train.films;
-        for name in films.keys() {
-            ensure!(names.contains(name), "train.films names the source {name:?}; these images are of {}", names.join(", "));
-        }
-        let logs: Vec<f32> = films.values().flatten().map(|ratio| ratio.ln()).collect();
-        let mean = logs.iter().sum::<f32>() / logs.len().max(1) as f32;
-        let of = |source: usize, class: usize| {
-            names.get(source).and_then(|name| films.get(name)).map_or(0.0, |f| f[class].ln() - mean)
-        };
-        Ok(self.sources.iter().zip(&self.classes).map(|(&source, &class)| of(source, class)).collect())
     }
 
     /// Number of images of each class.

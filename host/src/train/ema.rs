@@ -45,20 +45,6 @@ impl Ema {
     }
 }
 
-/// The mean of everything that `networks` hold, at least one, alike and not training.
-pub fn mean(networks: &[Network]) -> Network {
-    let mut values = read(&networks[0]);
-    for network in &networks[1..] {
-        for (path, new) in read(network) {
-            if let Some(sum) = values.get_mut(&path) {
-                sum.iter_mut().zip(new).for_each(|(s, n)| *s += n);
-            }
-        }
-    }
-    values.values_mut().flatten().for_each(|v| *v /= networks.len() as f32);
-    networks[0].clone().map(&mut Writer { path: Vec::new(), values: &values })
-}
-
 fn read(network: &Network) -> BTreeMap<String, Vec<f32>> {
     let mut reader = Reader::default();
     network.visit(&mut reader);

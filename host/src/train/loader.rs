@@ -35,8 +35,6 @@ pub struct Epoch<'a> {
     pub size: usize,
     /// Distortions.
     pub augment: &'a AugmentSpec,
-    /// What each image of the set is drawn out by, see [`augment::augment`]; none where it is empty.
-    pub stretch: &'a [f32],
     /// Seed of the run.
     pub seed: u64,
     /// Number of the epoch, from 0.
@@ -57,8 +55,7 @@ impl Epoch<'_> {
         let mut images = vec![0; indices.len() * area];
         images.par_chunks_mut(area).zip(indices).enumerate().for_each(|(i, (out, &index))| {
             let mut rng = augment::generator(self.seed, self.epoch, first + i);
-            let stretch = self.stretch.get(index).copied().unwrap_or_default();
-            out.copy_from_slice(&augment::augment(self.set.pixels(index), self.size, self.augment, stretch, &mut rng));
+            out.copy_from_slice(&augment::augment(self.set.pixels(index), self.size, self.augment, &mut rng));
         });
         Batch { images, classes: indices.iter().map(|&index| self.set.classes[index]).collect(), size: self.size }
     }

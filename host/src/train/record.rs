@@ -2,16 +2,16 @@
 
 use super::checkpoint::Checkpoint;
 use super::trainer::{Trainer, load_network};
-use super::{curves, ema, metrics};
+use super::{curves, metrics};
 use crate::classes::{CLASSES, DISCLAIMER};
 use crate::files;
 use crate::float_model::FloatModel;
 use crate::network::Network;
 use crate::recipe::Recipe;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Latest checkpoint: all that resuming needs.
 pub const LAST: &str = "last.ckpt";
@@ -82,41 +82,7 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
 }
 
 /// The best checkpoint of a run folder: recipe, network with batch normalisation folded, run.json.
-///
-/// With `others`, the mean of all their weights (a model soup; Wortsman et al., 2022): it is one network, and worth something where the
-/// runs began with the same weights. Recipe and run.json are the first one's; the latter tells of the others under `averaged_with`.
-pub fn load_float_model(run: &Path, others: &[PathBuf]) -> Result<(Recipe, FloatModel, Value)> {
-    let (recipe, network, mut summary) = load(run)?;
-    let (mut networks, mut told) = (vec![network], Vec::new());
-    for other in others {
-        let (theirs, network, about) = load(other)?;
-        ensure!(
-            (&theirs.network, theirs.input, theirs.train.batch_norm) == (&recipe.network, recipe.input, recipe.train.batch_norm),
-            "{}: its network is not that of {}; only weights of one network can be averaged",
-            other.display(),
-            run.display()
-        );
-        for key in ["data_sha256", "fold"] {
-            ensure!(
-                about[key] == summary[key],
-                "{}: its {key} is not that of {}; average runs on the same images",
-                other.display(),
-                run.display()
-            );
-        }
-        told.push(json!({
-            "recipe": theirs.name, "films": theirs.train.films, "seed": about["seed"], "start": about["start"],
-            "best_epoch": about["best_epoch"], "val_accuracy": about["best"]["val_accuracy"],
-        }));
-        networks.push(network);
-    }
-    if !told.is_empty() {
-        summary["averaged_with"] = told.into();
-    }
-    Ok((recipe, ema::mean(&networks).to_float_model()?, summary))
-}
-
-fn load(run: &Path) -> Result<(Recipe, Network, Value)> {
+pub fn load_float_model(run: &Path) -> Result<(Recipe, FloatModel, Value)> {
     let path = run.join(RUN);
     let text = std::fs::read(&path)
         .with_context(|| format!("{}: cannot read; give a folder that `host train` wrote", path.display()))?;
@@ -127,7 +93,7 @@ fn load(run: &Path) -> Result<(Recipe, Network, Value)> {
     let device = Device::flex();
     let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 0, &device)?;
     let network = load_network(network, checkpoint.network).with_context(|| path.display().to_string())?;
-    Ok((recipe, network, summary))
+    Ok((recipe, network.to_float_model()?, summary))
 }
 
 #[cfg(test)]

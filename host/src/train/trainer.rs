@@ -42,8 +42,6 @@ pub struct Trainer<'a> {
     pub out: &'a Path,
     /// Name of the backend, for run.json.
     pub backend: &'a str,
-    /// What each training image is drawn out by.
-    stretch: Vec<f32>,
     network: Network,
     optimizer: ModuleOptimizer,
     ema: Option<Ema>,
@@ -78,7 +76,6 @@ impl<'a> Trainer<'a> {
             workers,
             out,
             backend,
-            stretch: data.train.stretch(&data.sources, recipe)?,
             network,
             optimizer,
             ema,
@@ -136,19 +133,10 @@ impl<'a> Trainer<'a> {
     fn epoch(&mut self) -> Result<Ending> {
         let began = Instant::now();
         let (recipe, epoch, seed) = (self.recipe, self.progress.epoch, self.progress.seed);
-        let (set, stretch) = (&self.data.train, self.stretch.clone());
+        let set = &self.data.train;
         let order = sampler::order(&set.classes, &set.sources, &self.data.sources, &recipe.train.sampling, seed, epoch);
         let size = recipe.size_at(epoch);
-        let plan = loader::Epoch {
-            set,
-            order: &order,
-            batch: recipe.train.batch,
-            size,
-            augment: &recipe.augment,
-            stretch: &stretch,
-            seed,
-            epoch,
-        };
+        let plan = loader::Epoch { set, order: &order, batch: recipe.train.batch, size, augment: &recipe.augment, seed, epoch };
         let batches = plan.batches();
         let done = (self.progress.batch * recipe.train.batch).min(order.len());
         let bar = display::epoch_bar(recipe, epoch, order.len(), done);
