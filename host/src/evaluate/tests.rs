@@ -155,10 +155,13 @@ fn every_section_is_there_or_says_why_not() {
     assert_eq!(json["splits"]["external_test"]["n"], 5);
     assert_eq!(json["data"]["patients_in_two_splits"], 0);
     assert_eq!(json["controls"]["external_test"]["changed_by_flip"]["n"], 5);
-    assert_eq!(
-        json["controls"]["external_test"]["shape"][0]["tall"]["n"],
-        json["controls"]["external_test"]["shape"][0]["as_is"]["n"]
-    );
+    let shape = &json["controls"]["external_test"]["shape"];
+    for (row, (class, n)) in [("Normal/NA", 3), ("Pneumonia/NA", 1), ("Pneumonia/COVID-19", 1)].into_iter().enumerate() {
+        assert_eq!(shape[row]["class"], class);
+        for stretch in ["as_is", "wide", "tall"] {
+            assert_eq!(shape[row][stretch]["n"], n, "{shape}");
+        }
+    }
     assert_eq!(json["agreement"]["tract_int8"]["value"], 1.0, "{}", json["agreement"]);
     assert_eq!(json["agreement"]["float"]["external_test"]["same_class"]["n"], 5);
     assert_eq!(json["seeds"]["accuracy, test"]["runs"], 2);

@@ -121,7 +121,7 @@ pub fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
 /// What a source counts at most, in images.
 pub const CAP: f64 = 50.0;
 
-/// Weights of images, by their sources: the children of CoronaHack weigh as much as all other sources together, as in training, and the
+/// Weights of images, by their sources: CoronaHack weighs as much as all other sources together, as in default.toml's draws, and the
 /// others alike, as far as they have [`CAP`] images. A user's pictures come from none of them, so that the largest must not outvote.
 pub fn source_weights(sources: &[String]) -> Vec<f64> {
     let count = |source: &String| sources.iter().filter(|s| *s == source).count() as f64;
