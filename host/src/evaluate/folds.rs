@@ -3,6 +3,7 @@
 use super::Computed;
 use super::intervals::{Rate, bootstrap};
 use super::measure::Case;
+use super::report::Recipe;
 use crate::classes::CLASSES;
 use crate::dataset::fold::{self, Fold};
 use anyhow::{Context, Result, bail, ensure};
@@ -65,6 +66,8 @@ pub struct Folds {
     pub folds: Vec<Fold>,
     /// Folds without a report.
     pub missing: Vec<Fold>,
+    /// What the folds' networks were trained by; null where a report does not say.
+    pub recipes: BTreeSet<Option<Recipe>>,
     /// COVID-19 images found, with Wilson's interval.
     pub covid_images: Rate,
     /// Percentile 95 % interval of the same over 2,000 resamples of whole patients.
@@ -80,6 +83,7 @@ pub struct Folds {
 /// What is read of another fold's report.json.
 #[derive(Deserialize)]
 struct Report {
+    recipe: Option<Recipe>,
     fold: Option<Tested>,
     model_sha256: String,
     splits: BTreeMap<String, Split>,
@@ -98,6 +102,7 @@ pub(super) fn pool(paths: &[PathBuf], reports: &[Value]) -> Result<Computed<Fold
     let mut folds: BTreeMap<Fold, PathBuf> = BTreeMap::new();
     let (mut models, mut patients) = (BTreeSet::new(), BTreeMap::new());
     let mut confusion = [[0; CLASSES.len()]; CLASSES.len()];
+    let mut recipes = BTreeSet::new();
     for (path, report) in paths.iter().zip(reports) {
         let place = path.display();
         let report: Report = serde_json::from_value(report.clone())
@@ -112,6 +117,7 @@ pub(super) fn pool(paths: &[PathBuf], reports: &[Value]) -> Result<Computed<Fold
             bail!("{place}: is of fold {}, as {} is; give each fold once", tested.number, other.display());
         }
         ensure!(models.insert(report.model_sha256), "{place}: is of a model of another report; each fold has a model of its own");
+        recipes.insert(report.recipe);
         let test = report.splits.get("test").with_context(|| format!("{place}: has no test split; evaluate that fold again"))?;
         for (sum, row) in confusion.iter_mut().flatten().zip(test.confusion.iter().flatten()) {
             *sum += row;
@@ -142,6 +148,7 @@ pub(super) fn pool(paths: &[PathBuf], reports: &[Value]) -> Result<Computed<Fold
     Ok(Computed::Yes(Folds {
         missing: Fold::all(last.of())?.into_iter().filter(|fold| !folds.contains_key(fold)).collect(),
         folds: folds.into_keys().collect(),
+        recipes,
         covid_images: Rate::new(total(0), total(1)),
         covid_images_patient_bootstrap_95: interval,
         covid_patients: Rate::of(counts.iter().map(|[found, images]| 2 * found >= *images)),
@@ -169,6 +176,7 @@ mod tests {
         let names = patients(fold(text), 3);
         let counts = json!({ names[0].as_str(): [2, 2], names[1].as_str(): [1, 2], names[2].as_str(): [0, 1] });
         json!({
+            "recipe": { "name": "short", "epochs": 11 },
             "fold": { "number": text, "covid_patients": counts },
             "model_sha256": text,
             "splits": { "test": { "confusion": [[8, 1, 1], [0, 20, 0], [1, 1, 3]] } },
@@ -187,6 +195,7 @@ mod tests {
         assert_eq!((found.covid_images.hits, found.covid_images.n), (9, 15));
         assert_eq!((found.covid_patients.hits, found.covid_patients.n), (6, 9));
         assert_eq!((found.accuracy.hits, found.accuracy.n, found.confusion[2]), (93, 105, [3, 3, 9]));
+        assert_eq!(found.recipes, [Some(Recipe { name: "short".to_owned(), epochs: 11 })].into());
         let [low, high] = found.covid_images_patient_bootstrap_95.unwrap();
         assert!(low < 0.4 && high > 0.8, "{low} {high}");
         assert!(matches!(pooled(&[]).unwrap(), Computed::No { .. }));

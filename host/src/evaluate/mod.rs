@@ -40,7 +40,7 @@ use measure::{Case, Measurements};
 use metrics::{Figures, Outcome, Rate};
 use networks::Networks;
 use report::{CalibrationReport, DataSummary};
-pub use report::{Headline, Report};
+pub use report::{Headline, Recipe, Report};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -122,6 +122,7 @@ pub fn run(args: &Args) -> Result<()> {
     let started = std::time::Instant::now();
     let measured = measure::run(&networks, &data.samples)?;
     let mut report = report(args, &file, &networks, &data.samples, &measured)?;
+    report.recipe = Recipe::of(&about);
     report.folds = pooled;
     report.seeds = runs::seeds(&serde_json::to_value(&report)?, &seeds);
     report.seconds = started.elapsed().as_secs_f64();
@@ -169,6 +170,7 @@ fn report(args: &Args, file: &ModelFile, networks: &Networks<'_>, samples: &[Sam
         engine: args.engine,
         model: file.name.clone(),
         model_sha256: file.sha256.clone(),
+        recipe: None,
         fold: args.data.fold.map(|fold| folds::Tested::of(fold, &measured.of(samples, Split::Test))),
         classes: CLASSES,
         headline: headline(&tests),

@@ -7,8 +7,10 @@ use super::{
 use super::{selective, subgroups};
 use crate::classes::CLASSES;
 use crate::dataset::check;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// report.json.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +23,8 @@ pub struct Report {
     pub model: String,
     /// SHA-256 of the .cxr file.
     pub model_sha256: String,
+    /// What it was trained by, as the json beside the model says; absent where that is not known.
+    pub recipe: Option<Recipe>,
     /// The fold by patient that is the test split; absent for the published splits.
     pub fold: Option<folds::Tested>,
     /// Class order of the confusion matrices.
@@ -66,6 +70,29 @@ pub struct Report {
     pub gallery: Vec<gallery::Mistake>,
     /// Seconds for all of it.
     pub seconds: f64,
+}
+
+/// A recipe and how far it was followed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Its name.
+    pub name: String,
+    /// Epochs trained by it, without those of a run that it began with.
+    pub epochs: u64,
+}
+
+impl Recipe {
+    /// Of NAME.json.
+    pub(super) fn of(about: &Value) -> Option<Self> {
+        let name = about["recipe"]["name"].as_str().or(about["recipe"].as_str())?;
+        Some(Self { name: name.to_owned(), epochs: about["training"]["epochs_done"].as_u64()? })
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} epochs", self.name, self.epochs)
+    }
 }
 
 /// The figures that must be read together.

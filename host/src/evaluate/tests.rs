@@ -124,6 +124,7 @@ fn every_section_is_there_or_says_why_not() {
         "engine",
         "model",
         "model_sha256",
+        "recipe",
         "fold",
         "classes",
         "headline",

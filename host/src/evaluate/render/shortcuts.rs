@@ -5,7 +5,7 @@ use super::{Block, Section};
 use crate::dataset::fold::Fold;
 use crate::evaluate::baselines::Figures;
 use crate::evaluate::controls::Controls;
-use crate::evaluate::{Computed, Report};
+use crate::evaluate::{Computed, Recipe, Report};
 use anyhow::Result;
 
 /// Data, baselines, controls, agreement, seeds, folds, gallery.
@@ -329,6 +329,20 @@ fn folds(report: &Report) -> Section {
                 Block::table("Test splits of the folds, pooled", head, vec![row]),
                 Block::Confusion("all folds: truth by verdict, images".to_owned(), found.confusion),
             ];
+            let others: Vec<String> = found
+                .recipes
+                .iter()
+                .filter(|recipe| recipe.is_none() || **recipe != report.recipe)
+                .map(|recipe| recipe.as_ref().map_or("a recipe that their reports do not name".to_owned(), Recipe::to_string))
+                .collect();
+            if !others.is_empty() {
+                let own = report.recipe.as_ref().map_or("not known".to_owned(), Recipe::to_string);
+                blocks.push(Block::Text(format!(
+                    "The folds' networks were trained by another recipe ({}) than this model ({own}): the figures are the \
+                     folds' networks', not this model's.",
+                    others.join("; ")
+                )));
+            }
             if !found.missing.is_empty() {
                 blocks.push(Block::Missing(format!("folds {}: no report was given", names(&found.missing))));
             }
