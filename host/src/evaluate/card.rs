@@ -64,7 +64,7 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
     let text = |value: &Value| value.as_str().map_or(UNKNOWN.to_owned(), str::to_owned);
     let input = ["height", "width", "channels"].map(|key| number(&about["input"][key])).join("x");
     let training = &about["training"];
-    let recipe = about["recipe"]["name"].as_str().or(about["recipe"].as_str()).unwrap_or(UNKNOWN);
+    let recipe = report.recipe.as_ref().map_or(UNKNOWN, |recipe| &recipe.name);
     let refusal = report
         .refusal
         .as_ref()

@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<()> {
     let networks = Networks::load(file.engine()?, args)?;
     let about = about(args, &file)?;
     let fold = folds::of_model(&file.name, networks.engine.model.metadata(), &about, args.data.fold)?;
-    runs::same_fold(&args.seed_report, &seeds, fold)?;
+    runs::differ_in_seed(&args.seed_report, &seeds, fold, Recipe::of(&about).as_ref())?;
     let args = &Args { data: DataArgs { fold, ..args.data.clone() }, ..args.clone() };
     let data = dataset::load(&args.data.coronahack, args.data.external.as_deref(), fold)?;
     ensure!(
@@ -121,8 +121,7 @@ pub fn run(args: &Args) -> Result<()> {
     );
     let started = std::time::Instant::now();
     let measured = measure::run(&networks, &data.samples)?;
-    let mut report = report(args, &file, &networks, &data.samples, &measured)?;
-    report.recipe = Recipe::of(&about);
+    let mut report = report(args, &file, &about, &networks, &data.samples, &measured)?;
     report.folds = pooled;
     report.seeds = runs::seeds(&serde_json::to_value(&report)?, &seeds);
     report.seconds = started.elapsed().as_secs_f64();
@@ -153,7 +152,14 @@ fn about(args: &Args, file: &ModelFile) -> Result<Value> {
 }
 
 /// Everything but what other runs say.
-fn report(args: &Args, file: &ModelFile, networks: &Networks<'_>, samples: &[Sample], measured: &Measurements) -> Result<Report> {
+fn report(
+    args: &Args,
+    file: &ModelFile,
+    about: &Value,
+    networks: &Networks<'_>,
+    samples: &[Sample],
+    measured: &Measurements,
+) -> Result<Report> {
     let tests: Vec<(&'static str, Vec<Case<'_>>)> = [Split::Test, Split::ExternalTest]
         .map(|split| (split.name(), measured.of(samples, split)))
         .into_iter()
@@ -170,7 +176,7 @@ fn report(args: &Args, file: &ModelFile, networks: &Networks<'_>, samples: &[Sam
         engine: args.engine,
         model: file.name.clone(),
         model_sha256: file.sha256.clone(),
-        recipe: None,
+        recipe: Recipe::of(about),
         fold: args.data.fold.map(|fold| folds::Tested::of(fold, &measured.of(samples, Split::Test))),
         classes: CLASSES,
         headline: headline(&tests),

@@ -77,21 +77,22 @@ pub struct Report {
 pub struct Recipe {
     /// Its name.
     pub name: String,
-    /// Epochs trained by it, without those of a run that it began with.
-    pub epochs: u64,
+    /// Epochs trained by it, without those of a run that it began with; absent for weights that were not trained.
+    pub epochs: Option<u64>,
 }
 
 impl Recipe {
     /// Of NAME.json.
     pub(super) fn of(about: &Value) -> Option<Self> {
         let name = about["recipe"]["name"].as_str().or(about["recipe"].as_str())?;
-        Some(Self { name: name.to_owned(), epochs: about["training"]["epochs_done"].as_u64()? })
+        Some(Self { name: name.to_owned(), epochs: about["training"]["epochs_done"].as_u64() })
     }
 }
 
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {} epochs", self.name, self.epochs)
+        f.write_str(&self.name)?;
+        self.epochs.map_or(Ok(()), |epochs| write!(f, ", {epochs} epochs"))
     }
 }
 

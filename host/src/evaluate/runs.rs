@@ -1,6 +1,6 @@
 //! Other runs' reports: seeds.
 
-use super::Computed;
+use super::{Computed, Recipe};
 use crate::dataset::fold::Fold;
 use crate::files;
 use anyhow::{Context, Result, ensure};
@@ -46,8 +46,8 @@ pub fn read(reports: &[PathBuf]) -> Result<Vec<Value>> {
     reports.iter().map(parse).collect()
 }
 
-/// Refuses reports of another fold than this one's: they differ in more than their seed.
-pub fn same_fold(paths: &[PathBuf], reports: &[Value], own: Option<Fold>) -> Result<()> {
+/// Refuses reports of another fold or recipe than this one's, as far as both are known: they differ in more than their seed.
+pub fn differ_in_seed(paths: &[PathBuf], reports: &[Value], own: Option<Fold>, recipe: Option<&Recipe>) -> Result<()> {
     for (path, report) in paths.iter().zip(reports) {
         let other = report.pointer("/fold/number").and_then(Value::as_str).map(str::parse).transpose()?;
         let name = |fold: Option<Fold>| fold.map_or("the published splits".to_owned(), |fold| format!("fold {fold}"));
@@ -58,6 +58,15 @@ pub fn same_fold(paths: &[PathBuf], reports: &[Value], own: Option<Fold>) -> Res
             name(other),
             name(own)
         );
+        // Reports of before have none.
+        let of: Option<Recipe> = serde_json::from_value(report["recipe"].clone())?;
+        if let (Some(of), Some(own)) = (&of, recipe) {
+            ensure!(
+                of == own,
+                "{}: --seed-report is of another recipe ({of}) than this run ({own}); give runs that differ in their seed alone",
+                path.display()
+            );
+        }
     }
     Ok(())
 }
@@ -109,6 +118,18 @@ mod tests {
         assert_eq!((accuracy.runs, accuracy.range), (3, [0.8, 1.0]));
         assert!(!found.contains_key("accuracy, external_test"));
         assert!(matches!(seeds(&report(0.8, 1), &[]), Computed::No { .. }));
+    }
+
+    #[test]
+    fn seeds_of_another_recipe_are_refused() {
+        let recipe = |name: &str| Recipe { name: name.to_owned(), epochs: Some(12) };
+        let (path, own) = (["x.json".into()], recipe("a"));
+        let told = |report: Value| differ_in_seed(&path, &[report], None, Some(&own));
+        assert!(told(json!({ "recipe": own })).is_ok() && told(json!({})).is_ok());
+        let error = told(json!({ "recipe": recipe("b") })).unwrap_err().to_string();
+        assert!(error.contains("x.json") && error.contains("(b, 12 epochs) than this run (a, 12 epochs)"), "{error}");
+        assert!(told(json!({ "recipe": { "name": "a", "epochs": 3 } })).is_err());
+        assert!(told(json!({ "fold": { "number": "1/5" } })).unwrap_err().to_string().contains("fold 1/5"));
     }
 
     #[test]

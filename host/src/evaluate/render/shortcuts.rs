@@ -7,6 +7,7 @@ use crate::evaluate::baselines::Figures;
 use crate::evaluate::controls::Controls;
 use crate::evaluate::{Computed, Recipe, Report};
 use anyhow::Result;
+use std::collections::BTreeSet;
 
 /// Data, baselines, controls, agreement, seeds, folds, gallery.
 pub(super) fn sections(report: &Report) -> Result<Vec<Section>> {
@@ -329,20 +330,7 @@ fn folds(report: &Report) -> Section {
                 Block::table("Test splits of the folds, pooled", head, vec![row]),
                 Block::Confusion("all folds: truth by verdict, images".to_owned(), found.confusion),
             ];
-            let others: Vec<String> = found
-                .recipes
-                .iter()
-                .filter(|recipe| recipe.is_none() || **recipe != report.recipe)
-                .map(|recipe| recipe.as_ref().map_or("a recipe that their reports do not name".to_owned(), Recipe::to_string))
-                .collect();
-            if !others.is_empty() {
-                let own = report.recipe.as_ref().map_or("not known".to_owned(), Recipe::to_string);
-                blocks.push(Block::Text(format!(
-                    "The folds' networks were trained by another recipe ({}) than this model ({own}): the figures are the \
-                     folds' networks', not this model's.",
-                    others.join("; ")
-                )));
-            }
+            blocks.extend(other_recipes(&found.recipes, report.recipe.as_ref()).map(Block::Text));
             if !found.missing.is_empty() {
                 blocks.push(Block::Missing(format!("folds {}: no report was given", names(&found.missing))));
             }
@@ -351,6 +339,23 @@ fn folds(report: &Report) -> Section {
     };
     let note = "CoronaHack has few COVID-19 patients; over folds each is tested once, by a network that has not seen them.";
     Section { id: "folds", title: "Folds by patient", note: note.to_owned(), blocks }
+}
+
+/// That the folds' networks are of other recipes than `own`, or of unnamed ones.
+fn other_recipes(folds: &BTreeSet<Option<Recipe>>, own: Option<&Recipe>) -> Option<String> {
+    let others: Vec<String> = folds
+        .iter()
+        .filter(|recipe| recipe.is_none() || recipe.as_ref() != own)
+        .map(|recipe| recipe.as_ref().map_or("not named in their reports".to_owned(), Recipe::to_string))
+        .collect();
+    let own = own.map_or("not known".to_owned(), Recipe::to_string);
+    (!others.is_empty()).then(|| {
+        format!(
+            "The folds' networks were trained by another recipe ({}) than this model ({own}): the figures are the folds' networks', \
+             not this model's.",
+            others.join("; ")
+        )
+    })
 }
 
 fn gallery(report: &Report) -> Section {
@@ -364,4 +369,19 @@ fn gallery(report: &Report) -> Section {
     let note = "The 20 wrong verdicts of the test splits that the network was surest of, withheld ones included. Some labels \
         are wrong themselves: nih's are text-mined.";
     Section { id: "gallery", title: "Most confident mistakes", note: note.to_owned(), blocks }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_of_another_recipe_are_told() {
+        let recipe = |epochs| Recipe { name: "r".to_owned(), epochs: Some(epochs) };
+        let told = |folds: &[Option<Recipe>]| other_recipes(&folds.iter().cloned().collect(), Some(&recipe(120)));
+        assert_eq!(told(&[Some(recipe(120))]), None);
+        assert!(told(&[Some(recipe(120)), Some(recipe(11))]).unwrap().contains("(r, 11 epochs) than this model (r, 120 epochs)"));
+        assert!(told(&[None]).unwrap().contains("not named in their reports"));
+        assert!(other_recipes(&[Some(recipe(1))].into(), None).unwrap().contains("this model (not known)"));
+    }
 }
