@@ -60,7 +60,7 @@ impl Tested {
 }
 
 /// The test splits of several folds together: each patient is tested once, by a network that has not seen them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Folds {
     /// Folds tested.
     pub folds: Vec<Fold>,

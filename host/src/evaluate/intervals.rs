@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -15,7 +15,7 @@ const SEED: u64 = 0x0C0F_FEE5;
 pub const Z: f64 = 1.959_963_984_540_054;
 
 /// A share with its Wilson 95 % interval; `value` is `None` where nothing was counted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
     /// Hits.
     pub hits: usize,

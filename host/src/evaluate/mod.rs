@@ -10,6 +10,7 @@ mod calibration;
 mod card;
 mod controls;
 mod discrimination;
+mod earlier;
 mod engines;
 mod field;
 mod folds;
@@ -36,12 +37,13 @@ use crate::dataset::{self, Sample, Split, check};
 use crate::files;
 use crate::model_file::ModelFile;
 use anyhow::{Result, ensure};
+use earlier::Earlier;
 use measure::{Case, Measurements};
 use metrics::{Figures, Outcome, Rate};
 use networks::Networks;
 use report::{CalibrationReport, DataSummary};
 pub use report::{Headline, Recipe, Report};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -66,6 +68,9 @@ pub struct Args {
     /// report.json of a model of `host train --fold`; repeat for each fold. They are pooled.
     #[arg(long, value_name = "FILE")]
     pub fold_report: Vec<PathBuf>,
+    /// An earlier report.json of this model: its seeds and folds are taken over where none are given.
+    #[arg(long, value_name = "FILE")]
+    pub earlier: Option<PathBuf>,
     /// Leave dataset images out of report.html: for copies that are passed on.
     #[arg(long)]
     pub no_gallery_images: bool,
@@ -84,7 +89,7 @@ pub enum EngineName {
 }
 
 /// A figure, or why there is none: never left out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Computed<T> {
     /// The figure.
@@ -108,6 +113,7 @@ pub fn run(args: &Args) -> Result<()> {
     let file = ModelFile::read(&args.model)?;
     let seeds = runs::read(&args.seed_report)?;
     let pooled = folds::pool(&args.fold_report, &runs::read(&args.fold_report)?)?;
+    let earlier = args.earlier.as_deref().map(|path| Earlier::read(path, &file.sha256)).transpose()?;
     let networks = Networks::load(file.engine()?, args)?;
     let about = about(args, &file)?;
     let fold = folds::of_model(&file.name, networks.engine.model.metadata(), &about, args.data.fold)?;
@@ -124,6 +130,9 @@ pub fn run(args: &Args) -> Result<()> {
     let mut report = report(args, &file, &about, &networks, &data.samples, &measured)?;
     report.folds = pooled;
     report.seeds = runs::seeds(&serde_json::to_value(&report)?, &seeds);
+    if let Some(earlier) = earlier {
+        earlier.complete(&mut report)?;
+    }
     report.seconds = started.elapsed().as_secs_f64();
     let mut json = serde_json::to_vec_pretty(&report)?;
     json.push(b'\n');

@@ -63,7 +63,7 @@ pub struct Report {
     /// core, tract and the float network.
     pub agreement: Computed<engines::Agreement>,
     /// Spread over seeds.
-    pub seeds: Computed<BTreeMap<&'static str, runs::Spread>>,
+    pub seeds: Computed<BTreeMap<String, runs::Spread>>,
     /// COVID-19 over folds by patient.
     pub folds: Computed<folds::Folds>,
     /// The surest mistakes.

@@ -4,7 +4,7 @@ use super::{Computed, Recipe};
 use crate::dataset::fold::Fold;
 use crate::files;
 use anyhow::{Context, Result, ensure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ const HEADLINES: [(&str, &str); 9] = [
 ];
 
 /// A figure over several runs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Runs that have it.
     pub runs: usize,
@@ -72,19 +72,23 @@ pub fn differ_in_seed(paths: &[PathBuf], reports: &[Value], own: Option<Fold>, r
 }
 
 /// Headline figures over runs that differ in their seed, this one (`own`) among them.
-pub fn seeds(own: &Value, others: &[Value]) -> Computed<BTreeMap<&'static str, Spread>> {
+pub fn seeds(own: &Value, others: &[Value]) -> Computed<BTreeMap<String, Spread>> {
     if others.is_empty() {
         return Computed::no(
             "one run says nothing about the spread between seeds: train and evaluate others (host train --seed N) and give their \
              reports with --seed-report report.json, once for each",
         );
     }
-    let all: Vec<&Value> = std::iter::once(own).chain(others).collect();
-    let spread = |(name, pointer): &(&'static str, &str)| {
-        let values: Vec<f64> = all.iter().filter_map(|report| report.pointer(pointer)?.as_f64()).collect();
-        (!values.is_empty()).then(|| (*name, Spread::of(&values)))
-    };
-    Computed::Yes(HEADLINES.iter().filter_map(spread).collect())
+    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (name, value) in std::iter::once(own).chain(others).flat_map(headlines) {
+        values.entry(name).or_default().push(value);
+    }
+    Computed::Yes(values.into_iter().map(|(name, values)| (name.to_owned(), Spread::of(&values))).collect())
+}
+
+/// The headline figures that a report has.
+pub fn headlines(report: &Value) -> BTreeMap<&'static str, f64> {
+    HEADLINES.iter().filter_map(|(name, pointer)| Some((*name, report.pointer(pointer)?.as_f64()?))).collect()
 }
 
 impl Spread {

@@ -89,6 +89,7 @@ fn every_section_is_there_or_says_why_not() {
         report: folder.path().join("benchmark"),
         seed_report: vec![],
         fold_report: vec![],
+        earlier: None,
         no_gallery_images: true,
     };
 
@@ -176,6 +177,18 @@ fn every_section_is_there_or_says_why_not() {
     let lines = fs::read_to_string(args.report.join("predictions.csv")).unwrap().lines().count();
     let n = |split: &str| json["splits"][split]["n"].as_u64().unwrap() as usize;
     assert_eq!(lines, 1 + n("val") + n("test") + n("external_test"));
+
+    // The seeds again, from the report before; one of other images is refused, and nothing is written.
+    args.seed_report.clear();
+    args.earlier = Some(args.report.join("report.json"));
+    args.report = folder.path().join("again");
+    assert_eq!(evaluate(&args).json["seeds"], json["seeds"]);
+    args.earlier = Some(folder.path().join("benchmark/report.json"));
+    args.report = folder.path().join("other");
+    let error = run(&args).unwrap_err().to_string();
+    assert!(error.contains("benchmark/report.json: has nothing for COVID-19 sensitivity, external_test"), "{error}");
+    assert!(!args.report.exists());
+    args.earlier = None;
 
     // Another engine: what only core can say is said to be missing.
     args.engine = EngineName::Tract;

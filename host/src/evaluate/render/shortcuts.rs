@@ -298,7 +298,7 @@ fn seeds(report: &Report) -> Section {
         Computed::Yes(spreads) => {
             let rows = spreads.iter().map(|(name, s)| {
                 let cells = [s.mean, s.standard_deviation, s.range[0], s.range[1]].map(|value| format!("{value:.4}"));
-                [vec![(*name).to_owned(), s.runs.to_string()], cells.to_vec()].concat()
+                [vec![name.clone(), s.runs.to_string()], cells.to_vec()].concat()
             });
             vec![Block::table("", ["figure", "runs", "mean", "standard deviation", "least", "greatest"], rows.collect())]
         }
