@@ -87,6 +87,11 @@ fn folds_are_trained_evaluated_and_pooled() {
     host(&format!("{train} --fold 2/3 --resume --out run1")).error(2, &["the run is of fold 1/3"]);
     host(&format!("{train} --resume --out run1")).success();
     assert_eq!(read_json(&path.join("run1/run.json"))["fold"], "1/3");
+    // Nor does a run begin with weights that have learned from its test split.
+    for (fold, own) in [("--fold 2/3", "this one of fold 2/3"), ("", "this one of the published splits")] {
+        host(&format!("{train} {fold} --start run1 --out run4")).error(2, &["--start run1", "the run is of fold 1/3", own]);
+    }
+    assert!(!path.join("run4").exists());
     for line in ["train --demo --fold 1/3 --out demo", "evaluate model1.cxr --coronahack data --report no --fold 4/3"] {
         assert_eq!(host(line).code, Some(2), "{line}");
     }

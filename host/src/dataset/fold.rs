@@ -68,6 +68,11 @@ impl Fold {
     }
 }
 
+/// A fold, or what there is without one, in words.
+pub fn named(fold: Option<Fold>) -> String {
+    fold.map_or("the published splits".to_owned(), |fold| format!("fold {fold}"))
+}
+
 impl fmt::Display for Fold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.number, self.of)

@@ -4,7 +4,7 @@ use super::controls::Shape;
 use super::render::markdown::table;
 use super::render::sections::{test_split, tiles};
 use super::render::text::{balanced, percent, rate};
-use super::{Computed, Report};
+use super::{Computed, Recipe, Report};
 use crate::classes::CLASSES;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
     let text = |value: &Value| value.as_str().map_or(UNKNOWN.to_owned(), str::to_owned);
     let input = ["height", "width", "channels"].map(|key| number(&about["input"][key])).join("x");
     let training = &about["training"];
-    let recipe = report.recipe.as_ref().map_or(UNKNOWN, |recipe| &recipe.name);
+    let recipe = report.recipe.as_ref().map_or(UNKNOWN.to_owned(), Recipe::to_string);
     let refusal = report
         .refusal
         .as_ref()
@@ -92,10 +92,10 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
         (
             "recipe",
             format!(
-                "{recipe}, seed {}; backend {}, best of the epochs {} by validation{}{}",
+                "{recipe}, of which epoch {} was best on validation; seed {}, backend {}{}{}",
+                number(&training["best_epoch"]),
                 number(&about["seed"]),
                 text(&training["backend"]),
-                number(&training["best_epoch"]),
                 training["start"].as_str().map_or(String::new(), |run| format!("; began with the weights of {run}")),
                 test_split(report).map_or(String::new(), |split| format!("; test split: {split}"))
             ),

@@ -1,9 +1,8 @@
 //! What an earlier report of the same model pooled of other runs, when their own reports are not given again.
 
 use super::folds::Folds;
-use super::runs::{Spread, headlines};
+use super::runs::{self, Spread, headlines};
 use super::{Computed, Report};
-use crate::files;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,9 +31,9 @@ impl Earlier {
     /// No report.json, or one of another model; names the file.
     pub fn read(path: &Path, sha256: &str) -> Result<Self> {
         let place = path.display();
-        let told = || format!("{place}: not a report.json of `host evaluate`; give an earlier one of this model");
-        let report: Value = serde_json::from_slice(&files::read(path)?).with_context(told)?;
-        let pooled = Pooled::deserialize(&report).with_context(told)?;
+        let report = runs::read_one(path)?;
+        let pooled = Pooled::deserialize(&report)
+            .with_context(|| format!("{place}: not a report.json of `host evaluate`; give an earlier one of this model"))?;
         ensure!(
             pooled.model_sha256 == sha256,
             "{place}: is of another model (SHA-256 {}); --earlier takes a report of this one ({sha256})",
@@ -81,8 +80,10 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             format!("{:#}", Earlier::read(&path, "abc").unwrap_err())
         };
-        assert!(told("{}").contains("x.json: not a report.json"));
-        let report = r#"{ "model_sha256": "def", "seeds": { "not_computed": "" }, "folds": { "not_computed": "" } }"#;
+        assert!(told("{}").contains("x.json: has no `splits`"));
+        assert!(told(r#"{ "splits": {} }"#).contains("x.json: not a report.json"));
+        let report =
+            r#"{ "splits": {}, "model_sha256": "def", "seeds": { "not_computed": "" }, "folds": { "not_computed": "" } }"#;
         assert!(told(report).contains("is of another model (SHA-256 def)"));
         std::fs::write(&path, report.replace("def", "abc")).unwrap();
         let earlier = Earlier::read(&path, "abc").unwrap();

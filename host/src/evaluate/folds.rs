@@ -195,7 +195,7 @@ mod tests {
         assert_eq!((found.covid_images.hits, found.covid_images.n), (9, 15));
         assert_eq!((found.covid_patients.hits, found.covid_patients.n), (6, 9));
         assert_eq!((found.accuracy.hits, found.accuracy.n, found.confusion[2]), (93, 105, [3, 3, 9]));
-        assert_eq!(found.recipes, [Some(Recipe { name: "short".to_owned(), epochs: Some(11) })].into());
+        assert_eq!(found.recipes, [Some(Recipe { name: "short".to_owned(), epochs: Some(11), after: vec![] })].into());
         let [low, high] = found.covid_images_patient_bootstrap_95.unwrap();
         assert!(low < 0.4 && high > 0.8, "{low} {high}");
         assert!(matches!(pooled(&[]).unwrap(), Computed::No { .. }));

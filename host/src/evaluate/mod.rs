@@ -117,7 +117,7 @@ pub fn run(args: &Args) -> Result<()> {
     let networks = Networks::load(file.engine()?, args)?;
     let about = about(args, &file)?;
     let fold = folds::of_model(&file.name, networks.engine.model.metadata(), &about, args.data.fold)?;
-    runs::differ_in_seed(&args.seed_report, &seeds, fold, Recipe::of(&about).as_ref())?;
+    runs::differ_in_seed(&args.seed_report, &seeds, &file.sha256, fold, Recipe::of(&about).as_ref())?;
     let args = &Args { data: DataArgs { fold, ..args.data.clone() }, ..args.clone() };
     let data = dataset::load(&args.data.coronahack, args.data.external.as_deref(), fold)?;
     ensure!(

@@ -7,6 +7,7 @@ use super::{
 use super::{selective, subgroups};
 use crate::classes::CLASSES;
 use crate::dataset::check;
+use crate::train::Part;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -79,18 +80,29 @@ pub struct Recipe {
     pub name: String,
     /// Epochs trained by it, without those of a run that it began with; absent for weights that were not trained.
     pub epochs: Option<u64>,
+    /// Parts of the training before, first one first.
+    #[serde(default)]
+    pub after: Vec<Part>,
 }
 
 impl Recipe {
     /// Of NAME.json.
     pub(super) fn of(about: &Value) -> Option<Self> {
         let name = about["recipe"]["name"].as_str().or(about["recipe"].as_str())?;
-        Some(Self { name: name.to_owned(), epochs: about["training"]["epochs_done"].as_u64() })
+        let training = &about["training"];
+        Some(Self {
+            name: name.to_owned(),
+            epochs: training["epochs_done"].as_u64(),
+            after: Vec::deserialize(&training["after"]).unwrap_or_default(),
+        })
     }
 }
 
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Part { recipe, epochs } in &self.after {
+            write!(f, "{recipe}, {epochs} epochs, then ")?;
+        }
         f.write_str(&self.name)?;
         self.epochs.map_or(Ok(()), |epochs| write!(f, ", {epochs} epochs"))
     }

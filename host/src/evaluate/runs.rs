@@ -1,13 +1,13 @@
 //! Other runs' reports: seeds.
 
 use super::{Computed, Recipe};
-use crate::dataset::fold::Fold;
+use crate::dataset::fold::{self, Fold};
 use crate::files;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// Headline figures: name and where report.json has them.
 const HEADLINES: [(&str, &str); 9] = [
@@ -37,26 +37,40 @@ pub struct Spread {
 
 /// Reads `reports` of `host evaluate`; an error names the file.
 pub fn read(reports: &[PathBuf]) -> Result<Vec<Value>> {
-    let parse = |path: &PathBuf| -> Result<Value> {
-        let value: Value = serde_json::from_slice(&files::read(path)?)
-            .with_context(|| format!("{}: no JSON; give a report.json of `host evaluate`", path.display()))?;
-        ensure!(value["splits"].is_object(), "{}: has no `splits`; give a report.json of `host evaluate`", path.display());
-        Ok(value)
-    };
-    reports.iter().map(parse).collect()
+    reports.iter().map(|path| read_one(path)).collect()
 }
 
-/// Refuses reports of another fold or recipe than this one's, as far as both are known: they differ in more than their seed.
-pub fn differ_in_seed(paths: &[PathBuf], reports: &[Value], own: Option<Fold>, recipe: Option<&Recipe>) -> Result<()> {
+/// Reads a report of `host evaluate`; an error names the file.
+pub fn read_one(path: &Path) -> Result<Value> {
+    let value: Value = serde_json::from_slice(&files::read(path)?)
+        .with_context(|| format!("{}: no JSON; give a report.json of `host evaluate`", path.display()))?;
+    ensure!(value["splits"].is_object(), "{}: has no `splits`; give a report.json of `host evaluate`", path.display());
+    Ok(value)
+}
+
+/// Refuses reports of another fold or recipe than this one's, as far as both are known: they differ in more than their seed;
+/// and a model (SHA-256 `model` is this one's) that would count twice.
+pub fn differ_in_seed(
+    paths: &[PathBuf],
+    reports: &[Value],
+    model: &str,
+    own: Option<Fold>,
+    recipe: Option<&Recipe>,
+) -> Result<()> {
+    let mut models = BTreeSet::from([model]);
     for (path, report) in paths.iter().zip(reports) {
+        ensure!(
+            report["model_sha256"].as_str().is_none_or(|model| models.insert(model)),
+            "{}: --seed-report is of this model or of another report's; give each seed once",
+            path.display()
+        );
         let other = report.pointer("/fold/number").and_then(Value::as_str).map(str::parse).transpose()?;
-        let name = |fold: Option<Fold>| fold.map_or("the published splits".to_owned(), |fold| format!("fold {fold}"));
         ensure!(
             other == own,
             "{}: --seed-report is of {}, this run of {}; give runs that differ in their seed alone",
             path.display(),
-            name(other),
-            name(own)
+            fold::named(other),
+            fold::named(own)
         );
         // Reports of before have none.
         let of: Option<Recipe> = serde_json::from_value(report["recipe"].clone())?;
@@ -126,14 +140,24 @@ mod tests {
 
     #[test]
     fn seeds_of_another_recipe_are_refused() {
-        let recipe = |name: &str| Recipe { name: name.to_owned(), epochs: Some(12) };
+        let recipe = |name: &str| Recipe { name: name.to_owned(), epochs: Some(12), after: vec![] };
         let (path, own) = (["x.json".into()], recipe("a"));
-        let told = |report: Value| differ_in_seed(&path, &[report], None, Some(&own));
+        let told = |report: Value| differ_in_seed(&path, &[report], "abc", None, Some(&own));
         assert!(told(json!({ "recipe": own })).is_ok() && told(json!({})).is_ok());
         let error = told(json!({ "recipe": recipe("b") })).unwrap_err().to_string();
         assert!(error.contains("x.json") && error.contains("(b, 12 epochs) than this run (a, 12 epochs)"), "{error}");
         assert!(told(json!({ "recipe": { "name": "a", "epochs": 3 } })).is_err());
+        let after = json!([{ "recipe": "first", "epochs": 120 }]);
+        let error = told(json!({ "recipe": { "name": "a", "epochs": 12, "after": after } })).unwrap_err().to_string();
+        assert!(error.contains("(first, 120 epochs, then a, 12 epochs) than this run (a, 12 epochs)"), "{error}");
         assert!(told(json!({ "fold": { "number": "1/5" } })).unwrap_err().to_string().contains("fold 1/5"));
+        assert!(
+            told(json!({ "model_sha256": "abc" })).unwrap_err().to_string().contains("x.json: --seed-report is of this model")
+        );
+        let twice = json!({ "model_sha256": "def" });
+        let paths = ["x.json".into(), "y.json".into()];
+        let error = differ_in_seed(&paths, &[twice.clone(), twice], "abc", None, None).unwrap_err().to_string();
+        assert!(error.contains("y.json: --seed-report is of"), "{error}");
     }
 
     #[test]

@@ -110,7 +110,11 @@ fn every_section_is_there_or_says_why_not() {
 
     // With other sources, other runs and pictures.
     args.data.external = Some(external.path().to_owned());
-    args.seed_report = vec![args.report.join("report.json")];
+    let mut seed = found.json.clone();
+    seed["model_sha256"] = "another".into();
+    let path = folder.path().join("seed.json");
+    fs::write(&path, seed.to_string()).unwrap();
+    args.seed_report = vec![path];
     args.fold_report = args.seed_report.clone();
     assert!(run(&args).unwrap_err().to_string().contains("is of no fold"));
     args.fold_report.clear();
@@ -187,6 +191,13 @@ fn every_section_is_there_or_says_why_not() {
     args.report = folder.path().join("other");
     let error = run(&args).unwrap_err().to_string();
     assert!(error.contains("benchmark/report.json: has nothing for COVID-19 sensitivity, external_test"), "{error}");
+    let mut changed = json.clone();
+    changed["splits"]["test"]["accuracy"] = 0.125.into();
+    let path = folder.path().join("changed.json");
+    fs::write(&path, changed.to_string()).unwrap();
+    args.earlier = Some(path);
+    let error = run(&args).unwrap_err().to_string();
+    assert!(error.contains("changed.json: has 0.125 for accuracy, test"), "{error}");
     assert!(!args.report.exists());
     args.earlier = None;
 

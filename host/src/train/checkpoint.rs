@@ -12,6 +12,15 @@ use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"CXRTRN\0\x01";
 
+/// A finished part of a training: its recipe's name and how many epochs it had.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    /// Name of the recipe.
+    pub recipe: String,
+    /// Epochs trained by it.
+    pub epochs: u64,
+}
+
 /// How far a run is, and all that it has measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
@@ -48,6 +57,9 @@ pub struct Progress {
     /// Run whose best weights this one began with, if any.
     #[serde(default)]
     pub start: Option<String>,
+    /// Parts of the training before this run, first one first.
+    #[serde(default)]
+    pub after: Vec<Part>,
 }
 
 /// A float as its bits: JSON's digits may come back one unit off.

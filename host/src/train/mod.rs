@@ -18,10 +18,11 @@ mod step;
 mod trainer;
 
 pub use backend::Backend;
+pub use checkpoint::Part;
 pub use record::load_float_model;
 
 use crate::classes::DISCLAIMER;
-use crate::dataset::fold::Fold;
+use crate::dataset::fold::{self, Fold};
 use crate::fail::CheckFailed;
 use crate::files;
 use crate::recipe::Recipe;
@@ -121,9 +122,7 @@ pub fn run(args: &Args) -> Result<()> {
         println!("resuming at epoch {}, step {}", trainer.progress().epoch + 1, trainer.progress().step + 1);
     } else {
         if let Some(start) = &args.start {
-            let path = start.join(record::BEST);
-            let network = Checkpoint::load(&path).with_context(|| format!("--start {}", start.display()))?.network;
-            trainer = trainer.start(network, start).with_context(|| path.display().to_string())?;
+            trainer = trainer.start(start).with_context(|| format!("--start {}", start.display()))?;
         }
         std::fs::create_dir_all(out).with_context(|| format!("{}: cannot create the run folder", out.display()))?;
         files::write_all(&[(out.join(record::RECIPE), recipe.to_toml()?.into_bytes())])?;
@@ -161,8 +160,7 @@ fn plan(args: &Args) -> Result<(Recipe, Option<Checkpoint>)> {
             Checkpoint::load(&out.join(record::LAST)).context("nothing to resume yet: start the run anew without --resume")?;
         let own = checkpoint.progress.fold;
         if let Some(fold) = args.fold.filter(|fold| own != Some(*fold)) {
-            let own = own.map_or("no fold".to_owned(), |own| format!("fold {own}"));
-            bail!("{}: the run is of {own}, not of fold {fold}; leave --fold out to resume it", out.display());
+            bail!("{}: the run is of {}, not of fold {fold}; leave --fold out to resume it", out.display(), fold::named(own));
         }
         return Ok((recipe, Some(checkpoint)));
     }

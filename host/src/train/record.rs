@@ -1,6 +1,6 @@
 //! The run folder: recipe.toml, run.json, metrics.csv, curves.svg, last.ckpt and best.ckpt.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Part};
 use super::trainer::{Trainer, load_network};
 use super::{curves, metrics};
 use crate::classes::{CLASSES, DISCLAIMER};
@@ -10,6 +10,8 @@ use crate::network::Network;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -57,6 +59,7 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
         "seed": progress.seed,
         "fold": progress.fold,
         "start": progress.start,
+        "after": progress.after,
         "backend": trainer.backend,
         "data_parallel": trainer.workers.len(),
         "data_sha256": data.hash,
@@ -81,12 +84,36 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
     })
 }
 
-/// The best checkpoint of a run folder: recipe, network with batch normalisation folded, run.json.
-pub fn load_float_model(run: &Path) -> Result<(Recipe, FloatModel, Value)> {
+/// run.json of a run folder.
+fn read_summary<T: DeserializeOwned>(run: &Path) -> Result<T> {
     let path = run.join(RUN);
     let text = std::fs::read(&path)
         .with_context(|| format!("{}: cannot read; give a folder that `host train` wrote", path.display()))?;
-    let summary: Value = serde_json::from_slice(&text).with_context(|| format!("{}: not JSON; train again", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{}: not a run.json of `host train`; train again", path.display()))
+}
+
+/// The parts of the training of a run folder, its own last.
+pub fn parts(run: &Path) -> Result<Vec<Part>> {
+    #[derive(Deserialize)]
+    struct Summary {
+        recipe: Named,
+        epochs_done: u64,
+        // Runs of before have none.
+        #[serde(default)]
+        after: Vec<Part>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let Summary { recipe, epochs_done, mut after } = read_summary(run)?;
+    after.push(Part { recipe: recipe.name, epochs: epochs_done });
+    Ok(after)
+}
+
+/// The best checkpoint of a run folder: recipe, network with batch normalisation folded, run.json.
+pub fn load_float_model(run: &Path) -> Result<(Recipe, FloatModel, Value)> {
+    let summary: Value = read_summary(run)?;
     let recipe = Recipe::load(&run.join(RECIPE))?;
     let path = run.join(BEST);
     let checkpoint = Checkpoint::load(&path)?;

@@ -136,12 +136,21 @@ fn a_run_begins_with_another_s_weights() {
     let data = data::generated().unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let trainer = Trainer::new(&recipe, &data, &pool, &[Device::flex()], &second, "flex", 9).unwrap();
-    let network = Checkpoint::load(&first.join(record::BEST)).unwrap().network;
-    let kept = trainer.start(network, &first).unwrap().kept();
+    let kept = trainer.start(&first).unwrap().kept();
     assert_eq!(kept.to_float_model().unwrap(), weights(&first));
 
     run(&start(&first)).unwrap();
-    assert_eq!(load_float_model(&second).unwrap().2["start"], first.to_str().unwrap());
+    let summary = load_float_model(&second).unwrap().2;
+    assert_eq!(summary["start"], first.to_str().unwrap());
+    let part = Part { recipe: recipe.name.clone(), epochs: recipe.epochs() as u64 };
+    assert_eq!(serde_json::to_value([&part]).unwrap(), summary["after"]);
+    assert_eq!(record::parts(&second).unwrap(), [part.clone(), part]);
+
+    // Weights that know the people whom this run leaves out.
+    let left_out = data::Data { fold: Some("2/5".parse().unwrap()), ..data::generated().unwrap() };
+    let trainer = Trainer::new(&recipe, &left_out, &pool, &[Device::flex()], &second, "flex", 9).unwrap();
+    let error = trainer.start(&first).err().unwrap().to_string();
+    assert!(error.contains("is of the published splits, this one of fold 2/5"), "{error}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::ema::Ema;
 use super::metrics::{EpochRow, Validation};
 use super::parallel::Workers;
 use super::{display, interrupt, loader, optim, record, sampler, step};
+use crate::dataset::fold;
 use crate::network::Network;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, anyhow};
@@ -85,10 +86,24 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Begins with the weights of a network record, of the run `name`.
-    pub fn start(mut self, network: Vec<u8>, name: &Path) -> Result<Self> {
-        self.progress.start = Some(name.display().to_string());
-        self.network = load_network(self.network, network)?;
+    /// Begins with the weights of the best epoch of another `run`.
+    ///
+    /// # Errors
+    /// A run of another network, or of another fold: its weights know people whom this one leaves out.
+    pub fn start(mut self, run: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::load(&run.join(record::BEST))?;
+        let (theirs, own) = (checkpoint.progress.fold, self.progress.fold);
+        anyhow::ensure!(
+            theirs == own,
+            "the run is of {}, this one of {}: its weights have learned from images that this one leaves out; give a run of {}",
+            fold::named(theirs),
+            fold::named(own),
+            fold::named(own)
+        );
+        self.progress.start = Some(run.display().to_string());
+        self.progress.after = record::parts(run)?;
+        self.network =
+            load_network(self.network, checkpoint.network).with_context(|| run.join(record::BEST).display().to_string())?;
         self.ema = self.ema.map(|_| Ema::new(self.recipe.train.ema, &self.network));
         Ok(self)
     }
@@ -244,6 +259,7 @@ impl<'a> Trainer<'a> {
             seed: p.seed,
             fold: p.fold,
             start: p.start.take(),
+            after: std::mem::take(&mut p.after),
             ..Progress::default()
         };
         p.rows.push(row);

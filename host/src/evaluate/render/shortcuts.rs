@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn folds_of_another_recipe_are_told() {
-        let recipe = |epochs| Recipe { name: "r".to_owned(), epochs: Some(epochs) };
+        let recipe = |epochs| Recipe { name: "r".to_owned(), epochs: Some(epochs), after: vec![] };
         let told = |folds: &[Option<Recipe>]| other_recipes(&folds.iter().cloned().collect(), Some(&recipe(120)));
         assert_eq!(told(&[Some(recipe(120))]), None);
         assert!(told(&[Some(recipe(120)), Some(recipe(11))]).unwrap().contains("(r, 11 epochs) than this model (r, 120 epochs)"));
