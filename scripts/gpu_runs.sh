@@ -6,7 +6,8 @@
 #
 # RUNS gets seed-1 to seed-5 and fold-1-of-5 to fold-5-of-5. What is finished is skipped, what was begun is resumed. Before the
 # deadline the current run is asked to stop and saves itself. HOST names the program (default: what scripts/libtorch/build.sh
-# builds; give it LD_LIBRARY_PATH); SEEDS and FOLDS name what to train, such as SEEDS="1 2" FOLDS="".
+# builds; give it LD_LIBRARY_PATH); SEEDS and FOLDS name what to train, such as SEEDS="1 2" FOLDS=""; FROM is another RUNS, each
+# run of which the run of the same name begins with (`--start`): a second part.
 # Exit 0: all are finished; 1: some are left; 2: bad usage, or a run failed.
 set -euo pipefail
 [[ $# -ge 3 && $2 =~ ^[0-9]+$ ]] || { sed -n '4,5s/^# *//p' "$0" >&2; exit 2; }
@@ -21,15 +22,15 @@ finished() { grep -qs '"state": "finished"' "$1/run.json"; }
 
 # Trains NAME with more options, or goes on with it.
 train() {
-    local out=$runs/$1 asked='' resume=()
+    local out=$runs/$1 asked='' begin=(${FROM:+--start "$FROM/$1"})
     shift
     finished "$out" && return
-    [[ -e $out/last.ckpt ]] && resume=(--resume)
+    [[ -e $out/last.ckpt ]] && begin=(--resume)
     # Decoding the images takes a part of a minute.
     [[ -n $stop ]] || ((SECONDS + 40 > deadline)) && return
-    echo "=== $out ${resume[*]}"
+    echo "=== $out ${begin[*]}"
     # Of a session of its own: a second signal, as from the terminal, would end it unsaved.
-    setsid "$host" train "$@" --out "$out" "${resume[@]}" &
+    setsid "$host" train "$@" --out "$out" "${begin[@]}" &
     pid=$!
     while kill -0 "$pid" 2>/dev/null; do
         if [[ -z $asked ]] && { [[ -n $stop ]] || ((SECONDS >= deadline)); }; then
