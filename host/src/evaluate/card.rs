@@ -92,11 +92,10 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
         (
             "recipe",
             format!(
-                "{recipe}, of which epoch {} was best on validation; seed {}, backend {}{}{}",
+                "{recipe}, of which epoch {} was best on validation; seed {}, backend {}{}",
                 number(&training["best_epoch"]),
                 number(&about["seed"]),
                 text(&training["backend"]),
-                training["start"].as_str().map_or(String::new(), |run| format!("; began with the weights of {run}")),
                 test_split(report).map_or(String::new(), |split| format!("; test split: {split}"))
             ),
         ),
