@@ -1,5 +1,7 @@
 //! The network as a Burn module, built from a recipe, and its way out as a [`FloatModel`].
 
+mod unfold;
+
 use crate::classes::CLASSES;
 use crate::float_model::{FloatLayer, FloatModel, Pool, PoolKind};
 use crate::recipe::{BatchNormSpec, ConvSpec, Head, Input, LayerSpec, NetworkSpec};
@@ -84,17 +86,14 @@ impl Network {
         let mut blocks = self.blocks.iter();
         let mut first = true;
         for layer in &self.spec.layers {
-            x = match *layer {
+            x = match layer {
                 LayerSpec::Conv { .. } | LayerSpec::DepthwiseConv { .. } => {
                     let block = blocks.next().expect("one block a convolution");
-                    let weight = block.weight.val();
-                    let weight = if first { weight.sum_dim(1) } else { weight };
+                    let y = conv2d(x, block.filters(first), None, block.options());
                     first = false;
-                    let options = ConvOptions::new([block.stride; 2], [block.pad; 2], [1, 1], block.groups);
-                    relu(block.norm.forward(conv2d(x, weight, None, options)))
+                    relu(block.norm.forward(y))
                 }
-                LayerSpec::MaxPool { size, stride } => max_pool2d(x, MaxPoolOptions::new([size; 2]).with_stride([stride; 2])),
-                LayerSpec::AveragePool { size, stride } => avg_pool2d(x, AvgPoolOptions::new([size; 2]).with_stride([stride; 2])),
+                pool => pooled(pool, x),
             };
         }
         let features: Tensor<2> = match self.spec.head {
@@ -145,7 +144,26 @@ impl Network {
     }
 }
 
+/// The output of a layer that pools; another leaves `x` as it is.
+fn pooled(layer: &LayerSpec, x: Tensor<4>) -> Tensor<4> {
+    match *layer {
+        LayerSpec::MaxPool { size, stride } => max_pool2d(x, MaxPoolOptions::new([size; 2]).with_stride([stride; 2])),
+        LayerSpec::AveragePool { size, stride } => avg_pool2d(x, AvgPoolOptions::new([size; 2]).with_stride([stride; 2])),
+        LayerSpec::Conv { .. } | LayerSpec::DepthwiseConv { .. } => x,
+    }
+}
+
 impl ConvBlock {
+    /// Weights as the gray channel meets them: those of the `first` convolution are summed over its inputs.
+    fn filters(&self, first: bool) -> Tensor<4> {
+        let weight = self.weight.val();
+        if first { weight.sum_dim(1) } else { weight }
+    }
+
+    fn options(&self) -> ConvOptions<2> {
+        ConvOptions::new([self.stride; 2], [self.pad; 2], [1, 1], self.groups)
+    }
+
     /// Weights OHWI and bias with the batch normalisation in them.
     fn fold(&self) -> Result<(Vec<f32>, Vec<f32>)> {
         let [out, channels, kernel, _] = self.weight.val().dims();
@@ -274,6 +292,38 @@ mod tests {
                 assert!((a - b).abs() < 1e-3, "{a} {b}");
             }
         }
+        unfolds(&network, &model, norm, batch(&device), &logits);
+    }
+
+    /// From the exported file again: the same function, whatever the normalisations were measured on; and in training, on the images
+    /// that they were measured on, as well.
+    fn unfolds(network: &Network, model: &FloatModel, norm: BatchNormSpec, images: Tensor<4>, logits: &[f32]) {
+        let device = Device::flex();
+        let mut file = crate::onnx::float::Tensors::read(&crate::onnx::float::write(model)).unwrap();
+        let close = |found: Tensor<2>, expected: &[f32]| {
+            for (a, b) in floats(found).unwrap().iter().zip(expected) {
+                assert!((a - b).abs() < 1e-3, "{a} {b}");
+            }
+        };
+        for part in [0..2, 0..4] {
+            let some = images.clone().slice([part.clone()]);
+            let again = Network::unfold(&network.spec, network.input, norm, &file, some.clone(), &device).unwrap();
+            close(again.forward(images.clone()), logits);
+            let first = again.blocks[0].weight.val();
+            let mean_square = (first.clone() * first).mean().into_scalar::<f32>();
+            assert!((mean_square - 2.0 / 27.0).abs() < 1e-3, "He normal filters: {mean_square}");
+            let training = again.train();
+            close(training.forward(Tensor::from_inner(some)), &logits[part.start * 3..part.end * 3]);
+        }
+        file.shift(2, -1.5).unwrap();
+        let shifted = Network::unfold(&network.spec, network.input, norm, &file, images.clone(), &device).unwrap();
+        let expected: Vec<f32> = logits.chunks(3).flat_map(|l| [l[0], l[1], l[2] - 1.5]).collect();
+        close(shifted.forward(images.clone()), &expected);
+        let mut other = network.spec.clone();
+        other.layers[0] = LayerSpec::Conv { filters: 8, kernel: 3, stride: 2, groups: 1 };
+        let error = Network::unfold(&other, network.input, norm, &file, images, &device).unwrap_err().to_string();
+        assert!(error.contains("not the recipe's: layer00_conv_weight is [4, 3, 3, 3], not [8, 3, 3, 3]"), "{error}");
+        assert!(crate::onnx::float::Tensors::read(b"no network").is_err());
     }
 
     #[test]

@@ -148,6 +148,9 @@ pub struct TrainSpec {
     /// Share of the target given to all classes alike, in [0, 1).
     #[serde(default)]
     pub label_smoothing: f32,
+    /// In place of it for images of some sources, by name: labels are not equally sure everywhere.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub source_label_smoothing: BTreeMap<String, f32>,
     /// Decay a step of the exponential moving average of the weights; 0 = off.
     #[serde(default)]
     pub ema: f64,

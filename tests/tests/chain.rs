@@ -24,6 +24,25 @@ fn from_training_to_a_verdict() {
 
     host("verify model --json");
 
+    // What was exported is trained on, in another place, where its run is not.
+    host("train --demo --epochs 1 --start model.onnx --out again");
+    let again = read_json(&path.join("again/run.json"));
+    let first = &read_json(&path.join("run/run.json"))["best"]["val_accuracy"];
+    assert_eq!((again["start"].as_str(), &again["after"][0]["recipe"]), (Some("model.onnx"), &"demo".into()));
+    let accuracy = again["best"]["val_accuracy"].as_f64().expect("an accuracy");
+    assert!(accuracy > 0.8, "{accuracy}, the first run {first}");
+    for (file, part) in [
+        ("model.int8.onnx", "not a float network that `host export` wrote"),
+        ("model.cxr", "not a float network that `host export` wrote"),
+        ("nothing.onnx", "cannot be read"),
+    ] {
+        let line = format!("train --demo --start {file} --out no");
+        run(path, line.split(' ')).error(2, &[file, part]);
+        assert!(!path.join("no").exists());
+    }
+    fs::copy(path.join("model.onnx"), path.join("alone.onnx")).expect("a copy");
+    run(path, "train --demo --start alone.onnx --out no".split(' ')).error(2, &["alone.json"]);
+
     data::write_image(&path.join("x.png"), 4);
     let found = host("predict --json --model model.cxr x.png").json_lines();
     assert_eq!(found.len(), 1);

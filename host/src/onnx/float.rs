@@ -4,6 +4,10 @@ use super::graph::{Graph, int, ints};
 use super::{INPUT, Kind, OUTPUT, layer_name, properties, to_chw, to_oihw};
 use crate::float_model::{FloatLayer, FloatModel, PoolKind};
 use crate::quantize::INPUT_SCALE;
+use anyhow::{Context, Result, bail, ensure};
+use prost::Message;
+use std::collections::BTreeMap;
+use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType::Float;
 
 /// Serialises `model`. Input `image`: f32 NCHW, pixel values 0..255.
@@ -63,4 +67,50 @@ pub fn write(model: &FloatModel) -> Vec<u8> {
         "Chest X-ray classifier, float. Research software, not a medical device.",
         &properties("pixel values 0..255, gray replicated to the channels, NCHW"),
     )
+}
+
+/// The constants of a file of [`write`], by name.
+pub struct Tensors(BTreeMap<String, (Vec<usize>, Vec<f32>)>);
+
+impl Tensors {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Bytes that [`write`] has not written.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let not_ours = "not a float network that `host export` wrote (NAME.onnx)";
+        let model = pb::ModelProto::decode(bytes).ok().context(not_ours)?;
+        let mut tensors = BTreeMap::new();
+        for tensor in model.graph.context(not_ours)?.initializer {
+            let dims: Vec<usize> = tensor.dims.iter().map(|&d| usize::try_from(d)).collect::<Result<_, _>>().context(not_ours)?;
+            let values: Vec<f32> = tensor.raw_data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            let whole = tensor.data_type == Float as i32 && values.len() == dims.iter().product::<usize>();
+            ensure!(whole && values.iter().all(|v| v.is_finite()), not_ours);
+            tensors.insert(tensor.name, (dims, values));
+        }
+        ensure!(tensors.get("pixel_scale").is_some_and(|(_, scale)| scale[..] == [INPUT_SCALE]), not_ours);
+        Ok(Self(tensors))
+    }
+
+    /// The values of a constant, row-major.
+    ///
+    /// # Errors
+    /// There is none of that name and shape.
+    pub fn get(&self, name: &str, dims: &[usize]) -> Result<&[f32]> {
+        match self.0.get(name) {
+            Some((own, values)) if own == dims => Ok(values),
+            Some((own, _)) => bail!("the file's network is not the recipe's: {name} is {own:?}, not {dims:?}"),
+            None => bail!("the file's network is not the recipe's: it has no {name}"),
+        }
+    }
+
+    /// Adds to the logit of `class`.
+    ///
+    /// # Errors
+    /// There is no such logit.
+    pub fn shift(&mut self, class: usize, by: f32) -> Result<()> {
+        let bias = self.0.iter_mut().find(|(name, _)| name.ends_with("_dense_bias")).map(|(_, (_, values))| values);
+        *bias.and_then(|bias| bias.get_mut(class)).context("the file has no logit of that class")? += by;
+        Ok(())
+    }
 }

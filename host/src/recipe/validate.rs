@@ -67,6 +67,9 @@ impl TrainSpec {
             );
         }
         ensure!((0.0..1.0).contains(&self.label_smoothing), "train.label_smoothing must be in [0, 1)");
+        for (source, smoothing) in &self.source_label_smoothing {
+            ensure!((0.0..1.0).contains(smoothing), "train.source_label_smoothing: {source} must be in [0, 1)");
+        }
         ensure!((0.0..1.0).contains(&self.ema), "train.ema must be in [0, 1)");
         let BatchNormSpec { momentum, epsilon } = self.batch_norm;
         ensure!(

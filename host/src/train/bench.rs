@@ -22,19 +22,23 @@ pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, devices: &[Device], 
         // Warm-up, resident and loaded steps alike take full batches.
         let wanted = (steps + 1) * recipe.train.batch;
         order = order.into_iter().cycle().take(wanted).collect();
-        let plan =
-            loader::Epoch { set, order: &order, batch: recipe.train.batch, size, augment: &recipe.augment, seed, epoch: 0 };
+        let smoothing = data.smoothing(&recipe.train);
+        let plan = loader::Epoch { size, ..loader::Epoch::new(recipe, data, &order, &smoothing, seed, 0) };
         let began = Instant::now();
         let prepared = pool.install(|| plan.prepare(0));
         let alone = recipe.train.batch as f64 / began.elapsed().as_secs_f64();
         let mut network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, seed, &training)?;
         let mut optimizer = optim::optimizer(recipe.train.optimizer)?;
-        let smoothing = recipe.train.label_smoothing;
         let mut bare = 0.0;
         for number in 0..=steps {
-            let batch = loader::Batch { images: prepared.images.clone(), classes: prepared.classes.clone(), size };
+            let batch = loader::Batch {
+                images: prepared.images.clone(),
+                classes: prepared.classes.clone(),
+                smoothing: prepared.smoothing.clone(),
+                size,
+            };
             let began = Instant::now();
-            (network, _) = step::train_step(network, &mut optimizer, batch, smoothing, 1e-4, &workers)?;
+            (network, _) = step::train_step(network, &mut optimizer, batch, 1e-4, &workers)?;
             if number > 0 {
                 bare += began.elapsed().as_secs_f64();
             }
@@ -44,7 +48,7 @@ pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, devices: &[Device], 
             let mut began = Instant::now();
             for number in 0..=steps {
                 let batch = batches.recv().map_err(|_| anyhow!("the loader stopped"))?;
-                (network, _) = step::train_step(network.clone(), &mut optimizer, batch, smoothing, 1e-4, &workers)?;
+                (network, _) = step::train_step(network.clone(), &mut optimizer, batch, 1e-4, &workers)?;
                 if number == 0 {
                     began = Instant::now();
                 }

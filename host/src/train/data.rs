@@ -3,6 +3,7 @@
 use crate::classes::{self, CLASSES};
 use crate::dataset::Split;
 use crate::dataset::fold::Fold;
+use crate::recipe::TrainSpec;
 use crate::{augment, dataset, decode, synthetic};
 use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
@@ -56,6 +57,14 @@ pub struct Data {
     pub fold: Option<Fold>,
     /// The CoronaHack and the external folder, absolute; `host export` reads them again.
     pub folders: [Option<PathBuf>; 2],
+}
+
+impl Data {
+    /// Label smoothing of each source.
+    pub fn smoothing(&self, spec: &TrainSpec) -> Vec<f32> {
+        let of = |source: &String| spec.source_label_smoothing.get(source).copied().unwrap_or(spec.label_smoothing);
+        self.sources.iter().map(of).collect()
+    }
 }
 
 /// One image before its split is known.

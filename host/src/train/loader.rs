@@ -1,8 +1,8 @@
 //! Batches prepared beside the training step, in an order that does not depend on timing.
 
-use super::data::ImageSet;
+use super::data::{Data, ImageSet};
 use crate::augment;
-use crate::recipe::AugmentSpec;
+use crate::recipe::{AugmentSpec, Recipe};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -18,6 +18,8 @@ pub struct Batch {
     pub images: Vec<u8>,
     /// Class of each image.
     pub classes: Vec<usize>,
+    /// Share of each image's target that all classes get alike.
+    pub smoothing: Vec<f32>,
     /// Height and width.
     pub size: usize,
 }
@@ -35,13 +37,21 @@ pub struct Epoch<'a> {
     pub size: usize,
     /// Distortions.
     pub augment: &'a AugmentSpec,
+    /// Label smoothing of each source.
+    pub smoothing: &'a [f32],
     /// Seed of the run.
     pub seed: u64,
     /// Number of the epoch, from 0.
     pub epoch: usize,
 }
 
-impl Epoch<'_> {
+impl<'a> Epoch<'a> {
+    /// Epoch `epoch` of a run with `seed`, in this `order`; `smoothing` is that of [`Data::smoothing`].
+    pub fn new(recipe: &'a Recipe, data: &'a Data, order: &'a [usize], smoothing: &'a [f32], seed: u64, epoch: usize) -> Self {
+        let (batch, size) = (recipe.train.batch, recipe.size_at(epoch));
+        Self { set: &data.train, order, batch, size, augment: &recipe.augment, smoothing, seed, epoch }
+    }
+
     /// Number of batches.
     pub fn batches(&self) -> usize {
         self.order.len().div_ceil(self.batch)
@@ -57,7 +67,12 @@ impl Epoch<'_> {
             let mut rng = augment::generator(self.seed, self.epoch, first + i);
             out.copy_from_slice(&augment::augment(self.set.pixels(index), self.size, self.augment, &mut rng));
         });
-        Batch { images, classes: indices.iter().map(|&index| self.set.classes[index]).collect(), size: self.size }
+        Batch {
+            images,
+            classes: indices.iter().map(|&index| self.set.classes[index]).collect(),
+            smoothing: indices.iter().map(|&index| self.smoothing[self.set.sources[index]]).collect(),
+            size: self.size,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod optim;
 mod parallel;
 mod record;
 mod sampler;
+mod start;
 mod step;
 mod trainer;
 
@@ -51,8 +52,8 @@ pub struct Args {
     /// Run folder to write.
     #[arg(long, value_name = "DIR", required_unless_present = "bench_steps")]
     pub out: Option<PathBuf>,
-    /// Begin with the weights of another run's best epoch instead of random ones.
-    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    /// Begin with the weights of another run's best epoch, or of an exported network such as models/default.onnx.
+    #[arg(long, value_name = "RUN|NAME.onnx", conflicts_with = "resume")]
     pub start: Option<PathBuf>,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Flex)]

@@ -29,7 +29,6 @@ struct Job {
     /// A copy without gradients.
     network: Network,
     share: Batch,
-    smoothing: f32,
     /// Images of the whole batch.
     total: usize,
 }
@@ -50,7 +49,7 @@ impl Workers {
     /// Gradients of the mean loss over `batch`, on the first device, and the logits of each share in order.
     ///
     /// Batch normalisation is over each share by itself; the running statistics are those of the first.
-    pub fn gradients(&self, network: &Network, batch: Batch, smoothing: f32) -> Result<(GradientsParams, Vec<Tensor<2>>)> {
+    pub fn gradients(&self, network: &Network, batch: Batch) -> Result<(GradientsParams, Vec<Tensor<2>>)> {
         let total = batch.classes.len();
         ensure!(total > 0, "an empty batch");
         let mut shares = shares(batch, self.len()).into_iter();
@@ -58,10 +57,10 @@ impl Workers {
         let mut busy = Vec::new();
         for (worker, share) in self.others.iter().zip(shares) {
             // A copy with running statistics of its own: clones share them.
-            worker.jobs.send(Job { network: network.valid(), share, smoothing, total }).ok().context("a worker ended")?;
+            worker.jobs.send(Job { network: network.valid(), share, total }).ok().context("a worker ended")?;
             busy.push(worker);
         }
-        let (mut gradients, logits) = step::gradients(network, own, smoothing, total, &self.main);
+        let (mut gradients, logits) = step::gradients(network, own, total, &self.main);
         let mut all = vec![logits];
         if !busy.is_empty() {
             let mut sum = GradientsAccumulator::new();
@@ -84,9 +83,9 @@ impl Worker {
         let (sender, results) = channel();
         std::thread::spawn(move || {
             let training = device.clone().autodiff();
-            for Job { network, share, smoothing, total } in received {
+            for Job { network, share, total } in received {
                 let network = network.to_device(&device).train();
-                let (gradients, logits) = step::gradients(&network, share, smoothing, total, &training);
+                let (gradients, logits) = step::gradients(&network, share, total, &training);
                 if sender.send((gradients.to_device(&main, &network), logits)).is_err() {
                     break;
                 }
@@ -106,7 +105,8 @@ fn shares(batch: Batch, count: usize) -> Vec<Batch> {
         let range = k * total / count..(k + 1) * total / count;
         Batch {
             images: batch.images[range.start * area..range.end * area].to_vec(),
-            classes: batch.classes[range].to_vec(),
+            classes: batch.classes[range.clone()].to_vec(),
+            smoothing: batch.smoothing[range].to_vec(),
             size: batch.size,
         }
     };
@@ -155,12 +155,17 @@ mod tests {
     fn batch(count: usize, kinds: usize) -> Batch {
         let size = 32;
         let picture = |i: usize| (0..size * size).map(move |at| ((at * (7 + 5 * (i % kinds)) + at / size * 3) % 251) as u8);
-        Batch { images: (0..count).flat_map(picture).collect(), classes: (0..count).map(|i| i * 2 % 3).collect(), size }
+        Batch {
+            images: (0..count).flat_map(picture).collect(),
+            classes: (0..count).map(|i| i * 2 % 3).collect(),
+            smoothing: vec![0.05; count],
+            size,
+        }
     }
 
     fn gradients(devices: usize, network: &Network, batch: Batch) -> (Vec<f32>, Vec<f32>) {
         let workers = Workers::new(&vec![Device::flex(); devices]).unwrap();
-        let (gradients, logits) = workers.gradients(network, batch, 0.05).unwrap();
+        let (gradients, logits) = workers.gradients(network, batch).unwrap();
         assert_eq!(logits.len(), devices);
         let mut values = Values(&gradients, Vec::new());
         network.visit(&mut values);

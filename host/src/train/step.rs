@@ -30,13 +30,12 @@ pub fn train_step(
     network: Network,
     optimizer: &mut ModuleOptimizer,
     batch: Batch,
-    smoothing: f32,
     rate: f64,
     workers: &Workers,
 ) -> Result<(Network, Outcome)> {
     let classes = batch.classes.clone();
-    let targets = targets(&classes, smoothing);
-    let (gradients, logits) = workers.gradients(&network, batch, smoothing)?;
+    let targets = targets(&classes, &batch.smoothing);
+    let (gradients, logits) = workers.gradients(&network, batch)?;
     let network = optimizer.step(rate, network, gradients);
 
     let logits = logits.into_iter().map(rows).collect::<Result<Vec<_>>>()?.concat();
@@ -54,10 +53,10 @@ pub fn train_step(
 }
 
 /// Forward and backward: gradients of the share that `batch` has in the mean loss over `total` images, and its logits.
-pub fn gradients(network: &Network, batch: Batch, smoothing: f32, total: usize, device: &Device) -> (GradientsParams, Tensor<2>) {
-    let Batch { images, classes, size } = batch;
+pub fn gradients(network: &Network, batch: Batch, total: usize, device: &Device) -> (GradientsParams, Tensor<2>) {
+    let Batch { images, classes, smoothing, size } = batch;
     let logits = network.forward(pixel_values(images, [classes.len(), 1, size, size], device));
-    let loss = cross_entropy(logits.clone(), &targets(&classes, smoothing), total, device);
+    let loss = cross_entropy(logits.clone(), &targets(&classes, &smoothing), total, device);
     (GradientsParams::from_grads(loss.backward(), network), logits)
 }
 
@@ -82,18 +81,18 @@ pub fn validate(network: &Network, data: &Data, size: usize, device: &Device, mu
 }
 
 /// Gray levels as the network takes them ([`crate::network::pixel_value`]); a quarter of the bytes travels to the device.
-fn pixel_values(levels: Vec<u8>, shape: [usize; 4], device: &Device) -> Tensor<4> {
+pub fn pixel_values(levels: Vec<u8>, shape: [usize; 4], device: &Device) -> Tensor<4> {
     let levels = Tensor::<4, Int>::from_data(TensorData::new(levels, shape), (device, DType::U8));
     (levels.float() - 128.0) / 64.0
 }
 
-/// Smoothed one-hot rows.
-fn targets(classes: &[usize], smoothing: f32) -> Vec<f32> {
-    let rest = smoothing / CLASSES.len() as f32;
-    classes
-        .iter()
-        .flat_map(|&class| (0..CLASSES.len()).map(move |k| if k == class { 1.0 - smoothing + rest } else { rest }))
-        .collect()
+/// One-hot rows, each smoothed by its own share.
+fn targets(classes: &[usize], smoothing: &[f32]) -> Vec<f32> {
+    let row = |(&class, &smoothing): (&usize, &f32)| {
+        let rest = smoothing / CLASSES.len() as f32;
+        (0..CLASSES.len()).map(move |k| if k == class { 1.0 - smoothing + rest } else { rest })
+    };
+    classes.iter().zip(smoothing).flat_map(row).collect()
 }
 
 /// Sum over the batch, divided by `total`.
@@ -128,8 +127,9 @@ mod tests {
         let device = Device::flex();
         let logits = vec![1.0f32, -2.0, 0.5, 3.0, 3.5, -1.0];
         let classes = [2, 0];
-        let smoothed = targets(&classes, 0.05);
+        let smoothed = targets(&classes, &[0.05, 0.3]);
         assert!((smoothed.iter().sum::<f32>() - 2.0).abs() < 1e-6);
+        assert!((smoothed[2] - (1.0 - 0.1 / 3.0)).abs() < 1e-6 && (smoothed[3] - 0.8).abs() < 1e-6, "{smoothed:?}");
         let tensor = Tensor::<2>::from_data(TensorData::new(logits.clone(), [2, 3]), &device);
         let loss = f64::from(cross_entropy(tensor, &smoothed, 2, &device).into_data().as_slice::<f32>().unwrap()[0]);
         let mine: f64 = logits

@@ -168,10 +168,11 @@ fn a_diverged_loss_is_an_error() {
         crate::network::Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 1, &device.clone().autodiff())
             .unwrap();
     let order = [0, 1];
-    let plan = loader::Epoch { set: &data.train, order: &order, batch: 2, size: 64, augment: &recipe.augment, seed: 1, epoch: 0 };
+    let smoothing = [f32::NAN];
+    let plan = loader::Epoch::new(&recipe, &data, &order, &smoothing, 1, 0);
     let batch = pool.install(|| plan.prepare(0));
     let mut optimizer = optim::optimizer(recipe.train.optimizer).unwrap();
-    let error = step::train_step(network, &mut optimizer, batch, f32::NAN, 1e-3, &Workers::new(&[device]).unwrap()).unwrap_err();
+    let error = step::train_step(network, &mut optimizer, batch, 1e-3, &Workers::new(&[device]).unwrap()).unwrap_err();
     assert!(error.to_string().contains("not a number"));
 }
 
@@ -181,7 +182,8 @@ fn other_backends_are_second_opinions_on_training_steps() {
     let recipe = Recipe::load(&tiny(folder.path())).unwrap();
     let data = data::generated().unwrap();
     let order = [0, 1, 50, 90];
-    let plan = loader::Epoch { set: &data.train, order: &order, batch: 4, size: 64, augment: &recipe.augment, seed: 1, epoch: 0 };
+    let smoothing = data.smoothing(&recipe.train);
+    let plan = loader::Epoch::new(&recipe, &data, &order, &smoothing, 1, 0);
     let losses = |backend: Backend| -> Vec<f64> {
         let devices = backend.devices(1, 4).unwrap();
         let (device, workers) = (devices[0].clone().autodiff(), Workers::new(&devices).unwrap());
@@ -189,8 +191,7 @@ fn other_backends_are_second_opinions_on_training_steps() {
             crate::network::Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 1, &device).unwrap();
         let mut optimizer = optim::optimizer(recipe.train.optimizer).unwrap();
         let mut loss = || {
-            let (trained, outcome) =
-                step::train_step(network.clone(), &mut optimizer, plan.prepare(0), 0.05, 1e-3, &workers).unwrap();
+            let (trained, outcome) = step::train_step(network.clone(), &mut optimizer, plan.prepare(0), 1e-3, &workers).unwrap();
             network = trained;
             outcome.loss_sum
         };

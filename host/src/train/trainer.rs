@@ -5,6 +5,7 @@ use super::data::Data;
 use super::ema::Ema;
 use super::metrics::{EpochRow, Validation};
 use super::parallel::Workers;
+use super::start::{self, Start};
 use super::{display, interrupt, loader, optim, record, sampler, step};
 use crate::dataset::fold;
 use crate::network::Network;
@@ -86,26 +87,41 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Begins with the weights of the best epoch of another `run`.
+    /// Begins with the weights of the best epoch of another run, a folder, or with those of an exported float network, NAME.onnx.
     ///
     /// # Errors
-    /// A run of another network, or of another fold: its weights know people whom this one leaves out.
-    pub fn start(mut self, run: &Path) -> Result<Self> {
-        let checkpoint = Checkpoint::load(&run.join(record::BEST))?;
-        let (theirs, own) = (checkpoint.progress.fold, self.progress.fold);
+    /// Another network, or another fold: those weights know people whom this run leaves out.
+    pub fn start(mut self, from: &Path) -> Result<Self> {
+        let file = from.is_file() || from.extension().is_some_and(|extension| extension == "onnx");
+        let Start { path, network, fold, after } = if file { self.exported(from)? } else { Start::of_run(from)? };
+        let own = self.progress.fold;
         anyhow::ensure!(
-            theirs == own,
+            fold == own,
             "the run is of {}, this one of {}: its weights have learned from images that this one leaves out; give a run of {}",
-            fold::named(theirs),
+            fold::named(fold),
             fold::named(own),
             fold::named(own)
         );
-        self.progress.start = Some(run.display().to_string());
-        self.progress.after = record::parts(run)?;
-        self.network =
-            load_network(self.network, checkpoint.network).with_context(|| run.join(record::BEST).display().to_string())?;
+        self.progress.start = Some(from.display().to_string());
+        self.progress.after = after;
+        self.network = load_network(self.network, network).with_context(|| path.display().to_string())?;
         self.ema = self.ema.map(|_| Ema::new(self.recipe.train.ema, &self.network));
         Ok(self)
+    }
+
+    /// An exported float network, its normalisations made anew from the first batch.
+    fn exported(&self, path: &Path) -> Result<Start> {
+        let (recipe, set) = (self.recipe, &self.data.train);
+        let exported = start::Exported::load(path)?;
+        let order = sampler::order(&set.classes, &set.sources, &self.data.sources, &recipe.train.sampling, self.progress.seed, 0);
+        let smoothing = self.data.smoothing(&recipe.train);
+        let plan = loader::Epoch::new(recipe, self.data, &order, &smoothing, self.progress.seed, 0);
+        let batch = self.pool.install(|| plan.prepare(0));
+        let gray = step::pixel_values(batch.images, [batch.classes.len(), 1, batch.size, batch.size], &self.device);
+        let network =
+            Network::unfold(&recipe.network, recipe.input, recipe.train.batch_norm, &exported.tensors, gray, &self.device)
+                .with_context(|| path.display().to_string())?;
+        Ok(Start { path: path.to_owned(), network: record_bytes(network)?, fold: exported.fold, after: exported.after })
     }
 
     /// Continues from `checkpoint`, of the same recipe and images.
@@ -151,7 +167,8 @@ impl<'a> Trainer<'a> {
         let set = &self.data.train;
         let order = sampler::order(&set.classes, &set.sources, &self.data.sources, &recipe.train.sampling, seed, epoch);
         let size = recipe.size_at(epoch);
-        let plan = loader::Epoch { set, order: &order, batch: recipe.train.batch, size, augment: &recipe.augment, seed, epoch };
+        let smoothing = self.data.smoothing(&recipe.train);
+        let plan = loader::Epoch::new(recipe, self.data, &order, &smoothing, seed, epoch);
         let batches = plan.batches();
         let done = (self.progress.batch * recipe.train.batch).min(order.len());
         let bar = display::epoch_bar(recipe, epoch, order.len(), done);
@@ -167,15 +184,8 @@ impl<'a> Trainer<'a> {
                 self.progress.wait_seconds += begun.elapsed().as_secs_f64();
                 let count = batch.classes.len();
                 let rate = optim::learning_rate(recipe, epoch, self.progress.step, batches);
-                let (network, outcome) = step::train_step(
-                    self.network.clone(),
-                    &mut self.optimizer,
-                    batch,
-                    recipe.train.label_smoothing,
-                    rate,
-                    &self.workers,
-                )
-                .with_context(|| format!("epoch {}, step {}", epoch + 1, self.progress.step + 1))?;
+                let (network, outcome) = step::train_step(self.network.clone(), &mut self.optimizer, batch, rate, &self.workers)
+                    .with_context(|| format!("epoch {}, step {}", epoch + 1, self.progress.step + 1))?;
                 self.network = network;
                 let p = &mut self.progress;
                 p.step += 1;
