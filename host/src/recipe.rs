@@ -404,6 +404,7 @@ mod tests {
     const SEED: &str = include_str!("../../models/recipes/seed.toml");
     const DEFAULT: &str = include_str!("../../models/recipes/default.toml");
     const ASPECT: &str = include_str!("../../models/recipes/default-aspect.toml");
+    const TUNE: &str = include_str!("../../models/recipes/default-tune.toml");
 
     /// Multiply-accumulates and weights without batch norm and biases.
     fn cost(recipe: &Recipe) -> (usize, usize) {
@@ -428,7 +429,7 @@ mod tests {
         assert!((226e6..228e6).contains(&(macs as f64)), "{macs}");
         assert!((109e3..111e3).contains(&(weights as f64)), "{weights}");
         assert_eq!(seed.epochs(), 42);
-        for default in [DEFAULT, ASPECT] {
+        for default in [DEFAULT, ASPECT, TUNE] {
             let (macs, weights) = cost(&Recipe::parse(default).unwrap());
             assert!((143e6..145e6).contains(&(macs as f64)), "{macs}");
             assert!((505e3..507e3).contains(&(weights as f64)), "{weights}");
@@ -437,7 +438,7 @@ mod tests {
 
     #[test]
     fn round_trips_through_toml() {
-        for text in [SEED, DEFAULT, ASPECT] {
+        for text in [SEED, DEFAULT, ASPECT, TUNE] {
             let recipe = Recipe::parse(text).unwrap();
             assert_eq!(Recipe::parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
         }
@@ -451,6 +452,7 @@ mod tests {
         assert!(error(SEED.replace("kernel = 3", "kernel = 2")).contains("kernel 2"));
         assert!(error(SEED.replace("size = 256", "size = 128")).contains("256 pixels"));
         assert!(error(SEED.replace("epochs = 40", "epochs = 39")).contains("epochs"));
+        assert!(error(TUNE.replace("nih = 0.1", "nih = 1.0")).contains("source_label_smoothing: nih"));
     }
 
     #[test]

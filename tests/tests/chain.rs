@@ -28,7 +28,8 @@ fn from_training_to_a_verdict() {
     host("train --demo --epochs 1 --start model.onnx --out again");
     let again = read_json(&path.join("again/run.json"));
     let first = &read_json(&path.join("run/run.json"))["best"]["val_accuracy"];
-    assert_eq!((again["start"].as_str(), &again["after"][0]["recipe"]), (Some("model.onnx"), &"demo".into()));
+    let start = format!("model.onnx (SHA-256 {})", sha256(&fs::read(path.join("model.onnx")).expect("the network")));
+    assert_eq!((again["start"].as_str(), &again["after"][0]["recipe"]), (Some(start.as_str()), &"demo".into()));
     let accuracy = again["best"]["val_accuracy"].as_f64().expect("an accuracy");
     assert!(accuracy > 0.8, "{accuracy}, the first run {first}");
     for (file, part) in [

@@ -284,7 +284,10 @@ fn failures(report: &Report) -> Vec<String> {
         }
     }
     if matches!(report.seeds, Computed::No { .. }) {
-        lines.push("One training run: what another seed would give was not measured.".to_owned());
+        lines.push(match &report.seeds_before {
+            Some(_) => "One run of the last part of the training: what another seed of it would give was not measured, only of the parts before it.",
+            None => "One training run: what another seed would give was not measured.",
+        }.to_owned());
     }
     lines
 }

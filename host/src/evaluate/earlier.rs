@@ -1,9 +1,9 @@
-//! What an earlier report of the same model pooled of other runs, when their own reports are not given again.
+//! What an earlier report pooled of other runs, when their own reports are not given again.
 
 use super::folds::Folds;
-use super::runs::{self, Spread, headlines};
-use super::{Computed, Report};
-use anyhow::{Context, Result, ensure};
+use super::runs::{self, Before, Spread, headlines};
+use super::{Computed, Recipe, Report};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -15,40 +15,80 @@ pub struct Earlier {
     path: PathBuf,
     report: Value,
     pooled: Pooled,
+    /// Of this very model, or of the one that its training began with.
+    same: bool,
 }
 
 #[derive(Debug, Deserialize)]
 struct Pooled {
     model_sha256: String,
+    recipe: Option<Recipe>,
     seeds: Computed<BTreeMap<String, Spread>>,
+    seeds_before: Option<Before>,
     folds: Computed<Folds>,
 }
 
 impl Earlier {
-    /// Reads `path`, a report of the model of that `sha256`.
+    /// Reads `path`, a report of the model of that `sha256`, or of one that is the earlier part of this model's `recipe`.
     ///
     /// # Errors
     /// No report.json, or one of another model; names the file.
-    pub fn read(path: &Path, sha256: &str) -> Result<Self> {
+    pub fn read(path: &Path, sha256: &str, recipe: Option<&Recipe>) -> Result<Self> {
         let place = path.display();
         let report = runs::read_one(path)?;
         let pooled = Pooled::deserialize(&report)
             .with_context(|| format!("{place}: not a report.json of `host evaluate`; give an earlier one of this model"))?;
-        ensure!(
-            pooled.model_sha256 == sha256,
-            "{place}: is of another model (SHA-256 {}); --earlier takes a report of this one ({sha256})",
-            pooled.model_sha256
-        );
-        Ok(Self { path: path.to_owned(), report, pooled })
+        let same = pooled.model_sha256 == sha256;
+        let before = || matches!((&pooled.recipe, recipe), (Some(first), Some(own)) if own.goes_on_from(first));
+        if !same && !before() {
+            bail!(
+                "{place}: is of another model (SHA-256 {}); --earlier takes a report of this one ({sha256}) or of the one that its \
+                 last part began with",
+                pooled.model_sha256
+            );
+        }
+        Ok(Self { path: path.to_owned(), report, pooled, same })
     }
 
-    /// Puts in what `report` has not: the seeds and the folds that the earlier one pooled.
+    /// Puts in what `report` has not: the seeds and the folds that the earlier one pooled. Those of the training before the last part
+    /// stand under a name of their own.
     ///
     /// # Errors
-    /// This model's own figures were others then, so the other runs were measured on other images.
+    /// The other runs were measured on other images or by another engine, as this model's own figures then tell, or else what was found
+    /// in the data.
     pub fn complete(self, report: &mut Report) -> Result<()> {
-        let (then, now) = (headlines(&self.report), headlines(&serde_json::to_value(&*report)?));
-        for (name, value) in &now {
+        let now = serde_json::to_value(&*report)?;
+        if self.same {
+            self.same_figures(&now)?;
+        } else {
+            ensure!(
+                ["data", "engine"].iter().all(|key| self.report[key] == now[key]),
+                "{}: its seeds and folds are of other images or another engine; evaluate them again",
+                self.path.display()
+            );
+        }
+        let Pooled { model_sha256, recipe, seeds, seeds_before, folds } = self.pooled;
+        match (self.same, seeds, recipe) {
+            (true, seeds, _) => {
+                if let Computed::No { .. } = report.seeds {
+                    report.seeds = seeds;
+                }
+                report.seeds_before = seeds_before;
+            }
+            (false, Computed::Yes(figures), Some(recipe)) => {
+                report.seeds_before = Some(Before { recipe, model_sha256, figures });
+            }
+            (false, ..) => {}
+        }
+        if let Computed::No { .. } = report.folds {
+            report.folds = folds;
+        }
+        Ok(())
+    }
+
+    fn same_figures(&self, now: &Value) -> Result<()> {
+        let then = headlines(&self.report);
+        for (name, value) in headlines(now) {
             let before = then.get(name);
             ensure!(
                 before.is_some_and(|before| (before - value).abs() < 1e-9),
@@ -58,12 +98,6 @@ impl Earlier {
                 before.map_or("nothing".to_owned(), f64::to_string)
             );
         }
-        if let Computed::No { .. } = report.seeds {
-            report.seeds = self.pooled.seeds;
-        }
-        if let Computed::No { .. } = report.folds {
-            report.folds = self.pooled.folds;
-        }
         Ok(())
     }
 }
@@ -71,6 +105,7 @@ impl Earlier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::Part;
 
     #[test]
     fn only_reports_of_this_model_are_taken() {
@@ -78,7 +113,7 @@ mod tests {
         let path = folder.path().join("x.json");
         let told = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            format!("{:#}", Earlier::read(&path, "abc").unwrap_err())
+            format!("{:#}", Earlier::read(&path, "abc", None).unwrap_err())
         };
         assert!(told("{}").contains("x.json: has no `splits`"));
         assert!(told(r#"{ "splits": {} }"#).contains("x.json: not a report.json"));
@@ -86,7 +121,21 @@ mod tests {
             r#"{ "splits": {}, "model_sha256": "def", "seeds": { "not_computed": "" }, "folds": { "not_computed": "" } }"#;
         assert!(told(report).contains("is of another model (SHA-256 def)"));
         std::fs::write(&path, report.replace("def", "abc")).unwrap();
-        let earlier = Earlier::read(&path, "abc").unwrap();
+        let earlier = Earlier::read(&path, "abc", None).unwrap();
         assert!(matches!((earlier.pooled.seeds, earlier.pooled.folds), (Computed::No { .. }, Computed::No { .. })));
+
+        // A report of the training before the last part.
+        let recipe = |name: &str, after: &[(&str, u64)]| Recipe {
+            name: name.to_owned(),
+            epochs: Some(12),
+            after: after.iter().map(|&(recipe, epochs)| Part { recipe: recipe.to_owned(), epochs }).collect(),
+        };
+        let first = serde_json::to_string(&recipe("b", &[("a", 120)])).unwrap();
+        std::fs::write(&path, report.replace(r#""model_sha256""#, &format!(r#""recipe": {first}, "model_sha256""#))).unwrap();
+        let read = |own: &Recipe| Earlier::read(&path, "abc", Some(own));
+        assert!(!read(&recipe("c", &[("a", 120), ("b", 12)])).unwrap().same);
+        for other in [recipe("b", &[("a", 120)]), recipe("c", &[("b", 12)]), recipe("c", &[("a", 120), ("b", 13)])] {
+            assert!(read(&other).unwrap_err().to_string().contains("is of another model"), "{other}");
+        }
     }
 }

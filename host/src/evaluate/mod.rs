@@ -68,7 +68,8 @@ pub struct Args {
     /// report.json of a model of `host train --fold`; repeat for each fold. They are pooled.
     #[arg(long, value_name = "FILE")]
     pub fold_report: Vec<PathBuf>,
-    /// An earlier report.json of this model: its seeds and folds are taken over where none are given.
+    /// An earlier report.json of this model, or of the one that its last part began with: its seeds and folds are taken over where none
+    /// are given.
     #[arg(long, value_name = "FILE")]
     pub earlier: Option<PathBuf>,
     /// Leave dataset images out of report.html: for copies that are passed on.
@@ -113,11 +114,12 @@ pub fn run(args: &Args) -> Result<()> {
     let file = ModelFile::read(&args.model)?;
     let seeds = runs::read(&args.seed_report)?;
     let pooled = folds::pool(&args.fold_report, &runs::read(&args.fold_report)?)?;
-    let earlier = args.earlier.as_deref().map(|path| Earlier::read(path, &file.sha256)).transpose()?;
-    let networks = Networks::load(file.engine()?, args)?;
     let about = about(args, &file)?;
+    let recipe = Recipe::of(&about);
+    let earlier = args.earlier.as_deref().map(|path| Earlier::read(path, &file.sha256, recipe.as_ref())).transpose()?;
+    let networks = Networks::load(file.engine()?, args)?;
     let fold = folds::of_model(&file.name, networks.engine.model.metadata(), &about, args.data.fold)?;
-    runs::differ_in_seed(&args.seed_report, &seeds, &file.sha256, fold, Recipe::of(&about).as_ref())?;
+    runs::differ_in_seed(&args.seed_report, &seeds, &file.sha256, fold, recipe.as_ref())?;
     let args = &Args { data: DataArgs { fold, ..args.data.clone() }, ..args.clone() };
     let data = dataset::load(&args.data.coronahack, args.data.external.as_deref(), fold)?;
     ensure!(
@@ -213,6 +215,7 @@ fn report(
         selective: tests.iter().map(|(name, _)| (*name, selective::selective(&outcomes[name]))).collect(),
         agreement: engines::agreement(&tests, args.engine),
         seeds: Computed::no(""),
+        seeds_before: None,
         folds: Computed::no(""),
         gallery: gallery::gallery(&tests, !args.no_gallery_images)?,
         seconds: 0.0,

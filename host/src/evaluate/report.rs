@@ -65,6 +65,9 @@ pub struct Report {
     pub agreement: Computed<engines::Agreement>,
     /// Spread over seeds.
     pub seeds: Computed<BTreeMap<String, runs::Spread>>,
+    /// Spread over seeds of the training before its last part, as an earlier report has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds_before: Option<runs::Before>,
     /// COVID-19 over folds by patient.
     pub folds: Computed<folds::Folds>,
     /// The surest mistakes.
@@ -95,6 +98,14 @@ impl Recipe {
             epochs: training["epochs_done"].as_u64(),
             after: Vec::deserialize(&training["after"]).unwrap_or_default(),
         })
+    }
+}
+
+impl Recipe {
+    /// True if `first` is all of this training but its last part.
+    pub(super) fn goes_on_from(&self, first: &Self) -> bool {
+        let last = first.epochs.map(|epochs| Part { recipe: first.name.clone(), epochs });
+        last.is_some_and(|last| self.after.split_last() == Some((&last, first.after.as_slice())))
     }
 }
 

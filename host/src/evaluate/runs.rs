@@ -35,6 +35,17 @@ pub struct Spread {
     pub range: [f64; 2],
 }
 
+/// Seeds of the training before this model's last part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    /// What they were trained by.
+    pub recipe: Recipe,
+    /// SHA-256 of the model among them whose report pooled them.
+    pub model_sha256: String,
+    /// Their headline figures.
+    pub figures: BTreeMap<String, Spread>,
+}
+
 /// Reads `reports` of `host evaluate`; an error names the file.
 pub fn read(reports: &[PathBuf]) -> Result<Vec<Value>> {
     reports.iter().map(|path| read_one(path)).collect()

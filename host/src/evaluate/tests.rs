@@ -199,6 +199,29 @@ fn every_section_is_there_or_says_why_not() {
     let error = run(&args).unwrap_err().to_string();
     assert!(error.contains("changed.json: has 0.125 for accuracy, test"), "{error}");
     assert!(!args.report.exists());
+
+    // Of the model that the last part of the training began with: its seeds stand under a name of their own.
+    let about = args.model.with_extension("json");
+    let mut trained: serde_json::Value = serde_json::from_slice(&fs::read(&about).unwrap()).unwrap();
+    trained["training"] = serde_json::json!({ "epochs_done": 2, "after": [{ "recipe": "first", "epochs": 3 }] });
+    fs::write(&about, trained.to_string()).unwrap();
+    let mut first = json.clone();
+    first["model_sha256"] = "that of the first part".into();
+    first["recipe"] = serde_json::json!({ "name": "first", "epochs": 3 });
+    let path = folder.path().join("first.json");
+    fs::write(&path, first.to_string()).unwrap();
+    args.earlier = Some(path.clone());
+    let found = evaluate(&args);
+    assert!(found.json["seeds"]["not_computed"].is_string());
+    assert_eq!(found.json["seeds_before"]["figures"], json["seeds"]);
+    assert_eq!(found.json["seeds_before"]["model_sha256"], "that of the first part");
+    assert!(found.html.contains("last part (first, 3 epochs)") && found.markdown.contains("last part (first, 3 epochs)"));
+    assert!(found.card.contains("One run of the last part"));
+    first["data"]["splits"][0]["patients"] = 1.into();
+    fs::write(&path, first.to_string()).unwrap();
+    args.report = folder.path().join("other images");
+    let error = run(&args).unwrap_err().to_string();
+    assert!(error.contains("first.json: its seeds and folds are of other images"), "{error}");
     args.earlier = None;
 
     // Another engine: what only core can say is said to be missing.

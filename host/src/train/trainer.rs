@@ -93,7 +93,7 @@ impl<'a> Trainer<'a> {
     /// Another network, or another fold: those weights know people whom this run leaves out.
     pub fn start(mut self, from: &Path) -> Result<Self> {
         let file = from.is_file() || from.extension().is_some_and(|extension| extension == "onnx");
-        let Start { path, network, fold, after } = if file { self.exported(from)? } else { Start::of_run(from)? };
+        let Start { path, name, network, fold, after } = if file { self.exported(from)? } else { Start::of_run(from)? };
         let own = self.progress.fold;
         anyhow::ensure!(
             fold == own,
@@ -102,7 +102,7 @@ impl<'a> Trainer<'a> {
             fold::named(own),
             fold::named(own)
         );
-        self.progress.start = Some(from.display().to_string());
+        self.progress.start = Some(name);
         self.progress.after = after;
         self.network = load_network(self.network, network).with_context(|| path.display().to_string())?;
         self.ema = self.ema.map(|_| Ema::new(self.recipe.train.ema, &self.network));
@@ -121,7 +121,8 @@ impl<'a> Trainer<'a> {
         let network =
             Network::unfold(&recipe.network, recipe.input, recipe.train.batch_norm, &exported.tensors, gray, &self.device)
                 .with_context(|| path.display().to_string())?;
-        Ok(Start { path: path.to_owned(), network: record_bytes(network)?, fold: exported.fold, after: exported.after })
+        let name = exported.name;
+        Ok(Start { path: path.to_owned(), name, network: record_bytes(network)?, fold: exported.fold, after: exported.after })
     }
 
     /// Continues from `checkpoint`, of the same recipe and images.

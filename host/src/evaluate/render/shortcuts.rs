@@ -5,9 +5,10 @@ use super::{Block, Section};
 use crate::dataset::fold::Fold;
 use crate::evaluate::baselines::Figures;
 use crate::evaluate::controls::Controls;
+use crate::evaluate::runs::Spread;
 use crate::evaluate::{Computed, Recipe, Report};
 use anyhow::Result;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Data, baselines, controls, agreement, seeds, folds, gallery.
 pub(super) fn sections(report: &Report) -> Result<Vec<Section>> {
@@ -293,18 +294,24 @@ fn agreement(report: &Report) -> Section {
 }
 
 fn seeds(report: &Report) -> Section {
-    let blocks = match &report.seeds {
-        Computed::No { not_computed } => vec![Block::Missing(not_computed.clone())],
-        Computed::Yes(spreads) => {
-            let rows = spreads.iter().map(|(name, s)| {
-                let cells = [s.mean, s.standard_deviation, s.range[0], s.range[1]].map(|value| format!("{value:.4}"));
-                [vec![name.clone(), s.runs.to_string()], cells.to_vec()].concat()
-            });
-            vec![Block::table("", ["figure", "runs", "mean", "standard deviation", "least", "greatest"], rows.collect())]
-        }
-    };
+    let mut blocks = vec![match &report.seeds {
+        Computed::No { not_computed } => Block::Missing(not_computed.clone()),
+        Computed::Yes(spreads) => spread_table("", spreads),
+    }];
+    if let Some(before) = &report.seeds_before {
+        let title = format!("Seeds of the training before this model's last part ({})", before.recipe);
+        blocks.push(spread_table(&title, &before.figures));
+    }
     let note = "The same recipe trained with other seeds: what chance in training alone moves.";
     Section { id: "seeds", title: "Seeds", note: note.to_owned(), blocks }
+}
+
+fn spread_table(title: &str, spreads: &BTreeMap<String, Spread>) -> Block {
+    let rows = spreads.iter().map(|(name, s)| {
+        let cells = [s.mean, s.standard_deviation, s.range[0], s.range[1]].map(|value| format!("{value:.4}"));
+        [vec![name.clone(), s.runs.to_string()], cells.to_vec()].concat()
+    });
+    Block::table(title, ["figure", "runs", "mean", "standard deviation", "least", "greatest"], rows.collect())
 }
 
 fn folds(report: &Report) -> Section {
