@@ -89,7 +89,10 @@ fn folds_are_trained_evaluated_and_pooled() {
     assert_eq!(read_json(&path.join("run1/run.json"))["fold"], "1/3");
     // Nor does a run begin with weights that have learned from its test split.
     for (own, of) in [("--out run4 --fold 2/3", "this one of fold 2/3"), ("--out run4", "this one of the published splits")] {
-        host(&format!("{train} --start run1 {own}")).error(2, &["--start run1", "the run is of fold 1/3", of]);
+        for start in ["run1", "model1.onnx"] {
+            host(&format!("{train} --start {start} {own}"))
+                .error(2, &[&format!("--start {start}"), "the run is of fold 1/3", of]);
+        }
     }
     assert!(!path.join("run4").exists());
     for line in ["train --demo --fold 1/3 --out demo", "evaluate model1.cxr --coronahack data --report no --fold 4/3"] {

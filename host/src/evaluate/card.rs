@@ -285,8 +285,8 @@ fn failures(report: &Report) -> Vec<String> {
     }
     if matches!(report.seeds, Computed::No { .. }) {
         lines.push(match &report.seeds_before {
-            Some(_) => "One run of the last part of the training: what another seed of it would give was not measured, only of the parts before it.",
-            None => "One training run: what another seed would give was not measured.",
+            Some(_) => "One run of the last part of the training: what another seed of it would give is not in this report, only seeds of parts before it.",
+            None => "One training run: what another seed would give is not in this report.",
         }.to_owned());
     }
     lines

@@ -15,7 +15,7 @@ pub struct Earlier {
     path: PathBuf,
     report: Value,
     pooled: Pooled,
-    /// Of this very model, or of the one that its training began with.
+    /// Of this very model, or of one trained by the parts before its last.
     same: bool,
 }
 
@@ -42,8 +42,8 @@ impl Earlier {
         let before = || matches!((&pooled.recipe, recipe), (Some(first), Some(own)) if own.goes_on_from(first));
         if !same && !before() {
             bail!(
-                "{place}: is of another model (SHA-256 {}); --earlier takes a report of this one ({sha256}) or of the one that its \
-                 last part began with",
+                "{place}: is of another model (SHA-256 {}); --earlier takes a report of this one ({sha256}) or of one trained \
+                 by all parts before its last",
                 pooled.model_sha256
             );
         }
@@ -78,7 +78,7 @@ impl Earlier {
             (false, Computed::Yes(figures), Some(recipe)) => {
                 report.seeds_before = Some(Before { recipe, model_sha256, figures });
             }
-            (false, ..) => {}
+            (false, ..) => report.seeds_before = seeds_before,
         }
         if let Computed::No { .. } = report.folds {
             report.folds = folds;

@@ -68,8 +68,8 @@ pub struct Args {
     /// report.json of a model of `host train --fold`; repeat for each fold. They are pooled.
     #[arg(long, value_name = "FILE")]
     pub fold_report: Vec<PathBuf>,
-    /// An earlier report.json of this model, or of the one that its last part began with: its seeds and folds are taken over where none
-    /// are given.
+    /// An earlier report.json of this model, or of one trained by all parts before its last: its seeds and folds are taken over where
+    /// none are given.
     #[arg(long, value_name = "FILE")]
     pub earlier: Option<PathBuf>,
     /// Leave dataset images out of report.html: for copies that are passed on.

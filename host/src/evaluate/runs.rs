@@ -35,7 +35,7 @@ pub struct Spread {
     pub range: [f64; 2],
 }
 
-/// Seeds of the training before this model's last part.
+/// Seeds of an earlier part of this model's training, the last that has them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Before {
     /// What they were trained by.

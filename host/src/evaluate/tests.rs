@@ -217,6 +217,17 @@ fn every_section_is_there_or_says_why_not() {
     assert_eq!(found.json["seeds_before"]["model_sha256"], "that of the first part");
     assert!(found.html.contains("last part (first, 3 epochs)") && found.markdown.contains("last part (first, 3 epochs)"));
     assert!(found.card.contains("One run of the last part"));
+    // They are kept in the next report, of this model or of one that was trained on from it.
+    let before = found.json["seeds_before"].clone();
+    let mut second = found.json;
+    for of_first in [false, true] {
+        if of_first {
+            second["model_sha256"] = "that of the second part".into();
+            second["recipe"] = first["recipe"].clone();
+        }
+        fs::write(&path, second.to_string()).unwrap();
+        assert_eq!(evaluate(&args).json["seeds_before"], before);
+    }
     first["data"]["splits"][0]["patients"] = 1.into();
     fs::write(&path, first.to_string()).unwrap();
     args.report = folder.path().join("other images");

@@ -3,13 +3,13 @@
 use crate::classes::{self, CLASSES};
 use crate::dataset::Split;
 use crate::dataset::fold::Fold;
-use crate::recipe::TrainSpec;
+use crate::recipe::{Sampling, TrainSpec};
 use crate::{augment, dataset, decode, synthetic};
 use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Bytes of one cached image.
@@ -64,6 +64,17 @@ impl Data {
     pub fn smoothing(&self, spec: &TrainSpec) -> Vec<f32> {
         let of = |source: &String| spec.source_label_smoothing.get(source).copied().unwrap_or(spec.label_smoothing);
         self.sources.iter().map(of).collect()
+    }
+
+    /// Sources that the recipe names and no image is of: left out, or misspelt.
+    pub fn absent<'a>(&self, spec: &'a TrainSpec) -> BTreeSet<&'a str> {
+        let drawn: Vec<&String> = match &spec.sampling {
+            Sampling::Natural => vec![],
+            Sampling::Balanced { weights, .. } => weights.keys().collect(),
+            Sampling::Shares(shares) => shares.keys().collect(),
+        };
+        let named = drawn.into_iter().chain(spec.source_label_smoothing.keys());
+        named.map(String::as_str).filter(|name| !self.sources.iter().any(|source| source == name)).collect()
     }
 }
 

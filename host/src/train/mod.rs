@@ -101,6 +101,11 @@ pub fn run(args: &Args) -> Result<()> {
         data.train.counts(),
         data.sources.join(", ")
     );
+    let absent = data.absent(&recipe.train);
+    if !absent.is_empty() {
+        let names = absent.into_iter().collect::<Vec<_>>().join(", ");
+        eprintln!("warning: the recipe names sources of which there is no image: {names}");
+    }
     // On a GPU the loader has the processor to itself.
     let on_gpu = matches!(args.backend, Backend::Cuda | Backend::Libtorch);
     let drawn = sampler::order(&data.train.classes, &data.train.sources, &data.sources, &recipe.train.sampling, seed, 0);

@@ -158,7 +158,7 @@ mod tests {
         Batch {
             images: (0..count).flat_map(picture).collect(),
             classes: (0..count).map(|i| i * 2 % 3).collect(),
-            smoothing: vec![0.05; count],
+            smoothing: (0..count).map(|i| 0.1 * (i % 4) as f32).collect(),
             size,
         }
     }

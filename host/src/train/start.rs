@@ -6,7 +6,8 @@ use crate::classes::CLASSES;
 use crate::dataset::fold::Fold;
 use crate::files;
 use crate::onnx::float::Tensors;
-use anyhow::{Context, Result};
+use crate::recipe::{Input, NetworkSpec, Recipe};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -54,16 +55,31 @@ pub struct Exported {
 /// What is read of NAME.json.
 #[derive(Deserialize)]
 struct Report {
-    recipe: Named,
+    files: Files,
+    recipe: Network,
     #[serde(default)]
     fold: Option<Fold>,
-    operating_point: Offset,
+    // Exports of before have none.
+    operating_point: Option<Offset>,
     training: Training,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct Files {
+    onnx: Digest,
+}
+
+#[derive(Deserialize)]
+struct Digest {
+    sha256: String,
+}
+
+/// Of the recipe only this: those of before may lack what today's have.
+#[derive(Deserialize)]
+struct Network {
     name: String,
+    input: Input,
+    network: NetworkSpec,
 }
 
 #[derive(Deserialize)]
@@ -79,17 +95,89 @@ struct Training {
 }
 
 impl Exported {
-    /// Reads both files.
-    pub fn load(path: &Path) -> Result<Self> {
+    /// Reads both files, of a network like that of `recipe`.
+    ///
+    /// # Errors
+    /// No such files, files of two exports, or another network: tensors of other layers can have the same shapes.
+    pub fn load(path: &Path, recipe: &Recipe) -> Result<Self> {
         let bytes = files::read(path)?;
-        let name = format!("{} (SHA-256 {})", path.display(), files::sha256(&bytes));
+        let sha256 = files::sha256(&bytes);
         let mut tensors = Tensors::read(&bytes).with_context(|| path.display().to_string())?;
         let json = path.with_extension("json");
         let report: Report = serde_json::from_slice(&files::read(&json)?)
             .with_context(|| format!("{}: not what `host export` writes beside the network of a trained run", json.display()))?;
-        tensors.shift(CLASSES.len() - 1, -report.operating_point.offset).with_context(|| path.display().to_string())?;
+        // Its fold and its operating point would be another network's.
+        ensure!(
+            report.files.onnx.sha256 == sha256,
+            "{}: is beside {} of another export (SHA-256 {}, the file's is {sha256}); keep the two together",
+            json.display(),
+            path.display(),
+            report.files.onnx.sha256
+        );
+        ensure!(
+            (&report.recipe.network, report.recipe.input) == (&recipe.network, recipe.input),
+            "{}: its network is not the recipe's; give a recipe with the `network` and `input` of {}",
+            path.display(),
+            json.display()
+        );
+        if let Some(Offset { offset }) = report.operating_point {
+            tensors.shift(CLASSES.len() - 1, -offset).with_context(|| path.display().to_string())?;
+        }
+        let name = format!("{} (SHA-256 {sha256})", path.display());
         let Training { epochs_done: epochs, mut after } = report.training;
         after.push(Part { recipe: report.recipe.name, epochs });
         Ok(Self { name, tensors, fold: report.fold, after })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{Kind, layer_name};
+
+    const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models");
+
+    fn recipe(name: &str) -> Recipe {
+        Recipe::load(&Path::new(MODELS).join(format!("recipes/{name}.toml"))).unwrap()
+    }
+
+    #[test]
+    fn shipped_networks_are_taken_without_their_operating_point() {
+        let path = Path::new(MODELS).join("default.onnx");
+        let recipe_of = recipe("default-tune");
+        let exported = Exported::load(&path, &recipe_of).unwrap();
+        assert!(exported.fold.is_none() && exported.name.ends_with(')'), "{}", exported.name);
+        assert_eq!(exported.after.iter().map(|part| part.epochs).collect::<Vec<_>>(), [120, 12, 28]);
+
+        let about: serde_json::Value = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
+        let offset = about["operating_point"]["offset"].as_f64().unwrap() as f32;
+        assert!(offset != 0.0);
+        let bias = format!("{}_bias", layer_name(recipe_of.network.layers.len(), Kind::Dense));
+        let file = Tensors::read(&std::fs::read(&path).unwrap()).unwrap();
+        let [written, taken] = [&file, &exported.tensors].map(|tensors| tensors.get(&bias, &[CLASSES.len()]).unwrap().to_vec());
+        assert_eq!(written[..2], taken[..2]);
+        assert!((taken[2] - (written[2] - offset)).abs() < 1e-6, "{taken:?} of {written:?}");
+
+        // Exported before there were operating points.
+        Exported::load(&Path::new(MODELS).join("seed.onnx"), &recipe("seed")).unwrap();
+    }
+
+    #[test]
+    fn files_that_do_not_belong_together_are_refused() {
+        let told = |path: &Path, name: &str| format!("{:#}", Exported::load(path, &recipe(name)).err().unwrap());
+        let error = told(&Path::new(MODELS).join("default.onnx"), "seed");
+        assert!(error.contains("default.onnx: its network is not the recipe's"), "{error}");
+        // Tensors of the same shapes, between them another function.
+        let mut other = recipe("seed");
+        other.network.layers[1] = crate::recipe::LayerSpec::AveragePool { size: 2, stride: 2 };
+        let error = format!("{:#}", Exported::load(&Path::new(MODELS).join("seed.onnx"), &other).err().unwrap());
+        assert!(error.contains("seed.onnx: its network is not the recipe's"), "{error}");
+
+        let folder = tempfile::tempdir().unwrap();
+        for (from, to) in [("default.onnx", "x.onnx"), ("seed.json", "x.json")] {
+            std::fs::copy(Path::new(MODELS).join(from), folder.path().join(to)).unwrap();
+        }
+        let error = told(&folder.path().join("x.onnx"), "default-tune");
+        assert!(error.contains("x.json: is beside") && error.contains("of another export"), "{error}");
     }
 }

@@ -210,6 +210,24 @@ fn other_backends_are_second_opinions_on_training_steps() {
 }
 
 #[test]
+fn labels_are_smoothed_by_source() {
+    let mut data = data::generated().unwrap();
+    data.sources = ["a", "b"].map(str::to_owned).to_vec();
+    data.train.sources.iter_mut().enumerate().for_each(|(i, source)| *source = i % 2);
+    let mut recipe = Recipe::parse(DEMO).unwrap();
+    recipe.train.label_smoothing = 0.05;
+    recipe.train.source_label_smoothing = [("b".to_owned(), 0.2), ("c".to_owned(), 0.3)].into();
+    let smoothing = data.smoothing(&recipe.train);
+    assert_eq!(smoothing, [0.05, 0.2]);
+    let plan = loader::Epoch::new(&recipe, &data, &[5, 2, 8, 3], &smoothing, 1, 0);
+    assert_eq!(plan.prepare(0).smoothing, [0.2, 0.05, 0.05, 0.2]);
+
+    assert_eq!(data.absent(&recipe.train), ["c"].into());
+    recipe.train.sampling = crate::recipe::Sampling::Shares([("a".to_owned(), [1.0; 3]), ("d".to_owned(), [1.0; 3])].into());
+    assert_eq!(data.absent(&recipe.train), ["c", "d"].into());
+}
+
+#[test]
 fn missing_folders_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = tiny(folder.path());

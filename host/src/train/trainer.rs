@@ -112,7 +112,7 @@ impl<'a> Trainer<'a> {
     /// An exported float network, its normalisations made anew from the first batch.
     fn exported(&self, path: &Path) -> Result<Start> {
         let (recipe, set) = (self.recipe, &self.data.train);
-        let exported = start::Exported::load(path)?;
+        let exported = start::Exported::load(path, recipe)?;
         let order = sampler::order(&set.classes, &set.sources, &self.data.sources, &recipe.train.sampling, self.progress.seed, 0);
         let smoothing = self.data.smoothing(&recipe.train);
         let plan = loader::Epoch::new(recipe, self.data, &order, &smoothing, self.progress.seed, 0);
