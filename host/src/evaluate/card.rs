@@ -92,9 +92,10 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
         (
             "recipe",
             format!(
-                "{recipe}, of which epoch {} was best on validation; seed {}, backend {}{}",
+                "{recipe}, of which epoch {} was best on validation; seed {}{}, backend {}{}",
                 number(&training["best_epoch"]),
                 number(&about["seed"]),
+                if report.recipe.as_ref().is_some_and(|recipe| !recipe.after.is_empty()) { " (of the last part)" } else { "" },
                 text(&training["backend"]),
                 test_split(report).map_or(String::new(), |split| format!("; test split: {split}"))
             ),

@@ -216,7 +216,7 @@ fn every_section_is_there_or_says_why_not() {
     assert_eq!(found.json["seeds_before"]["figures"], json["seeds"]);
     assert_eq!(found.json["seeds_before"]["model_sha256"], "that of the first part");
     assert!(found.html.contains("last part (first, 3 epochs)") && found.markdown.contains("last part (first, 3 epochs)"));
-    assert!(found.card.contains("One run of the last part"));
+    assert!(found.card.contains("One run of the last part") && found.card.contains(" (of the last part), backend"));
     // They are kept in the next report, of this model or of one that was trained on from it.
     let before = found.json["seeds_before"].clone();
     let mut second = found.json;
