@@ -3,6 +3,9 @@
 /// Class names; an index into this array is a class.
 pub const CLASSES: [&str; 3] = ["Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19"];
 
+/// Index of Pneumonia/COVID-19.
+pub const COVID: usize = 2;
+
 /// Said on every surface.
 pub const DISCLAIMER: &str = "Research software, not a medical device: not for diagnosis, triage or treatment.";
 

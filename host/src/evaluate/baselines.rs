@@ -6,7 +6,7 @@ use super::intervals::{Balanced, Rate};
 use super::linear::{Linear, argmax};
 use super::measure::{Measurements, Traits};
 use super::people;
-use crate::classes::CLASSES;
+use crate::classes::{CLASSES, COVID};
 use crate::dataset::{Sample, Split};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ impl Figures {
             accuracy: Rate::of(hits.iter().map(|(_, hit, _)| *hit)),
             balanced_accuracy: Balanced::new(&hits, CLASSES.len()),
             normal_vs_abnormal: Auc::of(cases.iter().map(|(truth, scores, _)| (1.0 - scores[0], *truth != 0))),
-            covid: Auc::of(cases.iter().map(|(truth, scores, _)| (scores[2], *truth == 2))),
+            covid: Auc::of(cases.iter().map(|(truth, scores, _)| (scores[COVID], *truth == COVID))),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::intervals::Rate;
 use super::measure::Case;
 use super::metrics::Outcome;
 use super::people::{AgeGroup, age_group};
-use crate::classes::CLASSES;
+use crate::classes::{CLASSES, COVID};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,7 +80,7 @@ pub fn predictive(outcomes: &[&Outcome]) -> BTreeMap<&'static str, Computed<Vec<
             _ => Computed::no("one side has no image here"),
         }
     };
-    BTreeMap::from([(TARGETS[2], of(|class| class == 2)), (TARGETS[3], of(|class| class != 0))])
+    BTreeMap::from([(TARGETS[2], of(|class| class == COVID)), (TARGETS[3], of(|class| class != 0))])
 }
 
 fn at_prevalence(prevalence: f64, sensitivity: &Rate, specificity: &Rate) -> Predictive {

@@ -4,15 +4,13 @@ use super::Computed;
 use super::intervals::{Rate, bootstrap};
 use super::measure::Case;
 use super::report::Recipe;
-use crate::classes::CLASSES;
+use crate::classes::{CLASSES, COVID};
 use crate::dataset::fold::{self, Fold};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-const COVID: usize = 2;
 
 /// The fold to evaluate a model on: what it left out, as its `metadata` or the json beside it says, or else `given`.
 ///

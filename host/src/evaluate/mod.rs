@@ -31,7 +31,7 @@ mod subgroups;
 #[cfg(test)]
 mod tests;
 
-use crate::classes::{CLASSES, DISCLAIMER};
+use crate::classes::{CLASSES, COVID, DISCLAIMER};
 use crate::cli::DataArgs;
 use crate::dataset::{self, Sample, Split, check};
 use crate::files;
@@ -262,12 +262,12 @@ fn healthy<'a>(sets: &'a [(&'static str, Vec<Case<'a>>)]) -> impl Iterator<Item 
 }
 
 fn called_covid(case: &Case<'_>) -> bool {
-    case.measured.outcome.predicted == 2
+    case.measured.outcome.predicted == COVID
 }
 
 fn headline(sets: &[(&'static str, Vec<Case<'_>>)]) -> Headline {
     let accuracy = |split| Rate::of(of_split(sets, split).map(|case| case.measured.outcome.right()));
-    let covid = |split| of_split(sets, split).filter(|case| case.sample.class == 2);
+    let covid = |split| of_split(sets, split).filter(|case| case.sample.class == COVID);
     let mut patients: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for case in covid(Split::Test) {
         let (hits, n) = patients.entry(&case.sample.patient).or_default();

@@ -4,7 +4,7 @@ use super::auc::Auc;
 use super::intervals::Rate;
 use super::measure::Case;
 use super::people;
-use crate::classes::CLASSES;
+use crate::classes::{CLASSES, COVID};
 use crate::dataset::Sample;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ fn group(cases: &[Case<'_>]) -> Group {
     Group {
         accuracy: Rate::of(outcomes().map(|o| o.right())),
         sensitivity: std::array::from_fn(|k| Rate::of(outcomes().filter(|o| o.truth == k).map(|o| o.right()))),
-        wrongly_covid: Rate::of(outcomes().filter(|o| o.truth != 2).map(|o| o.predicted == 2)),
+        wrongly_covid: Rate::of(outcomes().filter(|o| o.truth != COVID).map(|o| o.predicted == COVID)),
         normal_vs_abnormal: Auc::of(outcomes().map(|o| (o.abnormal(), o.truth != 0))),
     }
 }

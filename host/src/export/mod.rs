@@ -8,7 +8,7 @@ pub mod random;
 pub mod search;
 
 use crate::agreement::{argmax, float_comparison};
-use crate::classes::DISCLAIMER;
+use crate::classes::{COVID, DISCLAIMER};
 use crate::dataset::fold;
 use crate::files;
 use crate::float_model::FloatLayer;
@@ -96,9 +96,9 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     let healthy: Vec<&[f32]> = float_logits.iter().zip(&images.healthy).filter(|(_, h)| **h).map(|(l, _)| l.as_slice()).collect();
     let operating_point = operating::covid_offset(&healthy, recipe.data.false_alarms);
     if let Some(FloatLayer::Dense { bias, .. }) = model.layers.last_mut() {
-        bias[operating::COVID] += operating_point.offset;
+        bias[COVID] += operating_point.offset;
     }
-    float_logits.iter_mut().for_each(|logits| logits[operating::COVID] += operating_point.offset);
+    float_logits.iter_mut().for_each(|logits| logits[COVID] += operating_point.offset);
 
     let stride = validation.len().div_ceil(SEARCH_IMAGES).max(1);
     let some: Vec<&[u8]> = validation.iter().copied().step_by(stride).collect();

@@ -1,10 +1,8 @@
 //! The operating point: how readily the network says COVID-19.
 
-use crate::classes::CLASSES;
+use crate::classes::COVID;
 use serde::Serialize;
 
-/// Index of Pneumonia/COVID-19.
-pub(super) const COVID: usize = CLASSES.len() - 1;
 /// Offsets beyond this would hide a network that has not learned to tell healthy people from patients.
 const LIMIT: f32 = 3.0;
 
