@@ -19,7 +19,7 @@ impl Network {
     /// ones: normalisation makes a filter's length arbitrary, but Adam's steps are large or small beside it.
     ///
     /// # Errors
-    /// The file's network is not that of `spec`.
+    /// The file has not the tensors of `spec`, by name and shape; that their layers do the same is the caller's to know.
     pub fn unfold(
         spec: &NetworkSpec,
         input: Input,
