@@ -277,10 +277,11 @@ fn by_keyboard_alone() {
         browser.until(DONE).await;
         browser.until("document.getElementById('status').textContent.includes('drawing-1.png:')").await;
         browser.eval("document.querySelector('.item').focus()").await;
-        for example in ["pneumonia.png", "covid-19.png"] {
+        // One after the other: they stand in the order in which they have been fetched.
+        for (example, all) in [("pneumonia.png", 2), ("covid-19.png", 3)] {
             browser.eval(&format!("document.querySelector('[data-example=\"{example}\"]').click()")).await;
+            browser.until(&format!("document.getElementById('count').textContent === '{all} of {all} done'")).await;
         }
-        browser.until("document.getElementById('count').textContent === '3 of 3 done'").await;
         browser.eval("document.querySelector('.item').focus()").await;
         press(Key::Down.into()).await;
         assert_eq!(browser.text("#detail-title").await, "drawing-2.png");
