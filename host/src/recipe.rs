@@ -97,6 +97,16 @@ fn is_one(n: &usize) -> bool {
     *n == 1
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// A convolution of a recipe with its channels filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvSpec {
@@ -137,7 +147,7 @@ pub enum Head {
 pub struct TrainSpec {
     /// Images a step.
     pub batch: usize,
-    /// Image sizes in order; the last is the input size.
+    /// Image sizes in order; the last is the input size, or less in a trial that is not to be exported.
     pub stages: Vec<Stage>,
     /// Update rule.
     pub optimizer: OptimizerSpec,
@@ -151,6 +161,10 @@ pub struct TrainSpec {
     /// In place of it for images of some sources, by name: labels are not equally sure everywhere.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub source_label_smoothing: BTreeMap<String, f32>,
+    /// Weight of `log p(class | source)`, in what is drawn, added to the logits in training alone; 0 = off. A product of experts: what
+    /// the source tells need not be learned.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub source_prior: f32,
     /// Decay a step of the exponential moving average of the weights; 0 = off.
     #[serde(default)]
     pub ema: f64,
@@ -228,8 +242,9 @@ pub enum Sampling {
         #[serde(default)]
         weights: BTreeMap<String, f64>,
     },
-    /// Shares of an epoch by source, one for each class in class order, scaled to add up to 1; what is not named is not drawn.
-    Shares(BTreeMap<String, [f64; 3]>),
+    /// Shares of an epoch by source, one for each class in class order and, if there is a fourth, one for images with a partial label,
+    /// scaled to add up to 1; what is not named is not drawn.
+    Shares(BTreeMap<String, Vec<f64>>),
 }
 
 /// Batch normalisation.
@@ -277,15 +292,40 @@ pub struct AugmentSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSpec {
-    /// Also train on the external folder's `train` images.
+    /// Also train on the external folders' `train` images.
     pub external: bool,
-    /// Share of the healthy people of the external folder's validation images that may be called COVID-19: `host export` shifts that logit.
+    /// Do not train on images whose label radiologists contradict (`radiologists.csv`).
+    #[serde(skip_serializing_if = "is_false")]
+    pub radiologists: bool,
+    /// Share of the healthy people of the external folders' validation images that may be called COVID-19: `host export` shifts that
+    /// logit.
     pub false_alarms: f64,
+    /// Whose share that is.
+    #[serde(skip_serializing_if = "OperatingPoint::is_pooled")]
+    pub operating_point: OperatingPoint,
+}
+
+/// Whose false alarms the operating point bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperatingPoint {
+    /// All healthy people of other sources together.
+    #[default]
+    Pooled,
+    /// Each hospital's, and each one's people with another finding: the worst of them decides.
+    Worst,
+}
+
+impl OperatingPoint {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    fn is_pooled(&self) -> bool {
+        *self == Self::Pooled
+    }
 }
 
 impl Default for DataSpec {
     fn default() -> Self {
-        Self { external: false, false_alarms: 0.03 }
+        Self { external: false, radiologists: false, false_alarms: 0.03, operating_point: OperatingPoint::Pooled }
     }
 }
 
@@ -451,6 +491,10 @@ mod tests {
         assert!(error(SEED.replace("batch = 32", "batch = 1")).contains("train.batch"));
         assert!(error(SEED.replace("kernel = 3", "kernel = 2")).contains("kernel 2"));
         assert!(error(SEED.replace("size = 256", "size = 128")).contains("256 pixels"));
+        let share = |shares: &str| error(DEFAULT.replace("nih = [6, 5, 0]", &format!("nih = {shares}")));
+        assert!(share("[6, 5]").contains("nih has 2 shares") && share("[6, 5, 0, 1, 1]").contains("nih has 5 shares"));
+        assert!(Recipe::parse(&DEFAULT.replace("nih = [6, 5, 0]", "nih = [6, 5, 0, 1]")).is_ok());
+        assert!(error(DEFAULT.replace("ema = 0.998", "ema = 0.998\nsource_prior = -1.0")).contains("source_prior"));
         assert!(error(SEED.replace("epochs = 40", "epochs = 39")).contains("epochs"));
         assert!(error(TUNE.replace("nih = 0.1", "nih = 1.0")).contains("source_label_smoothing: nih"));
     }

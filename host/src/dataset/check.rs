@@ -3,7 +3,7 @@
 use super::duplicates::{self, Fingerprint, Pair};
 use super::report::{Across, Duplicates, Patient, Sizes, Undecodable};
 pub use super::report::{Report, SourceSplit};
-use super::{Dataset, Sample, Split};
+use super::{Dataset, LeaveOut, NO_CLASS, OTHER_FINDING, OTHER_FINDING_LABEL, Query, Sample, Split};
 use crate::classes::{CLASSES, DISCLAIMER};
 use crate::cli::DataArgs;
 use crate::decode;
@@ -30,7 +30,7 @@ pub struct Args {
 /// [`CheckFailed`] (exit code 1) if an image is missing or unreadable, a class is empty, or train or val share a
 /// patient or a picture with a test split; others as [`super::read`].
 pub fn run(args: &Args) -> Result<()> {
-    let report = check(&args.data)?;
+    let report = check(&args.data, &LeaveOut::Nothing)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -52,18 +52,19 @@ enum Inspected {
     Read { size: (u32, u32), print: Fingerprint },
 }
 
-/// Builds the report.
-pub(crate) fn check(args: &DataArgs) -> Result<Report> {
+/// Builds the report, with the splits that are left where hospitals are left out.
+pub(crate) fn check(args: &DataArgs, leave_out: &LeaveOut) -> Result<Report> {
     let started = Instant::now();
-    let dataset = super::read(&args.coronahack, args.external.as_deref(), args.fold)?;
-    let samples = &dataset.samples;
+    let query = Query { coronahack: &args.coronahack, external: &args.external, fold: args.fold, leave_out };
+    let dataset = super::read(&query)?;
+    let samples: &Vec<Sample> = &dataset.all().cloned().collect();
     let bar = progress("reading", samples.len());
     let inspected: Vec<Inspected> = samples.par_iter().progress_with(bar).map(inspect).collect();
 
     let mut report = Report {
         disclaimer: DISCLAIMER,
         coronahack: args.coronahack.display().to_string(),
-        external: args.external.as_ref().map(|folder| folder.display().to_string()),
+        external: args.external.iter().map(|folder| folder.display().to_string()).collect(),
         fold: args.fold,
         listed: samples.len(),
         left_out: dataset.unused.clone(),
@@ -133,7 +134,8 @@ fn source_splits(samples: &[Sample]) -> Vec<SourceSplit> {
         source: source.to_owned(),
         split: split.name(),
         classes: std::array::from_fn(|class| members.iter().filter(|sample| sample.class == class).count()),
-        out_of_distribution: members.iter().filter(|sample| sample.class == usize::MAX).count(),
+        other_finding: members.iter().filter(|sample| sample.class == OTHER_FINDING).count(),
+        out_of_distribution: members.iter().filter(|sample| sample.class == NO_CLASS).count(),
         patients: members.iter().map(|sample| &sample.patient).collect::<BTreeSet<_>>().len(),
     };
     groups.into_iter().map(row).collect()
@@ -175,7 +177,8 @@ fn histogram(sizes: &BTreeMap<(u32, u32), usize>) -> Sizes {
 }
 
 fn label(sample: &Sample) -> String {
-    CLASSES.get(sample.class).map_or_else(|| "to be refused".to_owned(), |name| (*name).to_owned())
+    let name = if sample.class == OTHER_FINDING { OTHER_FINDING_LABEL } else { "to be refused" };
+    CLASSES.get(sample.class).copied().unwrap_or(name).to_owned()
 }
 
 fn sort_pairs(samples: &[Sample], pairs: &[Pair]) -> Duplicates {
@@ -211,10 +214,8 @@ fn sort_pairs(samples: &[Sample], pairs: &[Pair]) -> Duplicates {
 /// True if one picture in both splits makes a figure better than it is. Near duplicates of train in val are only
 /// reported: val chooses, it is not quoted. Pictures that must be refused have no class to give away.
 fn leaks(a: Split, b: Split, exact: bool) -> bool {
-    let learns = |split| matches!(split, Split::Train | Split::Val);
-    let quoted = |split| matches!(split, Split::Test | Split::ExternalTest);
     let refused = a == Split::OutOfDistribution || b == Split::OutOfDistribution;
-    !refused && (exact || learns(a) && quoted(b) || quoted(a) && learns(b))
+    !refused && (exact || a.learns() && b.is_quoted() || a.is_quoted() && b.learns())
 }
 
 /// One line each, with the remedy.
@@ -246,7 +247,7 @@ mod tests {
     use std::path::Path;
 
     fn args(coronahack: &Path) -> Args {
-        Args { data: DataArgs { coronahack: coronahack.to_owned(), external: None, fold: None }, json: false }
+        Args { data: DataArgs { coronahack: coronahack.to_owned(), external: vec![], fold: None }, json: false }
     }
 
     /// The report on a good folder after `harm`, and what `run` says of it.
@@ -258,7 +259,7 @@ mod tests {
             assert_eq!(crate::fail::exit_code(&error), 1);
             error.to_string()
         });
-        let report = check(&args.data).unwrap();
+        let report = check(&args.data, &LeaveOut::Nothing).unwrap();
         assert_eq!(report.passed, failed.is_none());
         (report, failed)
     }
@@ -342,11 +343,13 @@ mod tests {
     fn no_picture_is_under_two_people_so_no_fold_can_part_its_copies() {
         let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
         if !shared.is_dir() {
+            println!("skipped: {} is not there", shared.display());
             return;
         }
         // Each fold withholds other rows.
         let folds = Fold::all(5).unwrap().into_iter();
-        let read = |fold| crate::dataset::read(&shared.join("coronahack"), Some(&shared.join("external")), Some(fold)).unwrap();
+        let (coronahack, external) = (shared.join("coronahack"), [shared.join("external")]);
+        let read = |fold| crate::dataset::read(&Query { fold: Some(fold), ..Query::new(&coronahack, &external) }).unwrap();
         let samples: BTreeMap<_, Sample> = folds.flat_map(|fold| read(fold).samples).map(|s| (s.path.clone(), s)).collect();
         let samples: Vec<Sample> = samples.into_values().filter(|sample| sample.class < CLASSES.len()).collect();
         let print = |sample: &Sample| match inspect(sample) {
@@ -365,12 +368,17 @@ mod tests {
     fn the_shared_data_passes() {
         let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
         if !shared.is_dir() {
+            println!("skipped: {} is not there", shared.display());
             return;
         }
-        let data = DataArgs { coronahack: shared.join("coronahack"), external: Some(shared.join("external")), fold: None };
-        let report = check(&data).unwrap();
+        let external = ["external", "external_new"].map(|name| shared.join(name)).to_vec();
+        let report = check(&DataArgs { coronahack: shared.join("coronahack"), external, fold: None }, &LeaveOut::Nothing).unwrap();
         assert!(report.passed, "{report}");
         assert_eq!(report.found, report.listed);
+        // The 92 rows, and another image of one of the people.
+        assert_eq!(report.left_out[crate::dataset::external::WITHDRAWN], 93);
+        let partial: usize = report.splits.iter().map(|row| row.other_finding).sum();
+        assert_eq!(partial, 800);
         // Kaggle's own copies, all of one patient or at least of one split.
         assert_eq!(report.duplicates.exact_within["Pneumonia/NA"], 30);
     }

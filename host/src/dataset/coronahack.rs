@@ -55,11 +55,13 @@ pub(super) fn read(folder: &Path, fold: Option<Fold>, people: &People, dataset: 
             source: SOURCE.to_owned(),
             class,
             split: split::coronahack(class, kaggle_test, &patient, fold),
+            held_out: false,
             patient,
             age: person.and_then(|person| person.age),
             sex: person.map(|person| person.sex.clone()).unwrap_or_default(),
             view: person.map(|person| person.view.clone()).unwrap_or_default(),
             finding: row.get("Label_1_Virus_category").to_owned(),
+            reading: None,
         });
     }
     Ok(())

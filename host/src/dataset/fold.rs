@@ -139,7 +139,7 @@ pub fn of_json(value: &serde_json::Value) -> Result<Option<Fold>> {
 mod tests {
     use super::*;
     use crate::dataset::fixture;
-    use crate::dataset::{Dataset, Split, read};
+    use crate::dataset::{Dataset, Query, Split};
     use std::collections::{BTreeMap, BTreeSet};
 
     fn columns(text: &str) -> Vec<(&str, &str)> {
@@ -172,6 +172,10 @@ mod tests {
         assert!(rows.iter().all(|row| published.iter().all(|other| other.0 != row.0 && other.0 != row.1)));
     }
 
+    fn read(coronahack: &std::path::Path, external: &[PathBuf], fold: Fold) -> Dataset {
+        super::super::read(&Query { fold: Some(fold), ..Query::new(coronahack, external) }).unwrap()
+    }
+
     type Assignment = BTreeMap<String, (String, Split)>;
 
     fn assignment(dataset: &Dataset) -> Assignment {
@@ -181,7 +185,8 @@ mod tests {
     /// Splits of rows in the form of [`fixture::ROWS`], without the external sources.
     fn splits(rows: &[String], fold: &str) -> Assignment {
         let metadata = format!("{}{}", fixture::HEADER, rows.concat());
-        assignment(&read(fixture::coronahack(&metadata).path(), None, Some(fold.parse().unwrap())).unwrap())
+        let folder = fixture::coronahack(&metadata);
+        assignment(&read(folder.path(), &[], fold.parse().unwrap()))
     }
 
     #[test]
@@ -229,7 +234,7 @@ mod tests {
         .unwrap();
         let other = fixture::external("a.jpg,covid_cxnet,Pneumonia/COVID-19,train,covidcxnet_2191,,,,,x\n");
         for fold in Fold::all(5).unwrap() {
-            let found = assignment(&read(folder.path(), Some(other.path()), Some(fold)).unwrap());
+            let found = assignment(&read(folder.path(), &[other.path().to_owned()], fold));
             let own = &found["kjr-21-e24-g001-l-a.jpg"];
             assert_eq!(own.0, "ieee_63");
             if own.1 == Split::Test {
@@ -244,11 +249,12 @@ mod tests {
     fn every_fold_of_the_real_data_has_every_class_and_no_patient_twice() {
         let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
         if !shared.is_dir() {
+            println!("skipped: {} is not there", shared.display());
             return;
         }
         let mut tested = 0;
         for fold in Fold::all(5).unwrap() {
-            let dataset = read(&shared.join("coronahack"), Some(&shared.join("external")), Some(fold)).unwrap();
+            let dataset = read(&shared.join("coronahack"), &[shared.join("external")], fold);
             assert!(dataset.empty_classes().is_empty());
             let mut of_patient = BTreeMap::new();
             for sample in dataset.samples.iter().filter(|sample| sample.split != Split::OutOfDistribution) {

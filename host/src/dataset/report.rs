@@ -1,6 +1,6 @@
 //! What `host data check` found, as JSON and as tables.
 
-use super::Split;
+use super::{OTHER_FINDING_LABEL, Split};
 use super::fold::Fold;
 use crate::classes::{CLASSES, DISCLAIMER};
 use comfy_table::{CellAlignment, Table, presets};
@@ -13,7 +13,7 @@ use std::fmt::{self, Display, Formatter};
 pub struct Report {
     pub(crate) disclaimer: &'static str,
     pub(crate) coronahack: String,
-    pub(crate) external: Option<String>,
+    pub(crate) external: Vec<String>,
     /// The fold whose splits these are; absent for the published ones.
     pub(crate) fold: Option<Fold>,
     /// Rows of the three classes and out-of-distribution rows.
@@ -49,6 +49,8 @@ pub struct SourceSplit {
     pub split: &'static str,
     /// Images in class order.
     pub classes: [usize; 3],
+    /// Images with a partial label: not COVID-19, nothing more.
+    pub other_finding: usize,
     /// Images that must be refused.
     pub out_of_distribution: usize,
     /// Patients.
@@ -133,13 +135,13 @@ impl Report {
     fn split_table(&self) -> Table {
         let mut header = vec!["split".to_owned(), "source".to_owned()];
         header.extend(CLASSES.map(str::to_owned));
-        header.extend(["to be refused".to_owned(), "patients".to_owned()]);
+        header.extend([OTHER_FINDING_LABEL, "to be refused", "patients"].map(str::to_owned));
         let mut table = table(header);
         for split in Split::ALL {
             let rows: Vec<&SourceSplit> = self.splits.iter().filter(|row| row.split == split.name()).collect();
             for row in &rows {
                 let mut cells = vec![row.split.to_owned(), row.source.clone()];
-                cells.extend(row.classes.iter().chain([&row.out_of_distribution, &row.patients]).map(usize::to_string));
+                cells.extend(row.classes.iter().chain([&row.other_finding, &row.out_of_distribution, &row.patients]).map(usize::to_string));
                 table.add_row(cells);
             }
             if rows.len() > 1 {
@@ -147,7 +149,8 @@ impl Report {
                 let mut cells = vec![split.name().to_owned(), "all".to_owned()];
                 cells.extend((0..CLASSES.len()).map(|class| sum(&|row| row.classes[class]).to_string()));
                 // People may be in two sources, so their sum would count them twice.
-                cells.extend([sum(&|row| row.out_of_distribution).to_string(), String::new()]);
+                cells.extend([sum(&|row| row.other_finding), sum(&|row| row.out_of_distribution)].map(|n| n.to_string()));
+                cells.push(String::new());
                 table.add_row(cells);
             }
         }

@@ -7,7 +7,15 @@ use std::fs;
 /// The shared copy of the data, where there is one.
 fn shared(name: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
+    if !folder.is_dir() {
+        println!("skipped: {} is not there", folder.display());
+    }
     folder.is_dir().then_some(folder)
+}
+
+fn load(coronahack: &Path, external: Option<&Path>) -> Result<Dataset> {
+    let external: Vec<PathBuf> = external.iter().map(|folder| folder.to_path_buf()).collect();
+    super::load(&Query::new(coronahack, &external))
 }
 
 fn tiny() -> String {
@@ -15,7 +23,7 @@ fn tiny() -> String {
 }
 
 fn refused(coronahack: &Path, external: Option<&Path>) -> String {
-    let error = format!("{:#}", load(coronahack, external, None).unwrap_err());
+    let error = format!("{:#}", load(coronahack, external).unwrap_err());
     assert!(!error.contains('\n'), "{error}");
     error
 }
@@ -31,7 +39,7 @@ fn assert_no_patient_in_two_splits(samples: &[Sample]) {
 #[test]
 fn the_rule_gives_the_published_splits_and_classes() {
     let Some(folder) = shared("coronahack") else { return };
-    let dataset = read(&folder, None, None).unwrap();
+    let dataset = read(&Query::new(&folder, &[])).unwrap();
     let by_name: HashMap<&str, &Sample> = dataset.samples.iter().map(|sample| (sample.name.as_str(), sample)).collect();
     let mut rows = 0;
     for row in csv::Reader::from_path(folder.join("patients.csv")).unwrap().deserialize() {
@@ -65,12 +73,12 @@ fn the_real_data_loads_and_no_patient_is_in_two_splits() {
     let (Some(folder), Some(other)) = (shared("coronahack"), shared("external")) else {
         return;
     };
-    let dataset = load(&folder, Some(&other), None).unwrap();
+    let dataset = load(&folder, Some(&other)).unwrap();
     assert!(dataset.samples.len() > 11_000);
     assert_no_patient_in_two_splits(&dataset.samples);
     assert!(dataset.empty_classes().is_empty());
     for sample in &dataset.samples {
-        assert_eq!(sample.class == usize::MAX, sample.split == Split::OutOfDistribution);
+        assert_eq!(sample.class == NO_CLASS, sample.split == Split::OutOfDistribution);
     }
     assert!(dataset.of(Split::ExternalTest).any(|sample| sample.class == 0));
     // Eight patient ids have both roles (13 training images); data/same_patients.csv finds 18 more images.
@@ -80,7 +88,7 @@ fn the_real_data_loads_and_no_patient_is_in_two_splits() {
 #[test]
 fn a_generated_folder_loads() {
     let folder = fixture::coronahack(&tiny());
-    let dataset = load(folder.path(), None, None).unwrap();
+    let dataset = load(folder.path(), None).unwrap();
     assert_eq!(dataset.samples.len(), 10);
     assert_eq!(dataset.unused, BTreeMap::from([("Pneumonia/ARDS".to_owned(), 1)]));
     assert_no_patient_in_two_splits(&dataset.samples);
@@ -96,7 +104,7 @@ fn cells_that_pandas_wrote_read_the_same() {
     let plain = fixture::coronahack(&tiny());
     let pandas = fixture::coronahack(&tiny().replace(",,\n", ",NaN,nan\n").replace(",,bacteria", ",NaN,bacteria"));
     let strip = |dataset: Dataset| dataset.samples.into_iter().map(|s| (s.name, s.class, s.split)).collect::<Vec<_>>();
-    assert_eq!(strip(load(plain.path(), None, None).unwrap()), strip(load(pandas.path(), None, None).unwrap()));
+    assert_eq!(strip(load(plain.path(), None).unwrap()), strip(load(pandas.path(), None).unwrap()));
 }
 
 #[test]
@@ -160,7 +168,7 @@ i.jpg,radiography_db,Pneumonia/COVID-19,train,radiog_COVID_16387,,,,,x
 j.jpg,figure1,Pneumonia/COVID-19,external_test,f1_COVID-00017,,,,,x
 ",
     );
-    let dataset = load(folder.path(), Some(other.path()), None).unwrap();
+    let dataset = load(folder.path(), Some(other.path())).unwrap();
     let told: Vec<_> = dataset.samples[10..].iter().map(|s| (s.name.as_str(), s.split, s.class, s.age, s.sex.as_str())).collect();
     assert_eq!(
         told,
@@ -170,7 +178,7 @@ j.jpg,figure1,Pneumonia/COVID-19,external_test,f1_COVID-00017,,,,,x
             ("c.jpg", Split::ExternalTest, 1, Some(3.0), "M"),
             ("f.jpg", Split::Val, 2, None, ""),
             ("g.jpg", Split::Train, 2, None, ""),
-            ("h.jpg", Split::OutOfDistribution, usize::MAX, None, ""),
+            ("h.jpg", Split::OutOfDistribution, NO_CLASS, None, ""),
             ("j.jpg", Split::ExternalTest, 2, None, ""),
         ]
     );
@@ -203,4 +211,91 @@ fn the_shipped_samples_are_the_generated_pictures() {
         let gray = crate::decode::gray_256(&folder.join(file)).unwrap();
         assert!(gray == crate::synthetic::image(class, 0), "{file}: run `cargo run --release -p cxr-host --example samples`");
     }
+}
+
+/// What is in which split: image, split, class.
+fn told(dataset: &Dataset) -> Vec<(&str, Split, usize)> {
+    dataset.all().filter(|s| s.source != coronahack::SOURCE).map(|s| (s.name.as_str(), s.split, s.class)).collect()
+}
+
+#[test]
+fn several_folders_partial_labels_readings_and_withdrawn_images() {
+    let folder = fixture::coronahack(&tiny());
+    let first = fixture::external(
+        "a.jpg,nih,Pneumonia/NA,train,x0,67,F,PA,Pneumonia,x
+b.jpg,ieee8023,Pneumonia/COVID-19,train,ieee_900,,,,,x
+c.jpg,covid_cxnet,Pneumonia/COVID-19,external_test,ieee_901,,,,,x
+d.jpg,nih,Normal/NA,train,x3,,,,,x
+",
+    );
+    let second = fixture::external(
+        "t.jpg,pk,other-finding,train,x1,,,,tuberculosis,x
+u.jpg,nih,Normal/NA,external_test,x3,,,,,x
+",
+    );
+    let notes = "image,role,label,radiologists_say\na.jpg,train,Pneumonia/NA,no opacity (normal or other finding)\n";
+    fs::write(second.path().join("radiologists.csv"), notes).unwrap();
+    fs::write(second.path().join("withdrawn.csv"), "image,patient\nb.jpg,ieee_900\nz.jpg,ieee_901\n").unwrap();
+    let both = [first.path().to_owned(), second.path().to_owned()];
+    let dataset = super::load(&Query::new(folder.path(), &both)).unwrap();
+    assert_eq!(
+        told(&dataset),
+        [("a.jpg", Split::Train, 1), ("u.jpg", Split::ExternalTest, 0), ("t.jpg", Split::Train, OTHER_FINDING)]
+    );
+    // b.jpg, and c.jpg of another who is withdrawn; d.jpg is of the person of u.jpg in the other folder.
+    assert_eq!((dataset.unused[external::WITHDRAWN], dataset.unused[external::WITHHELD]), (2, 1));
+    let sample = dataset.samples.iter().find(|sample| sample.name == "a.jpg").unwrap();
+    assert_eq!(sample.reading, Some(Reading::NoOpacity));
+    let error = format!("{:#}", super::load(&Query::new(folder.path(), &[both[0].clone(), both[0].clone()])).unwrap_err());
+    assert!(error.contains("`a.jpg` is in another --external folder"), "{error}");
+    fs::write(second.path().join("radiologists.csv"), notes.replace("no opacity", "unsure")).unwrap();
+    let error = format!("{:#}", super::load(&Query::new(folder.path(), &both)).unwrap_err());
+    assert!(error.contains("radiologists.csv:2: `unsure"), "{error}");
+}
+
+#[test]
+fn left_out_hospitals_are_unseen_with_all_their_people() {
+    let folder = fixture::coronahack(&tiny());
+    let other = fixture::external(
+        "a.jpg,rsna,Normal/NA,train,x0,,,,,x
+b.jpg,nih,Normal/NA,external_test,x4,,,,,x
+c.jpg,covid_cxnet,Pneumonia/COVID-19,train,x9,,,,,x
+d.jpg,covid_cxnet,Pneumonia/COVID-19,train,x0,,,,,x
+e.jpg,nih,not-a-frontal-chest-x-ray,out_of_distribution,x7,,,,,x
+",
+    );
+    let external = [other.path().to_owned()];
+    let with = |leave_out: &LeaveOut| super::load(&Query { leave_out, ..Query::new(folder.path(), &external) });
+    let expected = [
+        ("a.jpg", Split::Unseen, 0),
+        ("b.jpg", Split::Unseen, 0),
+        ("c.jpg", Split::Train, 2),
+        ("e.jpg", Split::OutOfDistribution, NO_CLASS),
+    ];
+    for leave_out in [
+        LeaveOut::sources(&["nih".to_owned()]),
+        LeaveOut::AllBut(hospital::seen(["coronahack", "covid_cxnet"], &[])),
+    ] {
+        let dataset = with(&leave_out).unwrap();
+        assert_eq!(told(&dataset), expected);
+        // d.jpg is of the person of a.jpg.
+        assert_eq!(dataset.unused[external::WITHHELD], 1);
+        assert_eq!(dataset.of(Split::Unseen).map(|s| s.held_out).collect::<Vec<_>>(), [false, true]);
+    }
+    // CoronaHack's COVID-19 of the collection, but its test split.
+    let dataset = with(&LeaveOut::sources(&["ieee8023".to_owned()])).err().map(|error| error.to_string());
+    assert!(dataset.unwrap().contains("class Pneumonia/COVID-19 has no image in the val split"));
+    let error = with(&LeaveOut::sources(&["nhi".to_owned()])).unwrap_err().to_string();
+    assert!(error.contains("--leave-out nhi: there is no image of it") && error.contains("nih+rsna"), "{error}");
+}
+
+#[test]
+fn a_person_on_both_sides_stops_training_and_evaluation() {
+    let rows = format!("{}11,person1_virus_7.jpeg,Pnemonia,TRAIN,,Virus\n", tiny());
+    let error = refused(fixture::coronahack(&rows).path(), None);
+    assert!(error.contains("patient virus_person1 is in train (") && error.contains("and in test ("), "{error}");
+    // A person of CoronaHack's train whom another source tests on: ieee_69 trains.
+    let other = fixture::external("g.jpg,ieee8023,Pneumonia/COVID-19,external_test,ieee_69,,,,,x\n");
+    let error = refused(fixture::coronahack(&tiny()).path(), Some(other.path()));
+    assert!(error.contains("patient ieee_69 is in train (") && error.contains("and in external_test ("), "{error}");
 }

@@ -74,10 +74,12 @@ pub(super) mod tests {
             patient: name.to_owned(),
             class,
             split,
+            held_out: split == Split::ExternalTest,
             age,
             sex: String::new(),
             view: String::new(),
             finding: String::new(),
+            reading: None,
         }
     }
 

@@ -2,13 +2,14 @@
 
 use super::Args;
 use crate::classes::CLASSES;
-use crate::dataset::{self, Dataset, Sample, Split, coronahack, fold};
+use crate::dataset::{self, Dataset, LeaveOut, OTHER_FINDING_LABEL, Query, Sample, Split, coronahack, fold};
 use crate::recipe::Recipe;
 use crate::verify::progress;
 use crate::{decode, files, synthetic};
 use anyhow::{Context, Result, ensure};
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,8 +24,10 @@ pub(super) struct Images {
     pub(super) validation: Vec<(Vec<u8>, usize)>,
     /// Which of them are frontal, as far as is known.
     pub(super) frontal: Vec<bool>,
-    /// Which of them are of healthy people of other sources than CoronaHack, adults nearly all.
-    pub(super) healthy: Vec<bool>,
+    /// Which of them are of healthy people of other sources than CoronaHack, adults nearly all: their hospital.
+    pub(super) healthy: Vec<Option<String>>,
+    /// Validation images with a partial label, not COVID-19, with their hospitals.
+    pub(super) partial: Vec<(Vec<u8>, String)>,
     /// Where they are from.
     pub(super) sources: Vec<String>,
     /// Counts and hashes of the data.
@@ -33,8 +36,13 @@ pub(super) struct Images {
 
 /// Reads the data that `args` or the training run name; generated images if the run was a demonstration.
 pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Images> {
-    let remembered = |key: &str| training.pointer(&format!("/folders/{key}")).and_then(Value::as_str).map(PathBuf::from);
-    let Some(coronahack) = args.coronahack.clone().or_else(|| remembered("coronahack")) else {
+    let remembered = |key: &str| -> Vec<PathBuf> {
+        let folders = &training["folders"][key];
+        // Runs of before had one external folder.
+        let several = folders.as_array().map_or_else(|| std::slice::from_ref(folders), Vec::as_slice);
+        several.iter().filter_map(Value::as_str).map(PathBuf::from).collect()
+    };
+    let Some(coronahack) = args.coronahack.clone().or_else(|| remembered("coronahack").pop()) else {
         ensure!(
             training.pointer("/splits/train/sources/generated").is_some(),
             "the training run names no dataset; give --coronahack DIR"
@@ -42,14 +50,22 @@ pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Ima
         return Ok(generated(args.calibration_images));
     };
     // What the network was not trained on does not calibrate it.
-    let external = args.external.clone().or_else(|| remembered("external")).filter(|_| recipe.data.external);
-    let data = dataset::load(&coronahack, external.as_deref(), fold::of_json(training).context("run.json")?)?;
+    let external = match (recipe.data.external, args.external.is_empty()) {
+        (false, _) => vec![],
+        (true, false) => args.external.clone(),
+        (true, true) => remembered("external"),
+    };
+    // Nor what it was not to see: neither calibration nor any threshold knows a hospital that was left out.
+    let leave_out = LeaveOut::sources(&Vec::<String>::deserialize(&training["leave_out"]).unwrap_or_default());
+    let fold = fold::of_json(training).context("run.json")?;
+    let data = dataset::load(&Query { coronahack: &coronahack, external: &external, fold, leave_out: &leave_out })?;
     let calibration = even(data.samples.iter().filter(|s| s.split == Split::Train).collect(), args.calibration_images);
     let inside = data.samples.iter().filter(|s| s.split == Split::Train && frontal(s)).collect();
     let inside = even(inside, REFUSAL_IMAGES);
     let validation: Vec<&Sample> = data.samples.iter().filter(|s| s.split == Split::Val).collect();
     ensure!(!calibration.is_empty(), "{}: no training image to calibrate on", coronahack.display());
     ensure!(!validation.is_empty(), "{}: no validation image to choose the calibration on", coronahack.display());
+    let partial: Vec<&Sample> = data.partial.iter().filter(|s| s.split == Split::Val).collect();
     let description = describe(&data, &calibration);
     let read = |samples: &[&Sample], message| -> Result<Vec<Vec<u8>>> {
         samples.par_iter().progress_with(progress(samples.len(), message)).map(|s| decode::gray_256(&s.path)).collect()
@@ -58,7 +74,14 @@ pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Ima
         calibration: read(&calibration, "reading training images")?,
         inside: read(&inside, "reading training images")?,
         frontal: validation.iter().map(|s| frontal(s)).collect(),
-        healthy: validation.iter().map(|s| s.class == 0 && s.source != coronahack::SOURCE).collect(),
+        healthy: validation
+            .iter()
+            .map(|s| (s.class == 0 && s.source != coronahack::SOURCE).then(|| s.hospital().to_owned()))
+            .collect(),
+        partial: read(&partial, "reading images with a partial label")?
+            .into_iter()
+            .zip(partial.iter().map(|s| s.hospital().to_owned()))
+            .collect(),
         sources: validation.iter().map(|s| s.source.clone()).collect(),
         validation: read(&validation, "reading validation images")?.into_iter().zip(validation.iter().map(|s| s.class)).collect(),
         description,
@@ -84,7 +107,8 @@ fn generated(count: usize) -> Images {
         calibration: training.iter().take(count).cloned().collect(),
         inside: training,
         frontal: vec![true; validation.len()],
-        healthy: vec![false; validation.len()],
+        healthy: vec![None; validation.len()],
+        partial: vec![],
         sources: vec!["generated".into(); validation.len()],
         validation,
         description: json!({ "sources": { "generated": 40 * CLASSES.len() } }),
@@ -107,8 +131,9 @@ fn describe(data: &Dataset, calibration: &[&Sample]) -> Value {
     let mut counts: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
     let mut sources: BTreeMap<&str, usize> = BTreeMap::new();
     let mut lines: Vec<String> = Vec::new();
-    for sample in &data.samples {
-        let class = CLASSES.get(sample.class).copied().unwrap_or("out of distribution");
+    for sample in data.all() {
+        let other = if sample.split == Split::OutOfDistribution { "out of distribution" } else { OTHER_FINDING_LABEL };
+        let class = CLASSES.get(sample.class).copied().unwrap_or(other);
         *counts.entry(format!("{:?}", sample.split)).or_default().entry(class).or_default() += 1;
         if sample.split == Split::Train {
             *sources.entry(&sample.source).or_default() += 1;
@@ -138,10 +163,12 @@ mod tests {
             patient: String::new(),
             class,
             split: Split::Train,
+            held_out: false,
             age: None,
             sex: String::new(),
             view: String::new(),
             finding: String::new(),
+            reading: None,
         }
     }
 

@@ -9,14 +9,14 @@ pub mod search;
 
 use crate::agreement::{argmax, float_comparison};
 use crate::classes::{COVID, DISCLAIMER};
-use crate::dataset::fold;
+use crate::dataset::{fold, hospital};
 use crate::files;
 use crate::float_model::FloatLayer;
 use crate::model_file::{ModelFile, replicate};
 use crate::onnx::float;
 use crate::onnx::run::{Mode, Runner};
 use crate::verify::progress;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bundle::Bundle;
 use cxr::Header;
 use rayon::prelude::*;
@@ -35,9 +35,9 @@ pub struct Args {
     /// CoronaHack folder; the one of the training run if absent.
     #[arg(long, value_name = "DIR")]
     pub coronahack: Option<PathBuf>,
-    /// External folder; the one of the training run if absent.
+    /// Folders of other sources, repeat for each; those of the training run if absent.
     #[arg(long, value_name = "DIR")]
-    pub external: Option<PathBuf>,
+    pub external: Vec<PathBuf>,
     /// Training images to calibrate on.
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub calibration_images: usize,
@@ -71,6 +71,13 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     let (recipe, mut model, mut training) = crate::train::load_float_model(run)?;
+    let size = recipe.train.stages.last().map_or(0, |stage| stage.size);
+    ensure!(
+        size == recipe.input.height,
+        "{}: its last epochs are at {size} pixels, a trial; train a recipe whose last stage is at {}",
+        run.display(),
+        recipe.input.height
+    );
     if let Some(warning) = unfinished(&training, recipe.epochs()) {
         eprintln!("warning: {}: {warning}", run.display());
     }
@@ -84,17 +91,22 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     let (validation, classes): (Vec<&[u8]>, Vec<usize>) =
         images.validation.iter().map(|(image, class)| (image.as_slice(), *class)).unzip();
     let runner = Runner::new(&float::write(&model), "float network", &[], Mode::Optimized)?;
-    let bar = progress(validation.len(), "float on validation");
-    let mut float_logits: Vec<Vec<f32>> = validation
-        .par_iter()
-        .map(|image| {
-            bar.inc(1);
-            runner.run_float(&replicate(image, channels))?.pop().context("the float network returned no logits")
-        })
-        .collect::<Result<_>>()?;
+    let bar = progress(validation.len() + images.partial.len(), "float on validation");
+    let float = |image: &[u8]| -> Result<Vec<f32>> {
+        bar.inc(1);
+        runner.run_float(&replicate(image, channels))?.pop().context("the float network returned no logits")
+    };
+    let mut float_logits: Vec<Vec<f32>> = validation.par_iter().map(|image| float(image)).collect::<Result<_>>()?;
+    let partial_logits: Vec<Vec<f32>> = images.partial.par_iter().map(|(image, _)| float(image)).collect::<Result<_>>()?;
     bar.finish_and_clear();
-    let healthy: Vec<&[f32]> = float_logits.iter().zip(&images.healthy).filter(|(_, h)| **h).map(|(l, _)| l.as_slice()).collect();
-    let operating_point = operating::covid_offset(&healthy, recipe.data.false_alarms);
+    let of_hospitals = || float_logits.iter().zip(&images.healthy).filter_map(|(l, hospital)| Some((l.as_slice(), hospital.as_ref()?)));
+    let healthy: Vec<&[f32]> = of_hospitals().map(|(logits, _)| logits).collect();
+    let mut groups = operating::Groups::new();
+    of_hospitals().for_each(|(logits, hospital)| groups.entry(format!("{hospital}, healthy")).or_default().push(logits));
+    for (logits, (_, hospital)) in partial_logits.iter().zip(&images.partial) {
+        groups.entry(format!("{hospital}, other finding")).or_default().push(logits);
+    }
+    let operating_point = operating::by_rule(recipe.data.operating_point, &healthy, &groups, recipe.data.false_alarms);
     if let Some(FloatLayer::Dense { bias, .. }) = model.layers.last_mut() {
         bias[COVID] += operating_point.offset;
     }
@@ -153,6 +165,8 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         "recipe": recipe,
         "seed": training.get("seed"),
         "fold": training.get("fold"),
+        "leave_out": training.get("leave_out"),
+        "hospitals_seen": hospital::seen_by(&training),
         "training": training,
         "data": images.description,
         "calibration": calibration,
@@ -182,6 +196,9 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     if let Some(fold) = fold::of_json(&training)? {
         // Not in the json alone: evaluated without it, such a model would be tested on what it was trained on.
         metadata["fold"] = fold.to_string().into();
+    }
+    if let Some(left_out) = training["leave_out"].as_array().filter(|names| !names.is_empty()) {
+        metadata["leave_out"] = left_out.clone().into();
     }
     let header = Header {
         metadata: metadata.to_string(),

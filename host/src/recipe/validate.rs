@@ -1,7 +1,7 @@
 //! What a recipe must satisfy before anything is computed; an error names the entry and what it may be.
 
 use super::{AugmentSpec, BatchNormSpec, Head, Input, OptimizerSpec, Recipe, Sampling, Schedule, TrainSpec};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 impl Recipe {
     pub(super) fn validate(&self) -> Result<()> {
@@ -25,7 +25,7 @@ impl TrainSpec {
         let (input, head) = (recipe.input, recipe.network.head);
         ensure!((2..=1024).contains(&self.batch), "train.batch = {}: use 2 to 1024", self.batch);
         let last = self.stages.last().context("train.stages: at least one {epochs, size} is needed")?;
-        ensure!(last.size == input.height && last.epochs > 0, "train.stages: the last must train at {} pixels", input.height);
+        ensure!(last.epochs > 0, "train.stages: the last must have an epoch");
         for stage in &self.stages {
             ensure!(
                 (32..=input.height).contains(&stage.size),
@@ -61,6 +61,9 @@ impl TrainSpec {
         }
         if let Sampling::Shares(shares) = &self.sampling {
             let sum: f64 = shares.values().flatten().sum();
+            if let Some((source, of)) = shares.iter().find(|(_, of)| !(3..=4).contains(&of.len())) {
+                bail!("train.sampling: {source} has {} shares: give one a class, and a fourth for partial labels or none", of.len());
+            }
             ensure!(
                 shares.values().flatten().all(|share| *share >= 0.0) && sum > 0.0 && sum.is_finite(),
                 "train.sampling: shares must not be negative, and some must be above 0"
@@ -70,6 +73,7 @@ impl TrainSpec {
         for (source, smoothing) in &self.source_label_smoothing {
             ensure!((0.0..1.0).contains(smoothing), "train.source_label_smoothing: {source} must be in [0, 1)");
         }
+        ensure!((0.0..=2.0).contains(&self.source_prior), "train.source_prior = {}: use 0 to 2", self.source_prior);
         ensure!((0.0..1.0).contains(&self.ema), "train.ema must be in [0, 1)");
         let BatchNormSpec { momentum, epsilon } = self.batch_norm;
         ensure!(

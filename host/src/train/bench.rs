@@ -22,8 +22,8 @@ pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, devices: &[Device], 
         // Warm-up, resident and loaded steps alike take full batches.
         let wanted = (steps + 1) * recipe.train.batch;
         order = order.into_iter().cycle().take(wanted).collect();
-        let smoothing = data.smoothing(&recipe.train);
-        let plan = loader::Epoch { size, ..loader::Epoch::new(recipe, data, &order, &smoothing, seed, 0) };
+        let of_source = data.of_source(&recipe.train);
+        let plan = loader::Epoch { size, ..loader::Epoch::new(recipe, data, &order, &of_source, seed, 0) };
         let began = Instant::now();
         let prepared = pool.install(|| plan.prepare(0));
         let alone = recipe.train.batch as f64 / began.elapsed().as_secs_f64();
@@ -35,6 +35,7 @@ pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, devices: &[Device], 
                 images: prepared.images.clone(),
                 classes: prepared.classes.clone(),
                 smoothing: prepared.smoothing.clone(),
+                priors: prepared.priors.clone(),
                 size,
             };
             let began = Instant::now();

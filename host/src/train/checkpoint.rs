@@ -8,6 +8,7 @@ use crate::dataset::fold::Fold;
 use crate::files;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"CXRTRN\0\x01";
@@ -54,6 +55,12 @@ pub struct Progress {
     /// Fold left out, if any; runs of before folds have none.
     #[serde(default)]
     pub fold: Option<Fold>,
+    /// Hospitals left out.
+    #[serde(default)]
+    pub leave_out: Vec<String>,
+    /// Hospitals that the parts of the training before this run have seen.
+    #[serde(default)]
+    pub seen_before: BTreeSet<String>,
     /// Run whose best weights this one began with, if any.
     #[serde(default)]
     pub start: Option<String>,

@@ -1,7 +1,8 @@
 //! Batches prepared beside the training step, in an order that does not depend on timing.
 
-use super::data::{Data, ImageSet};
+use super::data::{Data, ImageSet, OfSource};
 use crate::augment;
+use crate::classes::CLASSES;
 use crate::recipe::{AugmentSpec, Recipe};
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -20,6 +21,8 @@ pub struct Batch {
     pub classes: Vec<usize>,
     /// Share of each image's target that all classes get alike.
     pub smoothing: Vec<f32>,
+    /// What the source tells of the class: added to each image's logits in the loss.
+    pub priors: Vec<[f32; CLASSES.len()]>,
     /// Height and width.
     pub size: usize,
 }
@@ -37,8 +40,8 @@ pub struct Epoch<'a> {
     pub size: usize,
     /// Distortions.
     pub augment: &'a AugmentSpec,
-    /// Label smoothing of each source.
-    pub smoothing: &'a [f32],
+    /// What the loss takes from each source.
+    pub of_source: &'a [OfSource],
     /// Seed of the run.
     pub seed: u64,
     /// Number of the epoch, from 0.
@@ -46,10 +49,10 @@ pub struct Epoch<'a> {
 }
 
 impl<'a> Epoch<'a> {
-    /// Epoch `epoch` of a run with `seed`, in this `order`; `smoothing` is that of [`Data::smoothing`].
-    pub fn new(recipe: &'a Recipe, data: &'a Data, order: &'a [usize], smoothing: &'a [f32], seed: u64, epoch: usize) -> Self {
+    /// Epoch `epoch` of a run with `seed`, in this `order`; `of_source` is that of [`Data::of_source`].
+    pub fn new(recipe: &'a Recipe, data: &'a Data, order: &'a [usize], of_source: &'a [OfSource], seed: u64, epoch: usize) -> Self {
         let (batch, size) = (recipe.train.batch, recipe.size_at(epoch));
-        Self { set: &data.train, order, batch, size, augment: &recipe.augment, smoothing, seed, epoch }
+        Self { set: &data.train, order, batch, size, augment: &recipe.augment, of_source, seed, epoch }
     }
 
     /// Number of batches.
@@ -70,7 +73,8 @@ impl<'a> Epoch<'a> {
         Batch {
             images,
             classes: indices.iter().map(|&index| self.set.classes[index]).collect(),
-            smoothing: indices.iter().map(|&index| self.smoothing[self.set.sources[index]]).collect(),
+            smoothing: indices.iter().map(|&index| self.of_source[self.set.sources[index]].smoothing).collect(),
+            priors: indices.iter().map(|&index| self.of_source[self.set.sources[index]].log_prior).collect(),
             size: self.size,
         }
     }

@@ -51,6 +51,9 @@ pub struct Validation {
     pub confusion: Confusion,
     /// Images of each source.
     pub by_source: BTreeMap<String, Confusion>,
+    /// Images with a partial label, which are not COVID-19, called so, and all of them.
+    #[serde(default)]
+    pub other_finding_called_covid: [usize; 2],
 }
 
 /// One row of metrics.csv.
@@ -132,6 +135,7 @@ mod tests {
             loss: 0.5,
             confusion: Confusion([[1, 0, 0]; 3]),
             by_source: BTreeMap::from([("nih".into(), Confusion::default())]),
+            other_finding_called_covid: [0; 2],
         };
         let row = EpochRow {
             epoch: 1,

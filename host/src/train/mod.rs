@@ -9,6 +9,7 @@ mod display;
 mod ema;
 mod interrupt;
 mod loader;
+mod loss;
 mod metrics;
 mod optim;
 mod parallel;
@@ -24,6 +25,7 @@ pub use record::load_float_model;
 
 use crate::classes::DISCLAIMER;
 use crate::dataset::fold::{self, Fold};
+use crate::dataset::{LeaveOut, Query};
 use crate::fail::CheckFailed;
 use crate::files;
 use crate::recipe::Recipe;
@@ -43,9 +45,12 @@ pub struct Args {
     /// Folder with Chest_xray_Corona_Metadata.csv, as Kaggle ships it.
     #[arg(long, value_name = "DIR", required_unless_present = "demo")]
     pub coronahack: Option<PathBuf>,
-    /// Folder with index.csv and images/ of other sources; used if the recipe asks for it.
+    /// Folder with index.csv and images/ of other sources, repeat for each; used if the recipe asks for it.
     #[arg(long, value_name = "DIR")]
-    pub external: Option<PathBuf>,
+    pub external: Vec<PathBuf>,
+    /// Neither train nor validate on images of these sources' hospitals; a resumed run keeps its own.
+    #[arg(long, value_name = "SOURCE,...", value_delimiter = ',', conflicts_with = "demo")]
+    pub leave_out: Vec<String>,
     /// Leave out the patients of a fold, such as 2/5, as the test split (a resumed run keeps its own).
     #[arg(long, value_name = "K/N", conflicts_with = "demo")]
     pub fold: Option<Fold>,
@@ -86,16 +91,19 @@ pub fn run(args: &Args) -> Result<()> {
     println!("{DISCLAIMER}");
     let (recipe, checkpoint) = plan(args)?;
     let devices = args.backend.devices(args.data_parallel, recipe.train.batch)?;
-    let (seed, fold) = checkpoint.as_ref().map_or((args.seed, args.fold), |c| (c.progress.seed, c.progress.fold));
+    let own = |c: &Checkpoint| (c.progress.seed, c.progress.fold, LeaveOut::sources(&c.progress.leave_out));
+    let (seed, fold, leave_out) =
+        checkpoint.as_ref().map_or_else(|| (args.seed, args.fold, LeaveOut::sources(&args.leave_out)), own);
     if let Some(threads) = args.threads {
         ensure!(threads > 0, "--threads must be at least 1");
         // Fails only where a pool exists already, as in tests.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    let data = images(args, &recipe, fold)?;
+    let data = images(args, &recipe, fold, &leave_out)?;
     println!(
-        "{}{} training and {} validation images; training classes {:?}, sources {}",
+        "{}{}{} training and {} validation images; training classes {:?}, sources {}",
         fold.map_or(String::new(), |fold| format!("fold {fold}: ")),
+        if data.leave_out.is_empty() { String::new() } else { format!("without {}: ", data.leave_out.join(", ")) },
         data.train.len(),
         data.val.len(),
         data.train.counts(),
@@ -168,6 +176,13 @@ fn plan(args: &Args) -> Result<(Recipe, Option<Checkpoint>)> {
         if let Some(fold) = args.fold.filter(|fold| own != Some(*fold)) {
             bail!("{}: the run is of {}, not of fold {fold}; leave --fold out to resume it", out.display(), fold::named(own));
         }
+        let left_out = LeaveOut::sources(&checkpoint.progress.leave_out);
+        ensure!(
+            args.leave_out.is_empty() || LeaveOut::sources(&args.leave_out) == left_out,
+            "{}: the run leaves out {:?}; leave --leave-out out to resume it",
+            out.display(),
+            checkpoint.progress.leave_out
+        );
         return Ok((recipe, Some(checkpoint)));
     }
     if let Some(out) = out {
@@ -190,23 +205,24 @@ fn refuse_used(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn images(args: &Args, recipe: &Recipe, fold: Option<Fold>) -> Result<data::Data> {
+fn images(args: &Args, recipe: &Recipe, fold: Option<Fold>, leave_out: &LeaveOut) -> Result<data::Data> {
     if args.demo {
         return data::generated();
     }
-    let folder = args.coronahack.as_deref().context("--coronahack is needed")?;
-    let external = match (recipe.data.external, args.external.as_deref()) {
-        (true, None) => bail!("the recipe {:?} also trains on other sources: give their folder with --external", recipe.name),
-        (true, Some(folder)) => Some(folder),
-        (false, given) => {
-            if given.is_some() {
-                println!("note: the recipe {:?} trains on CoronaHack alone; --external is not used", recipe.name);
-            }
-            None
-        }
-    };
+    let coronahack = args.coronahack.as_deref().context("--coronahack is needed")?;
+    let mut external: &[PathBuf] = &args.external;
+    if recipe.data.external {
+        ensure!(
+            !external.is_empty(),
+            "the recipe {:?} also trains on other sources: give their folder with --external",
+            recipe.name
+        );
+    } else if !external.is_empty() {
+        println!("note: the recipe {:?} trains on CoronaHack alone; --external is not used", recipe.name);
+        external = &[];
+    }
     let bar = display::decoding_bar();
-    let data = data::load(folder, external, fold, &bar)?;
+    let data = data::load(&Query { coronahack, external, fold, leave_out }, &recipe.data, &bar)?;
     bar.finish_and_clear();
     Ok(data)
 }

@@ -106,7 +106,8 @@ fn shares(batch: Batch, count: usize) -> Vec<Batch> {
         Batch {
             images: batch.images[range.start * area..range.end * area].to_vec(),
             classes: batch.classes[range.clone()].to_vec(),
-            smoothing: batch.smoothing[range].to_vec(),
+            smoothing: batch.smoothing[range.clone()].to_vec(),
+            priors: batch.priors[range].to_vec(),
             size: batch.size,
         }
     };
@@ -159,6 +160,7 @@ mod tests {
             images: (0..count).flat_map(picture).collect(),
             classes: (0..count).map(|i| i * 2 % 3).collect(),
             smoothing: (0..count).map(|i| 0.1 * (i % 4) as f32).collect(),
+            priors: (0..count).map(|i| [-0.1 * i as f32, 0.0, -1.0]).collect(),
             size,
         }
     }

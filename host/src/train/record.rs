@@ -2,8 +2,9 @@
 
 use super::checkpoint::{Checkpoint, Part};
 use super::trainer::{Trainer, load_network};
-use super::{curves, metrics};
+use super::{curves, metrics, step};
 use crate::classes::{CLASSES, DISCLAIMER};
+use crate::dataset::{OTHER_FINDING, OTHER_FINDING_LABEL};
 use crate::files;
 use crate::float_model::FloatModel;
 use crate::network::Network;
@@ -21,6 +22,8 @@ pub const LAST: &str = "last.ckpt";
 pub const BEST: &str = "best.ckpt";
 /// Copy of the recipe.
 pub const RECIPE: &str = "recipe.toml";
+/// Logits of the best epoch's network on validation and on the hospitals left out.
+pub const PREDICTIONS: &str = "predictions.csv";
 /// Provenance and results.
 pub const RUN: &str = "run.json";
 
@@ -39,6 +42,37 @@ pub fn write(trainer: &Trainer, state: &str) -> Result<()> {
     files::write_all(&outputs)
 }
 
+/// Writes predictions.csv of a run that left hospitals out: its best network's logits, float, at the last image size of the recipe.
+pub fn write_predictions(trainer: &Trainer) -> Result<()> {
+    let data = trainer.data;
+    if data.unseen.len() == 0 {
+        return Ok(());
+    }
+    let (recipe, path) = (trainer.recipe, trainer.out.join(BEST));
+    let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 0, &trainer.device)?;
+    let network = load_network(network, Checkpoint::load(&path)?.network).with_context(|| path.display().to_string())?;
+    let size = recipe.size_at(recipe.epochs().saturating_sub(1));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = ["split", "source", "hospital", "image", "patient", "external_test", "label"].map(str::to_owned);
+    writer.write_record(header.into_iter().chain(CLASSES.map(|class| format!("logit({class})"))))?;
+    for (split, set) in [("val", &data.val), ("unseen", &data.unseen)] {
+        for (i, logits) in step::infer(&network, set, size, &trainer.device, |_| ())?.iter().enumerate() {
+            let about = &set.about[i];
+            let fields = [
+                split,
+                &data.sources[set.sources[i]],
+                &about.hospital,
+                &about.name,
+                &about.patient,
+                if about.held_out { "yes" } else { "no" },
+                CLASSES.get(set.classes[i]).copied().unwrap_or(OTHER_FINDING_LABEL),
+            ];
+            writer.write_record(fields.map(str::to_owned).into_iter().chain(logits.map(|logit| format!("{logit:.6}"))))?;
+        }
+    }
+    files::write_all(&[(trainer.out.join(PREDICTIONS), writer.into_inner()?)])
+}
+
 fn summary(trainer: &Trainer, state: &str) -> Value {
     let (data, progress) = (trainer.data, trainer.progress());
     let rows = &progress.rows;
@@ -50,7 +84,11 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
         for (index, source) in data.sources.iter().enumerate() {
             per_source.insert(source.clone(), json!(set.sources.iter().filter(|&&s| s == index).count()));
         }
-        json!({ "images": set.len(), "classes": per_class, "sources": per_source })
+        let mut counts = json!({ "images": set.len(), "classes": per_class, "sources": per_source });
+        if set.classes.contains(&OTHER_FINDING) {
+            counts[OTHER_FINDING_LABEL] = set.classes.iter().filter(|class| **class == OTHER_FINDING).count().into();
+        }
+        counts
     };
     json!({
         "notice": DISCLAIMER,
@@ -63,8 +101,10 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
         "backend": trainer.backend,
         "data_parallel": trainer.workers.len(),
         "data_sha256": data.hash,
-        "folders": { "coronahack": data.folders[0], "external": data.folders[1] },
-        "splits": { "train": counts(&data.train), "val": counts(&data.val) },
+        "folders": { "coronahack": data.coronahack, "external": data.external },
+        "leave_out": progress.leave_out,
+        "hospitals_seen": data.hospitals.union(&progress.seen_before).collect::<Vec<_>>(),
+        "splits": { "train": counts(&data.train), "val": counts(&data.val), "unseen": counts(&data.unseen) },
         "epochs_done": progress.epoch,
         "steps_done": progress.step,
         "best_epoch": best.map(|row| row.epoch),
@@ -76,6 +116,7 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
             "val_recall": row.val.confusion.recall(),
             "val_confusion": row.val.confusion,
             "val_by_source": row.val.by_source,
+            "val_other_finding_called_covid": row.val.other_finding_called_covid,
         })),
         "images_per_second": images / rows.len().max(1) as f64,
         "loader_wait": rows.last().map(|row| row.loader_wait),
@@ -85,7 +126,7 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
 }
 
 /// run.json of a run folder.
-fn read_summary<T: DeserializeOwned>(run: &Path) -> Result<T> {
+pub fn read_summary<T: DeserializeOwned>(run: &Path) -> Result<T> {
     let path = run.join(RUN);
     let text = std::fs::read(&path)
         .with_context(|| format!("{}: cannot read; give a folder that `host train` wrote", path.display()))?;

@@ -1,5 +1,6 @@
 //! Which images an epoch consists of, in which order: a function of (seed, epoch) alone.
 
+use crate::dataset::OTHER_FINDING;
 use crate::recipe::Sampling;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -17,7 +18,9 @@ pub fn order(classes: &[usize], sources: &[usize], names: &[String], sampling: &
             let share = |_: usize, source: usize, images: usize| {
                 weights.get(name(source)).unwrap_or(&1.0) * (images as f64).powf(*source_power)
             };
-            let groups = groups(classes, sources);
+            let mut groups = groups(classes, sources);
+            // A partial label is no class; only shares draw it.
+            groups.retain(|(class, _), _| *class != OTHER_FINDING);
             let mut class_weight: BTreeMap<usize, f64> = BTreeMap::new();
             for ((class, source), members) in &groups {
                 *class_weight.entry(*class).or_default() += share(*class, *source, members.len());
@@ -25,7 +28,8 @@ pub fn order(classes: &[usize], sources: &[usize], names: &[String], sampling: &
             draw(groups, |class, source, images| share(class, source, images) / class_weight[&class], &mut rng)
         }
         Sampling::Shares(shares) => {
-            let share = |class: usize, source: usize, _: usize| shares.get(name(source)).map_or(0.0, |of| of[class]);
+            let of = |class: usize, source: usize| shares.get(name(source)).and_then(|of| of.get(class)).copied();
+            let share = |class: usize, source: usize, _: usize| of(class, source).unwrap_or(0.0);
             draw(groups(classes, sources), share, &mut rng)
         }
     };
@@ -103,9 +107,19 @@ mod tests {
         let classes: Vec<usize> = (0..1000).map(|i| usize::from(i >= 900)).collect();
         let sources: Vec<usize> = (0..1000).map(|i| usize::from(i % 2 == 1)).collect();
         let names = ["a".to_string(), "b".to_string()];
-        let shares = Sampling::Shares([("a".to_string(), [1.0, 2.0, 0.0]), ("b".to_string(), [1.0, 0.0, 5.0])].into());
+        let shares = Sampling::Shares([("a".to_string(), vec![1.0, 2.0, 0.0]), ("b".to_string(), vec![1.0, 0.0, 5.0])].into());
         let drawn = order(&classes, &sources, &names, &shares, 3, 0);
         let count = |class: usize, source: usize| drawn.iter().filter(|&&i| classes[i] == class && sources[i] == source).count();
         assert_eq!([count(0, 0), count(0, 1), count(1, 0), count(1, 1)], [250, 250, 500, 0]);
+
+        // A fourth share is that of partial labels, which nothing else draws.
+        let classes: Vec<usize> = (0..1000).map(|i| if i < 900 { 0 } else { OTHER_FINDING }).collect();
+        let partial = |sampling: &Sampling| {
+            let drawn = order(&classes, &sources, &names, sampling, 3, 0);
+            drawn.iter().filter(|&&i| classes[i] == OTHER_FINDING).count()
+        };
+        let shares = |last: &[f64]| Sampling::Shares([("a".to_string(), [&[1.0, 0.0, 0.0], last].concat())].into());
+        assert_eq!((partial(&shares(&[1.0])), partial(&shares(&[]))), (500, 0));
+        assert_eq!(partial(&Sampling::Balanced { source_power: 0.5, weights: BTreeMap::new() }), 0);
     }
 }

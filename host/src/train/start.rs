@@ -4,11 +4,14 @@ use super::checkpoint::{Checkpoint, Part};
 use super::record;
 use crate::classes::COVID;
 use crate::dataset::fold::Fold;
+use crate::dataset::hospital;
 use crate::files;
 use crate::onnx::float::Tensors;
 use crate::recipe::{Input, NetworkSpec, Recipe};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What a run begins with.
@@ -21,6 +24,8 @@ pub struct Start {
     pub network: Vec<u8>,
     /// Fold that its training left out.
     pub fold: Option<Fold>,
+    /// Hospitals that its training has seen.
+    pub seen: BTreeSet<String>,
     /// Parts of its training, first one first.
     pub after: Vec<Part>,
 }
@@ -35,6 +40,7 @@ impl Start {
             name: run.display().to_string(),
             network: checkpoint.network,
             fold: checkpoint.progress.fold,
+            seen: hospital::seen_by(&record::read_summary(run)?),
             after: record::parts(run)?,
         })
     }
@@ -48,6 +54,8 @@ pub struct Exported {
     pub tensors: Tensors,
     /// Fold that its training left out.
     pub fold: Option<Fold>,
+    /// Hospitals that its training has seen.
+    pub seen: BTreeSet<String>,
     /// Parts of its training, first one first.
     pub after: Vec<Part>,
 }
@@ -92,6 +100,8 @@ struct Training {
     epochs_done: u64,
     #[serde(default)]
     after: Vec<Part>,
+    #[serde(flatten)]
+    rest: Value,
 }
 
 impl Exported {
@@ -124,9 +134,9 @@ impl Exported {
             tensors.shift(COVID, -offset).with_context(|| path.display().to_string())?;
         }
         let name = format!("{} (SHA-256 {sha256})", path.display());
-        let Training { epochs_done: epochs, mut after } = report.training;
+        let Training { epochs_done: epochs, mut after, rest } = report.training;
         after.push(Part { recipe: report.recipe.name, epochs });
-        Ok(Self { name, tensors, fold: report.fold, after })
+        Ok(Self { name, tensors, fold: report.fold, seen: hospital::seen_by(&rest), after })
     }
 }
 
@@ -149,6 +159,8 @@ mod tests {
         let last = about["recipe"]["name"].as_str().unwrap();
         let recipe_of = recipe(last);
         let exported = Exported::load(&path, &recipe_of).unwrap();
+        let seen: Vec<&str> = exported.seen.iter().map(String::as_str).collect();
+        assert_eq!(seen, ["coronahack", "covid_cxnet", "ieee8023+darkcovidnet", "nih+rsna", "radiography_db"]);
         assert!(exported.fold.is_none() && exported.name.ends_with(')'), "{}", exported.name);
         let parts: Vec<&str> = exported.after.iter().map(|part| part.recipe.as_str()).collect();
         assert_eq!((parts.first(), parts.last()), (Some(&"default"), Some(&last)));

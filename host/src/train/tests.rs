@@ -17,7 +17,8 @@ fn args(recipe: &Path, out: &Path) -> Args {
     Args {
         recipe: Some(recipe.to_path_buf()),
         coronahack: None,
-        external: None,
+        external: vec![],
+        leave_out: vec![],
         fold: None,
         out: Some(out.to_path_buf()),
         start: None,
@@ -151,6 +152,12 @@ fn a_run_begins_with_another_s_weights() {
     let trainer = Trainer::new(&recipe, &left_out, &pool, &[Device::flex()], &second, "flex", 9).unwrap();
     let error = trainer.start(&first).err().unwrap().to_string();
     assert!(error.contains("is of the published splits, this one of fold 2/5"), "{error}");
+    // Or a hospital.
+    let left_out = data::Data { leave_out: vec!["generated".to_owned()], ..data::generated().unwrap() };
+    let trainer = Trainer::new(&recipe, &left_out, &pool, &[Device::flex()], &second, "flex", 9).unwrap();
+    let error = trainer.start(&first).err().unwrap().to_string();
+    assert!(error.contains("learned from images of generated, which this run leaves out"), "{error}");
+    assert_eq!(summary["hospitals_seen"], serde_json::json!(["generated"]));
 }
 
 #[test]
@@ -168,8 +175,8 @@ fn a_diverged_loss_is_an_error() {
         crate::network::Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 1, &device.clone().autodiff())
             .unwrap();
     let order = [0, 1];
-    let smoothing = [f32::NAN];
-    let plan = loader::Epoch::new(&recipe, &data, &order, &smoothing, 1, 0);
+    let of_source = [data::OfSource { smoothing: f32::NAN, log_prior: [0.0; 3] }];
+    let plan = loader::Epoch::new(&recipe, &data, &order, &of_source, 1, 0);
     let batch = pool.install(|| plan.prepare(0));
     let mut optimizer = optim::optimizer(recipe.train.optimizer).unwrap();
     let error = step::train_step(network, &mut optimizer, batch, 1e-3, &Workers::new(&[device]).unwrap()).unwrap_err();
@@ -182,8 +189,8 @@ fn other_backends_are_second_opinions_on_training_steps() {
     let recipe = Recipe::load(&tiny(folder.path())).unwrap();
     let data = data::generated().unwrap();
     let order = [0, 1, 50, 90];
-    let smoothing = data.smoothing(&recipe.train);
-    let plan = loader::Epoch::new(&recipe, &data, &order, &smoothing, 1, 0);
+    let of_source = data.of_source(&recipe.train);
+    let plan = loader::Epoch::new(&recipe, &data, &order, &of_source, 1, 0);
     let losses = |backend: Backend| -> Vec<f64> {
         let devices = backend.devices(1, 4).unwrap();
         let (device, workers) = (devices[0].clone().autodiff(), Workers::new(&devices).unwrap());
@@ -217,14 +224,40 @@ fn labels_are_smoothed_by_source() {
     let mut recipe = Recipe::parse(DEMO).unwrap();
     recipe.train.label_smoothing = 0.05;
     recipe.train.source_label_smoothing = [("b".to_owned(), 0.2), ("c".to_owned(), 0.3)].into();
-    let smoothing = data.smoothing(&recipe.train);
-    assert_eq!(smoothing, [0.05, 0.2]);
-    let plan = loader::Epoch::new(&recipe, &data, &[5, 2, 8, 3], &smoothing, 1, 0);
+    let of_source = data.of_source(&recipe.train);
+    assert_eq!(of_source.iter().map(|of| of.smoothing).collect::<Vec<_>>(), [0.05, 0.2]);
+    assert!(of_source.iter().all(|of| of.log_prior == [0.0; 3]));
+    let plan = loader::Epoch::new(&recipe, &data, &[5, 2, 8, 3], &of_source, 1, 0);
     assert_eq!(plan.prepare(0).smoothing, [0.2, 0.05, 0.05, 0.2]);
 
     assert_eq!(data.absent(&recipe.train), ["c"].into());
-    recipe.train.sampling = crate::recipe::Sampling::Shares([("a".to_owned(), [1.0; 3]), ("d".to_owned(), [1.0; 3])].into());
+    recipe.train.sampling = crate::recipe::Sampling::Shares([("a".to_owned(), vec![1.0; 3]), ("d".to_owned(), vec![1.0; 3])].into());
     assert_eq!(data.absent(&recipe.train), ["c", "d"].into());
+}
+
+#[test]
+fn what_a_source_tells_of_the_class() {
+    let mut data = data::generated().unwrap();
+    data.sources = ["a", "b", "c"].map(str::to_owned).to_vec();
+    // Source a has all classes, b no COVID-19 and partial labels, c is not drawn.
+    for (i, (source, class)) in data.train.sources.iter_mut().zip(&mut data.train.classes).enumerate() {
+        *source = i % 3;
+        if *source == 1 && *class == 2 {
+            *class = crate::dataset::OTHER_FINDING;
+        }
+    }
+    let mut recipe = Recipe::parse(DEMO).unwrap();
+    let shares = [("a".to_owned(), vec![2.0, 1.0, 1.0]), ("b".to_owned(), vec![1.0, 0.0, 5.0, 2.0])];
+    recipe.train.sampling = crate::recipe::Sampling::Shares(shares.into());
+    assert!(data.of_source(&recipe.train).iter().all(|of| of.log_prior == [0.0; 3]));
+    recipe.train.source_prior = 0.5;
+    let found: Vec<[f32; 3]> = data.of_source(&recipe.train).iter().map(|of| of.log_prior.map(|l| (2.0 * l).exp())).collect();
+    // b: one part healthy, two parts shared by the classes that are not COVID-19, of which it has none.
+    for (found, expected) in found.iter().zip([[0.5, 0.25, 0.25], [2.0 / 3.0, 1.0 / 3.0, 0.02], [1.0; 3]]) {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+        }
+    }
 }
 
 #[test]

@@ -69,7 +69,8 @@ impl<'a> Trainer<'a> {
         let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, seed, &device.clone().autodiff())?;
         let ema = (recipe.train.ema > 0.0).then(|| Ema::new(recipe.train.ema, &network));
         let optimizer = optim::optimizer(recipe.train.optimizer)?;
-        let progress = Progress { seed, fold: data.fold, data_hash: data.hash.clone(), ..Progress::default() };
+        let (fold, leave_out) = (data.fold, data.leave_out.clone());
+        let progress = Progress { seed, fold, leave_out, data_hash: data.hash.clone(), ..Progress::default() };
         Ok(Self {
             recipe,
             data,
@@ -90,10 +91,10 @@ impl<'a> Trainer<'a> {
     /// Begins with the weights of the best epoch of another run, a folder, or with those of an exported float network, NAME.onnx.
     ///
     /// # Errors
-    /// Another network, or another fold: those weights know people whom this run leaves out.
+    /// Another network, another fold, or a hospital that this run leaves out: those weights know its people.
     pub fn start(mut self, from: &Path) -> Result<Self> {
         let file = from.is_file() || from.extension().is_some_and(|extension| extension == "onnx");
-        let Start { path, name, network, fold, after } = if file { self.exported(from)? } else { Start::of_run(from)? };
+        let Start { path, name, network, fold, seen, after } = if file { self.exported(from)? } else { Start::of_run(from)? };
         let own = self.progress.fold;
         anyhow::ensure!(
             fold == own,
@@ -102,6 +103,13 @@ impl<'a> Trainer<'a> {
             fold::named(own),
             fold::named(own)
         );
+        if let Some(known) = self.progress.leave_out.iter().find(|hospital| seen.contains(*hospital)) {
+            anyhow::bail!(
+                "its weights have learned from images of {known}, which this run leaves out; give a run that left it out as well, \
+                 or begin without --start"
+            );
+        }
+        self.progress.seen_before = seen;
         self.progress.start = Some(name);
         self.progress.after = after;
         self.network = load_network(self.network, network).with_context(|| path.display().to_string())?;
@@ -114,15 +122,15 @@ impl<'a> Trainer<'a> {
         let (recipe, set) = (self.recipe, &self.data.train);
         let exported = start::Exported::load(path, recipe)?;
         let order = sampler::order(&set.classes, &set.sources, &self.data.sources, &recipe.train.sampling, self.progress.seed, 0);
-        let smoothing = self.data.smoothing(&recipe.train);
-        let plan = loader::Epoch::new(recipe, self.data, &order, &smoothing, self.progress.seed, 0);
+        let of_source = self.data.of_source(&recipe.train);
+        let plan = loader::Epoch::new(recipe, self.data, &order, &of_source, self.progress.seed, 0);
         let batch = self.pool.install(|| plan.prepare(0));
         let gray = step::pixel_values(batch.images, [batch.classes.len(), 1, batch.size, batch.size], &self.device);
         let network =
             Network::unfold(&recipe.network, recipe.input, recipe.train.batch_norm, &exported.tensors, gray, &self.device)
                 .with_context(|| path.display().to_string())?;
-        let name = exported.name;
-        Ok(Start { path: path.to_owned(), name, network: record_bytes(network)?, fold: exported.fold, after: exported.after })
+        let start::Exported { name, fold, seen, after, .. } = exported;
+        Ok(Start { path: path.to_owned(), name, network: record_bytes(network)?, fold, seen, after })
     }
 
     /// Continues from `checkpoint`, of the same recipe and images.
@@ -153,6 +161,7 @@ impl<'a> Trainer<'a> {
                 return Ok(Ending::Interrupted);
             }
         }
+        record::write_predictions(self)?;
         Ok(Ending::Finished)
     }
 
@@ -168,8 +177,8 @@ impl<'a> Trainer<'a> {
         let set = &self.data.train;
         let order = sampler::order(&set.classes, &set.sources, &self.data.sources, &recipe.train.sampling, seed, epoch);
         let size = recipe.size_at(epoch);
-        let smoothing = self.data.smoothing(&recipe.train);
-        let plan = loader::Epoch::new(recipe, self.data, &order, &smoothing, seed, epoch);
+        let of_source = self.data.of_source(&recipe.train);
+        let plan = loader::Epoch::new(recipe, self.data, &order, &of_source, seed, epoch);
         let batches = plan.batches();
         let done = (self.progress.batch * recipe.train.batch).min(order.len());
         let bar = display::epoch_bar(recipe, epoch, order.len(), done);
@@ -269,6 +278,8 @@ impl<'a> Trainer<'a> {
             data_hash: std::mem::take(&mut p.data_hash),
             seed: p.seed,
             fold: p.fold,
+            leave_out: std::mem::take(&mut p.leave_out),
+            seen_before: std::mem::take(&mut p.seen_before),
             start: p.start.take(),
             after: std::mem::take(&mut p.after),
             ..Progress::default()
