@@ -90,7 +90,9 @@ impl LeaveOut {
     /// Moves the left out hospitals' images of train, val and external_test to [`Split::Unseen`]. CoronaHack's test stays as it is
     /// published. Who is in an unseen picture and in a training one as well is measured on, so the latter is withheld.
     pub(super) fn apply(&self, dataset: &mut Dataset) -> Result<()> {
-        if self.is_nothing() {
+        // A network that was not trained on CoronaHack: its train and val are no hospital to measure.
+        let foreign = matches!(self, Self::AllBut(seen) if !seen.contains(coronahack::SOURCE));
+        if self.is_nothing() || foreign {
             return Ok(());
         }
         if let Self::Only(names) = self {

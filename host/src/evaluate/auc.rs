@@ -1,10 +1,10 @@
 //! Areas under ROC curves.
 
 use super::intervals::{Z, wilson};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An area under a ROC curve: the share of (positive, negative) pairs that the score orders rightly, ties counting half.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Auc {
     /// The area, 0..1; 0.5 is chance.
     pub value: f64,

@@ -25,16 +25,19 @@ pub struct Rate {
     pub value: Option<f64>,
     /// Lower and upper bound.
     pub interval_95: [f64; 2],
+    /// How many people the cases are of, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patients: Option<usize>,
 }
 
 impl Rate {
     /// `hits` of `n`; the interval of E. B. Wilson (1927) for z = 1.96.
     pub fn new(hits: usize, n: usize) -> Self {
         if n == 0 {
-            return Self { hits, n, value: None, interval_95: [0.0, 1.0] };
+            return Self { hits, n, value: None, interval_95: [0.0, 1.0], patients: None };
         }
         let p = hits as f64 / n as f64;
-        Self { hits, n, value: Some(p), interval_95: wilson(p, n as f64) }
+        Self { hits, n, value: Some(p), interval_95: wilson(p, n as f64), patients: None }
     }
 
     /// Counts the cases and the hits among them.
@@ -44,6 +47,25 @@ impl Rate {
             (hits, n) = (hits + usize::from(hit), n + 1);
         }
         Self::new(hits, n)
+    }
+
+    /// Counts cases, each whether it is a hit and of whom; the interval is Wilson's, which takes cases as independent, or where people
+    /// repeat that by resampling people, if it is wider.
+    pub fn by_patient<'a>(cases: impl IntoIterator<Item = (bool, &'a str)>) -> Self {
+        let (hits, people): (Vec<bool>, Vec<&str>) = cases.into_iter().unzip();
+        let (of_item, patients) = clusters(&people);
+        let mut rate = Self { patients: Some(patients), ..Self::of(hits.iter().copied()) };
+        if patients < hits.len() {
+            let share = |weights: &[u32]| {
+                let sum = |wanted: bool| hits.iter().zip(weights).filter(|(hit, _)| **hit == wanted).map(|(_, w)| f64::from(*w)).sum::<f64>();
+                vec![sum(true) / (sum(true) + sum(false))]
+            };
+            let width = |[low, high]: [f64; 2]| high - low;
+            if let Some(found) = bootstrap(&of_item, patients, share)[0].filter(|found| width(*found) > width(rate.interval_95)) {
+                rate.interval_95 = found;
+            }
+        }
+        rate
     }
 }
 
@@ -141,6 +163,22 @@ mod tests {
         assert!((low - 0.2553).abs() < 1e-4 && (high - 0.3662).abs() < 1e-4, "{low} {high}");
         assert_eq!(Rate::new(0, 0).value, None);
         assert_eq!(Rate::of([true, false, true]).hits, 2);
+    }
+
+    #[test]
+    fn the_wider_interval_is_quoted_where_people_repeat() {
+        let names: Vec<String> = (0..10).map(|i| i.to_string()).collect();
+        // Ten images each of ten people who are wholly right or wrong.
+        let cases = |i: usize| (i / 10 < 3, names[i / 10].as_str());
+        let found = Rate::by_patient((0..100).map(cases));
+        assert_eq!((found.hits, found.n, found.patients), (30, 100, Some(10)));
+        assert!(found.interval_95[0] <= 0.11 && found.interval_95[1] >= 0.59, "{found:?}");
+        // One image each: Wilson's.
+        let single = Rate::by_patient((0..10).map(|i| cases(10 * i)));
+        assert_eq!(Rate { patients: None, ..single }, Rate::new(3, 10));
+        // 13 of 13 images of 12 people: resampling people has no width.
+        let all = Rate::by_patient((0..13).map(|i| (true, if i == 12 { "0" } else { ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b"][i] })));
+        assert_eq!(all.interval_95, Rate::new(13, 13).interval_95);
     }
 
     #[test]

@@ -122,6 +122,22 @@ pub(super) fn run(networks: &Networks<'_>, samples: &[Sample]) -> Result<Measure
     Ok(Measurements { traits, measured })
 }
 
+/// What the evaluated network says of images with a partial label; their truth is that label.
+pub(super) fn outcomes(networks: &Networks<'_>, samples: &[Sample]) -> Result<Vec<Outcome>> {
+    let [height, width, _] = networks.engine.input();
+    let one = |sample: &Sample| -> Result<Outcome> {
+        let gray = decode::gray(&decode::read(&sample.path)?, &sample.path.display().to_string(), width, height)?;
+        let logits = match networks.evaluated {
+            EngineName::Core => return Networks::of_core(sample, &networks.engine.classify(&gray)?),
+            EngineName::Tract => networks.float_logits(&gray)?,
+            EngineName::TractInt8 => networks.int8_logits(&gray)?,
+        };
+        networks.of_logits(sample, &logits.context("no network was loaded")?)
+    };
+    let named = |sample: &Sample| one(sample).with_context(|| sample.path.display().to_string());
+    samples.par_iter().progress_with(progress(samples.len(), "partial labels")).map(named).collect()
+}
+
 /// Training images, evenly spread over classes and sources, and all others.
 fn features_wanted(samples: &[Sample]) -> Vec<bool> {
     let mut groups: BTreeMap<(usize, &str), Vec<usize>> = BTreeMap::new();

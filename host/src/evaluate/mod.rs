@@ -27,13 +27,14 @@ mod report;
 mod runs;
 mod selective;
 mod subgroups;
+mod unseen;
 
 #[cfg(test)]
 mod tests;
 
 use crate::classes::{CLASSES, COVID, DISCLAIMER};
 use crate::cli::DataArgs;
-use crate::dataset::{self, Sample, Split, check};
+use crate::dataset::{self, LeaveOut, OTHER_FINDING_LABEL, Query, Sample, Split, check};
 use crate::files;
 use crate::model_file::ModelFile;
 use anyhow::{Result, ensure};
@@ -47,6 +48,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use unseen::Seen;
 
 /// Arguments of `host evaluate`.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,6 +70,9 @@ pub struct Args {
     /// report.json of a model of `host train --fold`; repeat for each fold. They are pooled.
     #[arg(long, value_name = "FILE")]
     pub fold_report: Vec<PathBuf>,
+    /// Reports, report.json or their folders, of networks trained alike without some hospitals (`host train --leave-out`).
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    pub leave_out_report: Vec<PathBuf>,
     /// An earlier report.json of this model, or of one trained by all parts before its last: its seeds and folds are taken over where
     /// none are given.
     #[arg(long, value_name = "FILE")]
@@ -121,7 +126,9 @@ pub fn run(args: &Args) -> Result<()> {
     let fold = folds::of_model(&file.name, networks.engine.model.metadata(), &about, args.data.fold)?;
     runs::differ_in_seed(&args.seed_report, &seeds, &file.sha256, fold, recipe.as_ref())?;
     let args = &Args { data: DataArgs { fold, ..args.data.clone() }, ..args.clone() };
-    let data = dataset::load(&args.data.coronahack, args.data.external.as_deref(), fold)?;
+    let leave_out = unseen::left_out(&about, networks.engine.model.metadata());
+    let query = Query { coronahack: &args.data.coronahack, external: &args.data.external, fold, leave_out: &leave_out };
+    let data = dataset::load(&query)?;
     ensure!(
         data.samples.iter().any(|s| matches!(s.split, Split::Val | Split::Test)),
         "{}: no validation or test image",
@@ -129,7 +136,20 @@ pub fn run(args: &Args) -> Result<()> {
     );
     let started = std::time::Instant::now();
     let measured = measure::run(&networks, &data.samples)?;
-    let mut report = report(args, &file, &about, &networks, &data.samples, &measured)?;
+    let partial = measure::outcomes(&networks, &data.partial)?;
+    let mut report = report(args, &file, &about, &networks, &data.samples, &measured, &leave_out)?;
+    let network = unseen::Network {
+        is_this_model: true,
+        recipe: report.recipe.clone(),
+        left_out: report.leave_out.clone(),
+        model_sha256: file.sha256.clone(),
+    };
+    let cases = Seen::all(&data, &measured, &partial);
+    let mut found = unseen::own(&cases, &network);
+    unseen::add_left_out(&mut found, &args.leave_out_report)?;
+    (report.unseen, report.unseen_together) = (found.unseen, found.together);
+    let of_val = data.partial.iter().zip(&partial).filter(|(sample, _)| sample.split == Split::Val);
+    report.other_finding_called_covid = Rate::by_patient(of_val.map(|(_, o)| (o.predicted == COVID, o.patient.as_str())));
     report.folds = pooled;
     report.seeds = runs::seeds(&serde_json::to_value(&report)?, &seeds);
     if let Some(earlier) = earlier {
@@ -143,7 +163,7 @@ pub fn run(args: &Args) -> Result<()> {
         (args.report.join("report.json"), json),
         (args.report.join("report.md"), render::markdown::page(&report, &document).into_bytes()),
         (args.report.join("report.html"), render::html::page(&report, &document).into_bytes()),
-        (args.report.join("predictions.csv"), predictions(&data.samples, &measured)?),
+        (args.report.join("predictions.csv"), predictions(&cases)?),
         (args.report.join("model-card.md"), card::markdown(&report, &about).into_bytes()),
     ])?;
     println!("{}", render::terminal(&report));
@@ -170,6 +190,7 @@ fn report(
     networks: &Networks<'_>,
     samples: &[Sample],
     measured: &Measurements,
+    leave_out: &LeaveOut,
 ) -> Result<Report> {
     let tests: Vec<(&'static str, Vec<Case<'_>>)> = [Split::Test, Split::ExternalTest]
         .map(|split| (split.name(), measured.of(samples, split)))
@@ -188,12 +209,18 @@ fn report(
         model: file.name.clone(),
         model_sha256: file.sha256.clone(),
         recipe: Recipe::of(about),
+        leave_out: Vec::deserialize(&about["leave_out"]).unwrap_or_default(),
         fold: args.data.fold.map(|fold| folds::Tested::of(fold, &measured.of(samples, Split::Test))),
         classes: CLASSES,
         headline: headline(&tests),
+        unseen: Computed::no(""),
+        unseen_together: Computed::no(""),
+        confirmed_opacities: unseen::confirmed_opacities(&all),
+        other_finding_called_covid: Rate::new(0, 0),
         splits: splits(&all),
-        healthy_adults_called_covid: Rate::of(
-            healthy(&tests).filter(|case| case.sample.age.is_none_or(|age| age >= 18.0)).map(called_covid),
+        healthy_adults_called_covid: rate(
+            healthy(&tests).filter(|case| case.sample.age.is_none_or(|age| age >= 18.0)),
+            called_covid,
         ),
         refusal: match args.engine {
             EngineName::Core => refusal::measure(networks.engine, samples, measured)?,
@@ -207,7 +234,7 @@ fn report(
         },
         predictive_values: tests.iter().map(|(name, _)| (*name, discrimination::predictive(&outcomes[name]))).collect(),
         subgroups: subgroups::subgroups(&tests),
-        data: summary(check::check(&args.data)?),
+        data: summary(check::check(&args.data, leave_out)?),
         baselines: baselines::baselines(samples, measured),
         borders: borders::borders(samples, measured),
         source_prediction: baselines::source_prediction(samples, measured),
@@ -215,6 +242,7 @@ fn report(
         selective: tests.iter().map(|(name, _)| (*name, selective::selective(&outcomes[name]))).collect(),
         agreement: engines::agreement(&tests, args.engine),
         seeds: Computed::no(""),
+        seeds_dropped: vec![],
         seeds_before: None,
         folds: Computed::no(""),
         gallery: gallery::gallery(&tests, !args.no_gallery_images)?,
@@ -265,8 +293,13 @@ fn called_covid(case: &Case<'_>) -> bool {
     case.measured.outcome.predicted == COVID
 }
 
+/// The share of hits, with the number of people.
+fn rate<'a>(cases: impl Iterator<Item = &'a Case<'a>>, hit: fn(&Case<'_>) -> bool) -> Rate {
+    Rate::by_patient(cases.map(|case| (hit(case), case.sample.patient.as_str())))
+}
+
 fn headline(sets: &[(&'static str, Vec<Case<'_>>)]) -> Headline {
-    let accuracy = |split| Rate::of(of_split(sets, split).map(|case| case.measured.outcome.right()));
+    let accuracy = |split| rate(of_split(sets, split), |case| case.measured.outcome.right());
     let covid = |split| of_split(sets, split).filter(|case| case.sample.class == COVID);
     let mut patients: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for case in covid(Split::Test) {
@@ -276,24 +309,23 @@ fn headline(sets: &[(&'static str, Vec<Case<'_>>)]) -> Headline {
     Headline {
         accuracy_test: accuracy(Split::Test),
         accuracy_external: accuracy(Split::ExternalTest),
-        covid_sensitivity_test: Rate::of(covid(Split::Test).map(called_covid)),
+        covid_sensitivity_test: rate(covid(Split::Test), called_covid),
         covid_patients_test: Rate::of(patients.values().map(|(hits, n)| 2 * hits >= *n)),
-        covid_sensitivity_external: Rate::of(covid(Split::ExternalTest).map(called_covid)),
-        healthy_called_covid: Rate::of(healthy(sets).map(called_covid)),
+        covid_sensitivity_external: rate(covid(Split::ExternalTest), called_covid),
+        healthy_called_covid: rate(healthy(sets), called_covid),
     }
 }
 
-fn predictions(samples: &[Sample], measured: &Measurements) -> Result<Vec<u8>> {
+fn predictions(cases: &[Seen<'_>]) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["image", "source", "split", "truth", "predicted", "abstained"].into_iter();
     writer.write_record(header.map(str::to_owned).chain(CLASSES.map(|class| format!("p({class})"))))?;
-    for (sample, measured) in samples.iter().zip(&measured.measured) {
-        let Some(outcome) = measured.as_ref().map(|m| &m.outcome) else { continue };
+    for Seen { sample, outcome } in cases {
         let fields = [
             sample.name.clone(),
             sample.source.clone(),
             format!("{:?}", sample.split),
-            CLASSES[outcome.truth].to_owned(),
+            CLASSES.get(outcome.truth).copied().unwrap_or(OTHER_FINDING_LABEL).to_owned(),
             CLASSES[outcome.predicted].to_owned(),
             outcome.abstained.to_string(),
         ];

@@ -4,7 +4,7 @@ use super::metrics::{Figures, Rate};
 use super::{
     Computed, EngineName, auc, baselines, borders, calibration, controls, discrimination, engines, folds, gallery, refusal, runs,
 };
-use super::{selective, subgroups};
+use super::{selective, subgroups, unseen};
 use crate::classes::CLASSES;
 use crate::dataset::check;
 use crate::train::Part;
@@ -26,12 +26,22 @@ pub struct Report {
     pub model_sha256: String,
     /// What it was trained by, as the json beside the model says; absent where that is not known.
     pub recipe: Option<Recipe>,
+    /// Hospitals that its training left out.
+    pub leave_out: Vec<String>,
     /// The fold by patient that is the test split; absent for the published splits.
     pub fold: Option<folds::Tested>,
     /// Class order of the confusion matrices.
     pub classes: [&'static str; CLASSES.len()],
     /// The figures that belong together.
     pub headline: Headline,
+    /// Hospitals that no training or validation image came from.
+    pub unseen: unseen::Unseen,
+    /// COVID-19 by its probability against healthy people, all of hospitals that this model has not seen.
+    pub unseen_together: Computed<auc::Auc>,
+    /// Adults labelled Pneumonia/NA whose opacity radiologists confirmed, by split.
+    pub confirmed_opacities: BTreeMap<&'static str, unseen::Confirmed>,
+    /// Validation's images with a partial label, which are not COVID-19, called so.
+    pub other_finding_called_covid: Rate,
     /// Figures by split; `val/SOURCE` and `external_test/SOURCE` by source.
     pub splits: BTreeMap<String, Figures>,
     /// Healthy adults of other sources (nih, rsna; labelled Normal/NA, 18 years or older or of unknown age) called
@@ -65,6 +75,9 @@ pub struct Report {
     pub agreement: Computed<engines::Agreement>,
     /// Spread over seeds.
     pub seeds: Computed<BTreeMap<String, runs::Spread>>,
+    /// Figures of an earlier report's seeds that were not taken over: the images are others now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seeds_dropped: Vec<String>,
     /// Spread over seeds of the training before its last part, as an earlier report has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seeds_before: Option<runs::Before>,
@@ -124,13 +137,13 @@ impl fmt::Display for Recipe {
 pub struct Headline {
     /// Accuracy on CoronaHack's test split.
     pub accuracy_test: Rate,
-    /// Accuracy on other sources' people.
+    /// Accuracy on people whom it has not seen, of other sources that it was trained on.
     pub accuracy_external: Rate,
     /// COVID-19 found in CoronaHack's test split.
     pub covid_sensitivity_test: Rate,
     /// The same by patient: found in at least half of the patient's images.
     pub covid_patients_test: Rate,
-    /// COVID-19 found on other sources' people.
+    /// COVID-19 found on those people.
     pub covid_sensitivity_external: Rate,
     /// Normal images of nih and rsna in external_test, of any age, called COVID-19.
     pub healthy_called_covid: Rate,
