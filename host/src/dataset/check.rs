@@ -372,7 +372,8 @@ mod tests {
             return;
         }
         let external = ["external", "external_new"].map(|name| shared.join(name)).to_vec();
-        let report = check(&DataArgs { coronahack: shared.join("coronahack"), external, fold: None }, &LeaveOut::Nothing).unwrap();
+        let report =
+            check(&DataArgs { coronahack: shared.join("coronahack"), external, fold: None }, &LeaveOut::Nothing).unwrap();
         assert!(report.passed, "{report}");
         assert_eq!(report.found, report.listed);
         // The 92 rows, and another image of one of the people.

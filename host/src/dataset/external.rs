@@ -101,7 +101,11 @@ fn check_apart(tables: &[(&Path, Table)]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for (_, table) in tables {
         if let Some(row) = table.rows().find(|row| seen.contains(row.get("image"))) {
-            bail!("{}: `{}` is in another --external folder as well: rename one, or give each folder once", row.place(), row.get("image"));
+            bail!(
+                "{}: `{}` is in another --external folder as well: rename one, or give each folder once",
+                row.place(),
+                row.get("image")
+            );
         }
         seen.extend(table.rows().map(|row| row.get("image")));
     }
@@ -115,7 +119,11 @@ fn class(split: Split, row: Row<'_>) -> Result<usize> {
         Split::OutOfDistribution => Ok(NO_CLASS),
         _ if label == OTHER_FINDING_LABEL => Ok(OTHER_FINDING),
         _ => classes::index(label).with_context(|| {
-            format!("{}: label `{label}` is none of {}, {OTHER_FINDING_LABEL}: correct column `label`", row.place(), CLASSES.join(", "))
+            format!(
+                "{}: label `{label}` is none of {}, {OTHER_FINDING_LABEL}: correct column `label`",
+                row.place(),
+                CLASSES.join(", ")
+            )
         }),
     }
 }

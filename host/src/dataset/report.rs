@@ -1,7 +1,7 @@
 //! What `host data check` found, as JSON and as tables.
 
-use super::{OTHER_FINDING_LABEL, Split};
 use super::fold::Fold;
+use super::{OTHER_FINDING_LABEL, Split};
 use crate::classes::{CLASSES, DISCLAIMER};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -141,7 +141,9 @@ impl Report {
             let rows: Vec<&SourceSplit> = self.splits.iter().filter(|row| row.split == split.name()).collect();
             for row in &rows {
                 let mut cells = vec![row.split.to_owned(), row.source.clone()];
-                cells.extend(row.classes.iter().chain([&row.other_finding, &row.out_of_distribution, &row.patients]).map(usize::to_string));
+                cells.extend(
+                    row.classes.iter().chain([&row.other_finding, &row.out_of_distribution, &row.patients]).map(usize::to_string),
+                );
                 table.add_row(cells);
             }
             if rows.len() > 1 {

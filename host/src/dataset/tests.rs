@@ -272,10 +272,9 @@ e.jpg,nih,not-a-frontal-chest-x-ray,out_of_distribution,x7,,,,,x
         ("c.jpg", Split::Train, 2),
         ("e.jpg", Split::OutOfDistribution, NO_CLASS),
     ];
-    for leave_out in [
-        LeaveOut::sources(&["nih".to_owned()]),
-        LeaveOut::AllBut(hospital::seen(["coronahack", "covid_cxnet"], &[])),
-    ] {
+    for leave_out in
+        [LeaveOut::sources(&["nih".to_owned()]), LeaveOut::AllBut(hospital::seen(["coronahack", "covid_cxnet"], &[]))]
+    {
         let dataset = with(&leave_out).unwrap();
         assert_eq!(told(&dataset), expected);
         // d.jpg is of the person of a.jpg.

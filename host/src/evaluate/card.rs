@@ -38,7 +38,8 @@ pub(super) fn markdown(report: &Report, about: &Value) -> String {
         "\n## Figures\n\nAll of them together; none alone.\n\n{}",
         table(&["", "figure", "counts"], &headline(report))
     );
-    let _ = write!(out, "\nBy class (Wilson 95 % intervals):\n\n{}", classes(report));
+    let _ =
+        write!(out, "\nBy class (95 % intervals: Wilson's, or by resampling people where that is wider):\n\n{}", classes(report));
     let _ = write!(
         out,
         "\nThe whole report, with baselines, controls and the most confident mistakes: [{name}.report.md]({name}.report.md), \
@@ -162,6 +163,7 @@ fn licence(source: &str) -> &'static str {
         }
         "nih" => "NIH ChestX-ray14: no restriction, to be cited",
         "ieee8023" => "ieee8023/covid-chestxray-dataset: each image its own, many CC BY-NC-SA, some unstated",
+        "pk_mendeley" => "Kiran and Jabeen, Mendeley Data 10.17632/8j2g3csprk.2: CC BY 4.0 as another repository cites it",
         "covid_cxnet" => "COVID-CXNet: CC BY 4.0 over images of mixed web sources",
         _ => "unstated in the index: see the source",
     }
@@ -171,7 +173,7 @@ fn licence(source: &str) -> &'static str {
 fn data(report: &Report) -> String {
     let mut sources: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for row in &report.data.splits {
-        let images = row.classes.iter().sum::<usize>() + row.out_of_distribution;
+        let images = row.classes.iter().sum::<usize>() + row.other_finding + row.out_of_distribution;
         sources.entry(&row.source).or_default().push(format!("{} {images} ({})", row.split, row.patients));
     }
     let rows: Vec<Vec<String>> = sources
@@ -186,6 +188,32 @@ fn data(report: &Report) -> String {
         report.data.patients_in_two_splits,
         report.data.leaking_pairs
     )
+}
+
+/// What goes wrong at hospitals never seen.
+fn unseen(report: &Report) -> Vec<String> {
+    let Computed::Yes(found) = &report.unseen else {
+        return vec!["It was not measured on any hospital that it was not trained on.".to_owned()];
+    };
+    let mut lines = Vec::new();
+    for (name, entry) in found {
+        let whose = if entry.network.is_this_model { "" } else { ", by a network trained without it" };
+        for (what, rate_of) in [
+            ("images of healthy people", &entry.all.healthy_called_covid),
+            ("images of people with another finding", &entry.all.other_finding_called_covid),
+        ] {
+            if rate_of.n > 0 {
+                lines.push(format!("Of {what} of a hospital never seen ({name}){whose}, {} are called COVID-19.", rate(rate_of)));
+            }
+        }
+        if entry.all.covid_found.n > 0 {
+            lines.push(format!(
+                "Of COVID-19 images of a hospital never seen ({name}){whose}, {} are found.",
+                rate(&entry.all.covid_found)
+            ));
+        }
+    }
+    lines
 }
 
 /// What the report shows to go wrong; thresholds say only what is worth a line.
@@ -215,9 +243,10 @@ fn failures(report: &Report) -> Vec<String> {
                 .push(format!("On {name} the calibration error is {:.3} (n = {}): probabilities there mean little.", f.ece, f.n));
         }
     }
+    lines.extend(unseen(report));
     if report.headline.healthy_called_covid.n > 0 {
         lines.push(format!(
-            "Healthy people of nih and rsna are called COVID-19 in {}.",
+            "Of images of healthy people of nih and rsna, whose other people it was trained on, {} are called COVID-19.",
             rate(&report.headline.healthy_called_covid)
         ));
     }

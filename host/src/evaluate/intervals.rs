@@ -57,7 +57,9 @@ impl Rate {
         let mut rate = Self { patients: Some(patients), ..Self::of(hits.iter().copied()) };
         if patients < hits.len() {
             let share = |weights: &[u32]| {
-                let sum = |wanted: bool| hits.iter().zip(weights).filter(|(hit, _)| **hit == wanted).map(|(_, w)| f64::from(*w)).sum::<f64>();
+                let sum = |wanted: bool| {
+                    hits.iter().zip(weights).filter(|(hit, _)| **hit == wanted).map(|(_, w)| f64::from(*w)).sum::<f64>()
+                };
                 vec![sum(true) / (sum(true) + sum(false))]
             };
             let width = |[low, high]: [f64; 2]| high - low;
@@ -177,7 +179,9 @@ mod tests {
         let single = Rate::by_patient((0..10).map(|i| cases(10 * i)));
         assert_eq!(Rate { patients: None, ..single }, Rate::new(3, 10));
         // 13 of 13 images of 12 people: resampling people has no width.
-        let all = Rate::by_patient((0..13).map(|i| (true, if i == 12 { "0" } else { ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b"][i] })));
+        let all = Rate::by_patient(
+            (0..13).map(|i| (true, if i == 12 { "0" } else { ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b"][i] })),
+        );
         assert_eq!(all.interval_95, Rate::new(13, 13).interval_95);
     }
 

@@ -59,7 +59,7 @@ pub struct ClassFigures {
     pub auc: Option<Auc>,
 }
 
-/// Figures of a set of images. Abstentions count with their likeliest class; `answered` leaves them out.
+/// Figures of a set of images. Intervals of shares are Wilson's, or by resampling patients where that is wider. Abstentions count with their likeliest class; `answered` leaves them out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
     /// Images.
@@ -96,7 +96,6 @@ impl Figures {
             confusion[outcome.truth][outcome.predicted] += 1;
         }
         let n = outcomes.len();
-        let correct: usize = (0..N).map(|k| confusion[k][k]).sum();
         let of_truth = |k: usize| -> usize { confusion[k].iter().sum() };
         let of_answer = |k: usize| -> usize { confusion.iter().map(|row| row[k]).sum() };
         let f1 = |k: usize| {
@@ -104,12 +103,14 @@ impl Figures {
             (both > 0).then(|| 2.0 * confusion[k][k] as f64 / both as f64)
         };
         let classes = CLASSES.iter().enumerate().map(|(k, &name)| {
-            let (hits, truth, answers) = (confusion[k][k], of_truth(k), of_answer(k));
+            let share = |of: &dyn Fn(&Outcome) -> bool, hit: &dyn Fn(&Outcome) -> bool| {
+                Rate::by_patient(outcomes.iter().filter(|o| of(o)).map(|o| (hit(o), o.patient.as_str())))
+            };
             let figures = ClassFigures {
-                n: truth,
-                sensitivity: Rate::new(hits, truth),
-                specificity: Rate::new(n - truth - (answers - hits), n - truth),
-                ppv: Rate::new(hits, answers),
+                n: of_truth(k),
+                sensitivity: share(&|o| o.truth == k, &|o| o.predicted == k),
+                specificity: share(&|o| o.truth != k, &|o| o.predicted != k),
+                ppv: share(&|o| o.predicted == k, &|o| o.truth == k),
                 f1: f1(k),
                 auc: Auc::of(outcomes.iter().map(|o| (o.probabilities[k], o.truth == k))),
             };
@@ -117,7 +118,7 @@ impl Figures {
         });
         let scores: Vec<f64> = (0..N).filter_map(f1).collect();
         let answered: Vec<&&Outcome> = outcomes.iter().filter(|o| !o.abstained).collect();
-        let accuracy = Rate::new(correct, n);
+        let accuracy = Rate::by_patient(outcomes.iter().map(|o| (o.right(), o.patient.as_str())));
         Self {
             n,
             accuracy: accuracy.value.unwrap_or(0.0),
@@ -128,7 +129,7 @@ impl Figures {
             confusion,
             ece: calibration::error(outcomes.iter().map(|o| (o.top(), o.right()))),
             abstained: n - answered.len(),
-            answered: Rate::of(answered.iter().map(|o| o.right())),
+            answered: Rate::by_patient(answered.iter().map(|o| (o.right(), o.patient.as_str()))),
             patients: clusters(outcomes.iter().map(|o| &o.patient)).1,
             patient_bootstrap_95: by_patient(outcomes),
         }

@@ -3,6 +3,7 @@
 use super::auc::Auc;
 use super::intervals::Rate;
 use super::measure::Case;
+use super::metrics::Outcome;
 use super::people;
 use crate::classes::{CLASSES, COVID};
 use crate::dataset::Sample;
@@ -59,10 +60,12 @@ pub fn subgroups(sets: &[(&'static str, Vec<Case<'_>>)]) -> Subgroups {
 
 fn group(cases: &[Case<'_>]) -> Group {
     let outcomes = || cases.iter().map(|case| &case.measured.outcome);
+    let right = |o: &'_ Outcome| (o.right(), o.patient.clone());
+    let rate = |hits: Vec<(bool, String)>| Rate::by_patient(hits.iter().map(|(hit, patient)| (*hit, patient.as_str())));
     Group {
-        accuracy: Rate::of(outcomes().map(|o| o.right())),
-        sensitivity: std::array::from_fn(|k| Rate::of(outcomes().filter(|o| o.truth == k).map(|o| o.right()))),
-        wrongly_covid: Rate::of(outcomes().filter(|o| o.truth != COVID).map(|o| o.predicted == COVID)),
+        accuracy: rate(outcomes().map(right).collect()),
+        sensitivity: std::array::from_fn(|k| rate(outcomes().filter(|o| o.truth == k).map(right).collect())),
+        wrongly_covid: rate(outcomes().filter(|o| o.truth != COVID).map(|o| (o.predicted == COVID, o.patient.clone())).collect()),
         normal_vs_abnormal: Auc::of(outcomes().map(|o| (o.abnormal(), o.truth != 0))),
     }
 }

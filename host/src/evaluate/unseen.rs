@@ -123,8 +123,14 @@ impl Figures {
         let mut confusion = [[0; CLASSES.len()]; CLASSES.len()];
         cases.iter().filter(|c| labelled(c.outcome)).for_each(|c| confusion[c.outcome.truth][c.outcome.predicted] += 1);
         let positives = cases.iter().filter(|c| c.outcome.truth == COVID).count();
-        let scores = cases.iter().filter(|c| labelled(c.outcome)).map(|c| (c.outcome.probabilities[COVID], c.outcome.truth == COVID));
-        let no_auc = || format!("{positives} images of COVID-19 of {} of a class: both sides are needed", confusion.iter().flatten().sum::<usize>());
+        let scores =
+            cases.iter().filter(|c| labelled(c.outcome)).map(|c| (c.outcome.probabilities[COVID], c.outcome.truth == COVID));
+        let no_auc = || {
+            format!(
+                "{positives} images of COVID-19 of {} of a class: both sides are needed",
+                confusion.iter().flatten().sum::<usize>()
+            )
+        };
         Self {
             n: cases.len(),
             patients: cases.iter().map(|c| c.outcome.patient.as_str()).collect::<BTreeSet<_>>().len(),
@@ -178,7 +184,11 @@ pub(super) fn own(cases: &[Seen<'_>], network: &Network) -> Found {
             Computed::Yes(found)
         },
         together: together.map_or_else(
-            || Computed::no("the model has seen all hospitals here, or those that it has not seen lack healthy people or COVID-19"),
+            || {
+                Computed::no(
+                    "the model has seen all hospitals here, or those that it has not seen lack healthy people or COVID-19",
+                )
+            },
             Computed::Yes,
         ),
     }
@@ -214,7 +224,8 @@ pub(super) fn add_left_out(found: &mut Found, paths: &[PathBuf]) -> Result<()> {
                 }
             };
             if let Some(other) = entries.get(&hospital) {
-                let whose = if other.network.is_this_model { "this model has not seen it" } else { "another report leaves it out" };
+                let whose =
+                    if other.network.is_this_model { "this model has not seen it" } else { "another report leaves it out" };
                 anyhow::bail!("{place}: leaves out {hospital}, but {whose} as well; give each hospital once");
             }
             entries.insert(hospital, entry);
@@ -278,8 +289,11 @@ mod tests {
             })
             .collect();
         let seen = sample("nih", "n", Split::Val, 0, None);
-        let outcomes: Vec<Outcome> =
-            rows.iter().enumerate().map(|(i, (_, truth, p, abstained, _))| outcome(*truth, *p, *abstained, &i.to_string())).collect();
+        let outcomes: Vec<Outcome> = rows
+            .iter()
+            .enumerate()
+            .map(|(i, (_, truth, p, abstained, _))| outcome(*truth, *p, *abstained, &i.to_string()))
+            .collect();
         let own_outcome = outcome(0, 0.9, false, "n");
         let mut cases: Vec<Seen<'_>> = samples.iter().zip(&outcomes).map(|(sample, outcome)| Seen { sample, outcome }).collect();
         cases.push(Seen { sample: &seen, outcome: &own_outcome });

@@ -99,7 +99,8 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
     let mut float_logits: Vec<Vec<f32>> = validation.par_iter().map(|image| float(image)).collect::<Result<_>>()?;
     let partial_logits: Vec<Vec<f32>> = images.partial.par_iter().map(|(image, _)| float(image)).collect::<Result<_>>()?;
     bar.finish_and_clear();
-    let of_hospitals = || float_logits.iter().zip(&images.healthy).filter_map(|(l, hospital)| Some((l.as_slice(), hospital.as_ref()?)));
+    let of_hospitals =
+        || float_logits.iter().zip(&images.healthy).filter_map(|(l, hospital)| Some((l.as_slice(), hospital.as_ref()?)));
     let healthy: Vec<&[f32]> = of_hospitals().map(|(logits, _)| logits).collect();
     let mut groups = operating::Groups::new();
     of_hospitals().for_each(|(logits, hospital)| groups.entry(format!("{hospital}, healthy")).or_default().push(logits));

@@ -38,7 +38,8 @@ pub(super) fn by_rule(rule: Rule, healthy: &[&[f32]], groups: &Groups<'_>, allow
     if rule == Rule::Pooled {
         return pooled;
     }
-    let of_group = |(name, logits): (&String, &Vec<&[f32]>)| (logits.len() >= LEAST).then(|| (name.clone(), covid_offset(logits, allowed)));
+    let of_group =
+        |(name, logits): (&String, &Vec<&[f32]>)| (logits.len() >= LEAST).then(|| (name.clone(), covid_offset(logits, allowed)));
     let Some((worst, point)) = groups.iter().filter_map(of_group).min_by(|a, b| a.1.offset.total_cmp(&b.1.offset)) else {
         return pooled;
     };

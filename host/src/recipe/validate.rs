@@ -62,7 +62,10 @@ impl TrainSpec {
         if let Sampling::Shares(shares) = &self.sampling {
             let sum: f64 = shares.values().flatten().sum();
             if let Some((source, of)) = shares.iter().find(|(_, of)| !(3..=4).contains(&of.len())) {
-                bail!("train.sampling: {source} has {} shares: give one a class, and a fourth for partial labels or none", of.len());
+                bail!(
+                    "train.sampling: {source} has {} shares: give one a class, and a fourth for partial labels or none",
+                    of.len()
+                );
             }
             ensure!(
                 shares.values().flatten().all(|share| *share >= 0.0) && sum > 0.0 && sum.is_finite(),

@@ -50,7 +50,14 @@ pub struct Epoch<'a> {
 
 impl<'a> Epoch<'a> {
     /// Epoch `epoch` of a run with `seed`, in this `order`; `of_source` is that of [`Data::of_source`].
-    pub fn new(recipe: &'a Recipe, data: &'a Data, order: &'a [usize], of_source: &'a [OfSource], seed: u64, epoch: usize) -> Self {
+    pub fn new(
+        recipe: &'a Recipe,
+        data: &'a Data,
+        order: &'a [usize],
+        of_source: &'a [OfSource],
+        seed: u64,
+        epoch: usize,
+    ) -> Self {
         let (batch, size) = (recipe.train.batch, recipe.size_at(epoch));
         Self { set: &data.train, order, batch, size, augment: &recipe.augment, of_source, seed, epoch }
     }

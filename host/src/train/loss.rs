@@ -44,7 +44,8 @@ impl Targets {
     /// Sum over the batch, divided by `total`.
     pub fn loss(&self, logits: Tensor<2>, total: usize, device: &Device) -> Tensor<1> {
         let count = self.classes.len();
-        let rows = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [count, values.len() / count]), device);
+        let rows =
+            |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), [count, values.len() / count]), device);
         let logits = if self.priors.iter().any(|p| *p != 0.0) { logits + rows(&self.priors) } else { logits };
         let log_p = log_softmax(logits, 1);
         let mut sum = (log_p.clone() * rows(&self.rows)).sum();

@@ -231,7 +231,8 @@ fn labels_are_smoothed_by_source() {
     assert_eq!(plan.prepare(0).smoothing, [0.2, 0.05, 0.05, 0.2]);
 
     assert_eq!(data.absent(&recipe.train), ["c"].into());
-    recipe.train.sampling = crate::recipe::Sampling::Shares([("a".to_owned(), vec![1.0; 3]), ("d".to_owned(), vec![1.0; 3])].into());
+    recipe.train.sampling =
+        crate::recipe::Sampling::Shares([("a".to_owned(), vec![1.0; 3]), ("d".to_owned(), vec![1.0; 3])].into());
     assert_eq!(data.absent(&recipe.train), ["c", "d"].into());
 }
 

@@ -6,6 +6,7 @@ mod plots;
 pub(super) mod sections;
 mod shortcuts;
 pub(super) mod text;
+mod unseen;
 
 use super::Report;
 use super::gallery::Mistake;

@@ -1,7 +1,7 @@
 //! The figures of the model itself.
 
-use super::text::{NONE, auc, bounded, bounded_percent, interval, percent, rate};
-use super::{Block, Section, Table, plots};
+use super::text::{NONE, auc, bounded, bounded_percent, interval, of_images, percent, rate};
+use super::{Block, Section, Table, plots, unseen};
 use crate::classes::CLASSES;
 use crate::evaluate::metrics::Figures;
 use crate::evaluate::{Computed, EngineName, Report, people};
@@ -9,33 +9,35 @@ use anyhow::Result;
 
 const CAVEAT: &str = "In CoronaHack, Normal and Pneumonia images are of children of one hospital and COVID-19 images of \
     adults from \
-publications: a verdict may reflect age or origin instead of disease. Judge by the external test and its healthy people.";
+publications: a verdict may reflect age or origin instead of disease. Judge by the hospitals never seen: they are what a new X-ray is \
+like. The sources of external_test are sources that the model was trained on, with people whom it has not seen.";
 
 /// The headline figures: value, what it is, interval and counts.
 pub(in crate::evaluate) fn tiles(report: &Report) -> Vec<[String; 3]> {
     let h = &report.headline;
-    [
-        ("right on CoronaHack's test split", &h.accuracy_test),
-        ("right on people of other sources", &h.accuracy_external),
-        ("of healthy people of other sources called COVID-19", &h.healthy_called_covid),
-        ("of COVID-19 images of other sources found", &h.covid_sensitivity_external),
+    let seen = [
+        ("of images of CoronaHack's test split right", &h.accuracy_test),
+        ("of images right, other sources it was trained on, people it has not seen", &h.accuracy_external),
+        ("of images of healthy people (nih, rsna: trained on others of them) called COVID-19", &h.healthy_called_covid),
+        ("of COVID-19 images found, other sources it was trained on, people it has not seen", &h.covid_sensitivity_external),
         ("of COVID-19 images of CoronaHack's test split found", &h.covid_sensitivity_test),
     ]
     .map(|(what, found)| {
         let value = found.value.map_or("not measured".to_owned(), percent);
         let detail = match found.n {
             0 => "there is no such image here; give --external".to_owned(),
-            n => format!("{} of {n}; 95 % interval {}", found.hits, interval(found.interval_95)),
+            _ => of_images(found),
         };
         [value, what.to_owned(), detail]
-    })
-    .to_vec()
+    });
+    unseen::tiles(report).into_iter().chain(seen).collect()
 }
 
 /// Headline, splits, thresholds, calibration, refusal.
 pub(super) fn sections(report: &Report) -> Result<Vec<Section>> {
     Ok(vec![
         headline(report),
+        unseen::section(report),
         splits(report),
         by_class(report),
         specificity(report),
@@ -57,11 +59,17 @@ fn headline(report: &Report) -> Section {
     let about = format!("Engine: {engine}. Model SHA-256: {}.", report.model_sha256);
     let mut blocks = vec![Block::Tiles(tiles(report)), Block::Text(CAVEAT.to_owned()), Block::Text(about)];
     if report.headline.accuracy_external.n == 0 {
-        blocks.insert(1, Block::Missing("figures of other sources: no --external folder was given".to_owned()));
+        blocks.insert(
+            1,
+            Block::Missing(
+                "figures of other sources: no --external folder was given, or none of a source that the model was trained on"
+                    .to_owned(),
+            ),
+        );
     }
     blocks.extend(test_split(report).map(|split| Block::Text(format!("Test split: {split}."))));
-    let note = "Read them together: a benchmark figure alone says nothing about people elsewhere. Intervals are Wilson's, 95 \
-        %, where nothing else is said.";
+    let note = "Read them together: a benchmark figure alone says nothing about people elsewhere. Intervals of 95 % are Wilson's, or by \
+        resampling people where that is wider.";
     Section { id: "headline", title: "Headline", note: note.to_owned(), blocks }
 }
 

@@ -37,10 +37,13 @@ fn data(report: &Report) -> Section {
     let rows = facts.map(|(what, count)| vec![what.to_owned(), count.to_string()]).to_vec();
     let counts = d.splits.iter().map(|row| {
         let mut cells = vec![row.split.to_owned(), row.source.clone()];
-        cells.extend(row.classes.iter().chain([&row.out_of_distribution, &row.patients]).map(usize::to_string));
+        cells.extend(
+            row.classes.iter().chain([&row.other_finding, &row.out_of_distribution, &row.patients]).map(usize::to_string),
+        );
         cells
     });
-    let head = ["split", "source", "Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19", "to be refused", "patients"];
+    let head =
+        ["split", "source", "Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19", "other-finding", "to be refused", "patients"];
     let passed = if d.passed {
         "host data check passes.".to_owned()
     } else {
@@ -301,6 +304,12 @@ fn seeds(report: &Report) -> Section {
     if let Some(before) = &report.seeds_before {
         let title = format!("Seeds of the training before this model's last part ({})", before.recipe);
         blocks.push(spread_table(&title, &before.figures));
+    }
+    if !report.seeds_dropped.is_empty() {
+        let names = report.seeds_dropped.join("; ");
+        blocks.push(Block::Text(format!(
+            "Not taken over from the report before, since this model's own figure was of other images then: {names}."
+        )));
     }
     let note = "The same recipe trained with other seeds: what chance in training alone moves.";
     Section { id: "seeds", title: "Seeds", note: note.to_owned(), blocks }

@@ -15,12 +15,28 @@ pub fn interval([low, high]: [f64; 2]) -> String {
     format!("{:.1} to {:.1} %", 100.0 * low, 100.0 * high)
 }
 
-/// "50.0 % (10.1 to 89.9 %; 1 of 2)".
+/// "50.0 % (10.1 to 89.9 %; 1 of 2)"; where people are fewer than images, "1 of 2 images, of 1".
 pub fn rate(rate: &Rate) -> String {
     match rate.value {
-        Some(value) => format!("{} ({}; {} of {})", percent(value), interval(rate.interval_95), rate.hits, rate.n),
+        Some(value) => {
+            format!("{} ({}; {} of {}{})", percent(value), interval(rate.interval_95), rate.hits, rate.n, people(rate))
+        }
         None => NONE.to_owned(),
     }
+}
+
+/// "1 of 2 images of 1 person; 95 % interval 10.1 to 89.9 %".
+pub fn of_images(rate: &Rate) -> String {
+    let of = match rate.patients {
+        Some(1) => " of 1 person".to_owned(),
+        Some(people) => format!(" of {people} people"),
+        None => String::new(),
+    };
+    format!("{} of {} images{of}; 95 % interval {}", rate.hits, rate.n, interval(rate.interval_95))
+}
+
+fn people(rate: &Rate) -> String {
+    rate.patients.filter(|people| *people < rate.n).map_or(String::new(), |people| format!(" images, {people} people"))
 }
 
 /// "0.912 (0.87 to 0.94; 13 against 624)".
