@@ -24,6 +24,9 @@ pub fn generator(seed: u64, epoch: usize, index: usize) -> ChaCha8Rng {
 /// Distorts a [`SIDE`] x [`SIDE`] gray image into a `size` x `size` one.
 pub fn augment(image: &[u8], size: usize, spec: &AugmentSpec, rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut out = warp(image, size, spec, rng);
+    if chance(rng, spec.equalize) {
+        equalize(&mut out, rng.random());
+    }
     let table = table(&out, spec, rng);
     out.iter_mut().for_each(|p| *p = table[usize::from(*p)]);
     if chance(rng, spec.noise) {
@@ -116,6 +119,21 @@ fn table(pixels: &[u8], spec: &AugmentSpec, rng: &mut ChaCha8Rng) -> [u8; 256] {
     lit.map(|l| ((l - mean) * contrast + mean).round().clamp(0.0, 255.0) as u8)
 }
 
+/// Histogram equalisation, mixed in by `share`; the first gray level that occurs stays black, as most of it is what lies outside.
+pub fn equalize(pixels: &mut [u8], share: f32) {
+    let mut histogram = [0u32; 256];
+    pixels.iter().for_each(|&p| histogram[usize::from(p)] += 1);
+    let first = histogram.iter().position(|&n| n > 0).unwrap_or(0);
+    let rest = (pixels.len() as u32 - histogram[first]).max(1);
+    let mut seen = 0;
+    let table: [u8; 256] = std::array::from_fn(|level| {
+        seen += if level > first { histogram[level] } else { 0 };
+        let equalized = 255.0 * seen as f32 / rest as f32;
+        (level as f32 + share * (equalized - level as f32)).round() as u8
+    });
+    pixels.iter_mut().for_each(|p| *p = table[usize::from(*p)]);
+}
+
 /// Bell-shaped noise with a standard deviation of up to 16 gray levels: four summed uniform bytes a pixel.
 fn noise(pixels: &mut [u8], rng: &mut ChaCha8Rng) {
     const DEVIATION: f32 = 147.8; // of the sum of four bytes
@@ -174,6 +192,7 @@ mod tests {
             gamma: 0.4,
             brightness: 0.3,
             contrast: 0.45,
+            equalize: 0.5,
             resample: 0.5,
             noise: 0.5,
             border: 0.5,
@@ -244,6 +263,29 @@ mod tests {
             .collect();
         let (least, most) = ratios.iter().fold((0f32, 0f32), |(a, b), r| (a.min(*r), b.max(*r)));
         assert!((-0.44..-0.3).contains(&least) && (0.3..0.44).contains(&most), "{least} to {most}");
+    }
+
+    #[test]
+    fn equalized_levels_are_as_frequent_as_any_other() {
+        let image = crate::synthetic::image(1, 4);
+        let mut equal = image.clone();
+        equalize(&mut equal, 1.0);
+        let share = |limit: u8| equal.iter().filter(|p| **p <= limit).count() as f32 / equal.len() as f32;
+        let black = image.iter().filter(|p| **p == *image.iter().min().unwrap()).count() as f32 / image.len() as f32;
+        for limit in [63, 127, 191] {
+            let expected = black + (1.0 - black) * f32::from(limit) / 255.0;
+            assert!((share(limit) - expected).abs() < 0.05, "{limit}: {} {expected}", share(limit));
+        }
+        // A curve: what was lighter is not darker after it.
+        let mut pairs: Vec<(u8, u8)> = image.iter().copied().zip(equal.iter().copied()).collect();
+        pairs.sort_unstable();
+        assert!(pairs.is_sorted_by_key(|pair| pair.1));
+        let mut same = image.clone();
+        equalize(&mut same, 0.0);
+        assert_eq!(same, image);
+        let mut flat = vec![7; 100];
+        equalize(&mut flat, 1.0);
+        assert_eq!(flat, [0; 100]);
     }
 
     #[test]

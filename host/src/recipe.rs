@@ -278,6 +278,9 @@ pub struct AugmentSpec {
     pub brightness: f32,
     /// Largest relative change of contrast about the mean.
     pub contrast: f32,
+    /// Probability of a share of histogram equalisation, any from none to all: films differ in their tone curves by source.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub equalize: f32,
     /// Probability of losing resolution (1 to 3 times down and up again).
     pub resample: f32,
     /// Probability of noise.
@@ -297,12 +300,33 @@ pub struct DataSpec {
     /// Do not train on images whose label radiologists contradict (`radiologists.csv`).
     #[serde(skip_serializing_if = "is_false")]
     pub radiologists: bool,
+    /// What is done to every picture's tones, in training and validation alike. `core` does nothing of it: other than none is for trials.
+    #[serde(skip_serializing_if = "Tone::is_none")]
+    pub tone: Tone,
     /// Share of the healthy people of the external folders' validation images that may be called COVID-19: `host export` shifts that
     /// logit.
     pub false_alarms: f64,
     /// Whose share that is.
     #[serde(skip_serializing_if = "OperatingPoint::is_pooled")]
     pub operating_point: OperatingPoint,
+}
+
+/// A picture's tones before anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// As they are.
+    #[default]
+    None,
+    /// Every gray level as often as any other, as far as that can be.
+    Equalized,
+}
+
+impl Tone {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 /// Whose false alarms the operating point bounds.
@@ -325,7 +349,7 @@ impl OperatingPoint {
 
 impl Default for DataSpec {
     fn default() -> Self {
-        Self { external: false, radiologists: false, false_alarms: 0.03, operating_point: OperatingPoint::Pooled }
+        Self { external: false, radiologists: false, tone: Tone::None, false_alarms: 0.03, operating_point: OperatingPoint::Pooled }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::float_model::FloatLayer;
 use crate::model_file::{ModelFile, replicate};
 use crate::onnx::float;
 use crate::onnx::run::{Mode, Runner};
+use crate::recipe::Tone;
 use crate::verify::progress;
 use anyhow::{Context, Result, ensure};
 use bundle::Bundle;
@@ -77,6 +78,11 @@ fn trained(run: &Path, args: &Args) -> Result<Bundle> {
         "{}: its last epochs are at {size} pixels, a trial; train a recipe whose last stage is at {}",
         run.display(),
         recipe.input.height
+    );
+    ensure!(
+        recipe.data.tone == Tone::None,
+        "{}: its pictures' tones were changed before training (data.tone), which devices do not do; train without",
+        run.display()
     );
     if let Some(warning) = unfinished(&training, recipe.epochs()) {
         eprintln!("warning: {}: {warning}", run.display());

@@ -98,6 +98,7 @@ impl AugmentSpec {
             ("gamma", self.gamma, 2.0),
             ("brightness", self.brightness, 0.9),
             ("contrast", self.contrast, 0.9),
+            ("equalize", self.equalize, 1.0),
             ("resample", self.resample, 1.0),
             ("noise", self.noise, 1.0),
             ("border", self.border, 1.0),

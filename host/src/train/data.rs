@@ -3,7 +3,7 @@
 use crate::classes::{self, CLASSES, COVID};
 use crate::dataset::fold::Fold;
 use crate::dataset::{LeaveOut, OTHER_FINDING, Query, Sample, Split, hospital};
-use crate::recipe::{DataSpec, Sampling, TrainSpec};
+use crate::recipe::{DataSpec, Sampling, Tone, TrainSpec};
 use crate::{augment, dataset, decode, synthetic};
 use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
@@ -164,7 +164,10 @@ pub fn load(query: &Query<'_>, spec: &DataSpec, bar: &ProgressBar) -> Result<Dat
     let loaded: Vec<Loaded> = samples
         .into_par_iter()
         .map(|sample| {
-            let pixels = decode::gray_256(&sample.path)?;
+            let mut pixels = decode::gray_256(&sample.path)?;
+            if spec.tone == Tone::Equalized {
+                augment::equalize(&mut pixels, 1.0);
+            }
             bar.inc(1);
             let hospital = sample.hospital().to_owned();
             let Sample { name, source, class, split, patient, held_out, .. } = sample;
