@@ -7,6 +7,7 @@ mod container;
 mod firmware;
 mod fuzz;
 mod install;
+mod layers;
 mod no_panic;
 mod shell;
 mod steps;
@@ -32,6 +33,8 @@ enum Task {
         #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
         only: Vec<steps::Step>,
     },
+    /// Fail on imports that go in a circle or up.
+    Layers,
     /// Fuzz the parser and the session of cxr-core.
     Fuzz {
         /// Time for each of the two.
@@ -61,6 +64,7 @@ fn run() -> Result<()> {
     let workspace = shell::Workspace::locate()?;
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
+        Task::Layers => layers::test(&workspace),
         Task::Fuzz { seconds } => fuzz::test(&workspace, seconds),
         Task::Bench(options) => bench::bench(&workspace, &options),
         Task::Header => capi::write_header(&workspace),
