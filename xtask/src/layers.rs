@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn written(files: &[(&str, &str)]) -> Vec<Vec<(String, String)>> {
-        let folder = std::env::temp_dir().join(format!("cxr-layers-{}-{}", std::process::id(), files.len()));
+        let folder = std::env::temp_dir().join(format!("cxr-layers-{}-{:?}", std::process::id(), std::thread::current().id()));
         for (name, text) in files {
             let path = folder.join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
