@@ -10,6 +10,7 @@ mod fuzz;
 mod install;
 mod layers;
 mod no_panic;
+mod pages;
 mod shell;
 mod steps;
 mod targets;
