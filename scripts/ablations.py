@@ -6,7 +6,7 @@ usage: ablations.py --data ../shared/data --out DIR [--processes 6] [--limit SEC
        ablations.py --report --out DIR                             (pip install torch numpy pillow)
 
 Prints VALIDATION figures only, on which choices are made; the test columns, of --report, were looked at only after the choice.
-A recipe is one seed: compare T1 with T2 and n144B with n144B_2 before believing a difference. Results: docs/training.md.
+A recipe is one seed: compare T1 with T2 and n144B with n144B_2 before believing a difference. Results: docs/experiments/02-recipes-compared.md.
 DIR receives results.json (per recipe: settings, seconds, figures), NAME.pt (averaged weights), m.npz (src, cls, split of every
 image) and logits.npz ("NAME/SPLIT", float16, images in m.npz's order). --report needs only the two .npz files.
 Figures, of validation as it is | distorted (mean of four draws of DISTORTION):

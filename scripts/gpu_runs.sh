@@ -7,7 +7,7 @@
 # RUNS gets seed-1 to seed-5 and fold-1-of-5 to fold-5-of-5. What is finished is skipped, what was begun is resumed. Before the
 # deadline the current run is asked to stop and saves itself. HOST names the program (default: what scripts/libtorch/build.sh
 # builds; give it LD_LIBRARY_PATH); SEEDS and FOLDS name what to train, such as SEEDS="1 2" FOLDS=""; FROM is another RUNS, each
-# finished run of which the run of the same name begins with (`--start`): a second part.
+# finished run of which the run of the same name begins with (`--start`): the next phase.
 # Exit 0: all are finished; 1: some are left; 2: bad usage, or a run failed.
 set -euo pipefail
 [[ $# -ge 3 && $2 =~ ^[0-9]+$ ]] || { sed -n '4,5s/^# *//p' "$0" >&2; exit 2; }

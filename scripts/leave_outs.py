@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Figures of leave-out runs, by the rule of docs/experiments/01-rule-for-leave-outs.md.
+"""Figures of leave-out runs, by the rule of docs/experiments/30-rule-for-leave-outs.md.
 
 usage: scripts/leave_outs.py RUNS [--json FILE]
 

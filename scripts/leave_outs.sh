@@ -1,7 +1,7 @@
 #!/bin/sh
 # Trains leave-outs one after the other: usage: scripts/leave_outs.sh RUNS RECIPE:LETTER... -- [arguments of host train]
 #   scripts/leave_outs.sh runs base:A base:B base:C new:A -- --coronahack D --external E --external N --backend libtorch
-# RECIPE is a name in docs/experiments/recipes or models/recipes, LETTER a leave-out of docs/experiments/01-rule-for-leave-outs.md, with a
+# RECIPE is a name in docs/experiments/recipes or models/recipes, LETTER a leave-out of docs/experiments/30-rule-for-leave-outs.md, with a
 # seed behind it if it is not 1 (new:A2). Finished runs are skipped, stopped ones resumed. HOST names the program. UNTIL, a time that `date -d`
 # reads, is when no further run begins and the running one is asked to stop.
 set -u

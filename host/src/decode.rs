@@ -2,6 +2,7 @@
 //! evaluation, prediction, the server and the device see the same pixels.
 
 mod dicom;
+mod picture;
 mod refusal;
 mod thumbnail;
 
@@ -11,9 +12,8 @@ pub use thumbnail::{Samples, Thumbnail};
 
 use anyhow::{Context, Result, bail};
 use cxr_core::image::{MAX_EXTENT, Resizer, Row, Window};
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use std::io::{Cursor, Read};
+use image::DynamicImage;
+use std::io::Read;
 use std::path::Path;
 
 /// Largest file read, in bytes.
@@ -80,13 +80,7 @@ pub fn dimensions(bytes: &[u8], name: &str) -> Result<(u32, u32)> {
     if dicom::is_dicom(bytes) {
         return dicom::dimensions(bytes, name);
     }
-    let (decoder, orientation, _) = open(bytes, name, MAX_ALLOC)?;
-    let (width, height) = decoder.dimensions();
-    let turned = matches!(
-        orientation,
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
-    );
-    Ok(if turned { (height, width) } else { (width, height) })
+    picture::dimensions(bytes, name, MAX_ALLOC)
 }
 
 /// A decoded image: decode once, resize to several sizes.
@@ -97,6 +91,7 @@ pub struct Image<'n> {
     /// Of 16-bit samples; those of 8 bits are taken as they are.
     window: Window,
     presets: Vec<Preset>,
+    warnings: Vec<String>,
 }
 
 impl<'n> Image<'n> {
@@ -116,21 +111,7 @@ impl<'n> Image<'n> {
         if dicom::is_dicom(bytes) {
             return dicom::decode(bytes, name, max_bytes);
         }
-        let (decoder, orientation, format) = open(bytes, name, max_bytes)?;
-        let mut pixels = DynamicImage::from_decoder(decoder).map_err(|error| {
-            Refusal::new(Kind::Damaged, format!("{name}: damaged image ({error}): replace the file or leave it out"))
-        })?;
-        pixels.apply_orientation(orientation);
-        // Gray with alpha has no row type of its own; all others are read in place.
-        let pixels = match pixels {
-            DynamicImage::ImageLumaA8(_) => DynamicImage::ImageLuma8(pixels.into_luma8()),
-            DynamicImage::ImageLumaA16(_) => DynamicImage::ImageLuma16(pixels.into_luma16()),
-            DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
-                refuse!(Unsupported, "{name}: floating-point pixels have no black and white: convert it to an 8 or 16-bit PNG")
-            }
-            other => other,
-        };
-        Ok(Self { name, format, pixels, window: Window::FULL_16, presets: Vec::new() })
+        picture::decode(bytes, name, max_bytes)
     }
 
     /// The file format: PNG, JPEG, TIFF, BMP or DICOM.
@@ -149,6 +130,12 @@ impl<'n> Image<'n> {
     /// The windows that a DICOM file offers, the one in use first; none for other formats.
     pub fn presets(&self) -> &[Preset] {
         &self.presets
+    }
+
+    /// What makes the answer doubtful although the file could be read, a sentence each: torn data, a view or a body
+    /// part that is not a frontal chest, values that are not what they are taken for.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Width and height in pixels.
@@ -223,35 +210,6 @@ impl<'n> Image<'n> {
     }
 }
 
-/// A decoder held to the limits, the Exif orientation and the format's name.
-fn open<'a>(bytes: &'a [u8], name: &str, max_bytes: u64) -> Result<(impl ImageDecoder + 'a, Orientation, &'static str)> {
-    if bytes.is_empty() {
-        refuse!(Empty, "{name}: empty file: {REMEDY}");
-    }
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    let format = match reader.format() {
-        Some(ImageFormat::Png) => "PNG",
-        Some(ImageFormat::Jpeg) => "JPEG",
-        Some(ImageFormat::Tiff) => "TIFF",
-        Some(ImageFormat::Bmp) => "BMP",
-        _ => refuse!(NotAnImage, "{name}: not an image: {REMEDY}"),
-    };
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(max_bytes);
-    reader.limits(limits);
-    let unreadable = |error: image::ImageError| {
-        let kind = if matches!(error, image::ImageError::Limits(_)) { Kind::TooLarge } else { Kind::Damaged };
-        Refusal::new(kind, format!("{name}: not an image that can be read ({error}): {REMEDY}"))
-    };
-    let mut decoder = reader.into_decoder().map_err(unreadable)?;
-    let (width, height) = decoder.dimensions();
-    // Before any pixel is decoded: a few bytes of header can claim gigabytes.
-    too_large(name, width, height, decoder.total_bytes(), max_bytes)?;
-    // An unreadable Exif block is no reason to refuse the pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok((decoder, orientation, format))
-}
-
 /// Refuses more pixels than the resizer or the memory takes.
 fn too_large(name: &str, width: u32, height: u32, needed: u64, max_bytes: u64) -> Result<()> {
     if width.max(height) as usize > MAX_EXTENT {
@@ -268,6 +226,7 @@ fn too_large(name: &str, width: u32, height: u32, needed: u64, max_bytes: u64) -
 mod tests {
     use super::*;
     use image::{GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
+    use std::io::Cursor;
 
     fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -113,6 +113,8 @@ pub(crate) struct Prediction {
     pub(crate) sha256: String,
     /// What `core` said.
     pub(crate) answer: Answer,
+    /// What makes the answer doubtful; see [`decode::Image::warnings`].
+    pub(crate) warnings: Vec<String>,
     /// Decoding and inference.
     pub(crate) milliseconds: f64,
     /// Where its overlay was written.
@@ -124,7 +126,8 @@ fn predict(engine: Engine<'_>, path: &Path, heatmaps: Option<&Path>) -> Result<P
     let image = path.display().to_string();
     let bytes = decode::read(path)?;
     let [height, width, _] = engine.input();
-    let gray = decode::gray(&bytes, &image, width, height)?;
+    let decoded = decode::Image::decode(&bytes, &image)?;
+    let (gray, warnings) = (decoded.gray(width, height)?, decoded.warnings().to_vec());
     let (answer, maps) = engine.explain(&gray).with_context(|| image.clone())?;
     let milliseconds = 1e3 * started.elapsed().as_secs_f64();
     let heatmap = match heatmaps {
@@ -134,7 +137,7 @@ fn predict(engine: Engine<'_>, path: &Path, heatmaps: Option<&Path>) -> Result<P
         }
         None => None,
     };
-    Ok(Prediction { image, answer, milliseconds, heatmap, sha256: files::sha256(&bytes) })
+    Ok(Prediction { image, answer, warnings, milliseconds, heatmap, sha256: files::sha256(&bytes) })
 }
 
 /// Index of the largest probability.
@@ -160,6 +163,7 @@ impl Prediction {
             "reason": self.answer.reason,
             "refusal_score": self.answer.refusal_score,
             "refuse_above": source.refuse_above,
+            "warnings": self.warnings,
             "milliseconds": self.milliseconds,
         });
         if let Some(path) = &self.heatmap {
@@ -186,6 +190,9 @@ impl Prediction {
                 reason.as_deref().unwrap_or("withheld").replace('_', " "),
                 100.0 * source.abstain_below
             ),
+        }
+        for warning in &self.warnings {
+            println!("  warning: {warning}");
         }
         if let Some(path) = &self.heatmap {
             println!("  heatmap: {}", path.display());
@@ -250,7 +257,8 @@ mod tests {
                 "reason",
                 "refusal_score",
                 "refuse_above",
-                "sha256"
+                "sha256",
+                "warnings"
             ]
         );
         let sum: f64 = value["probabilities"].as_object().unwrap().values().filter_map(Value::as_f64).sum();

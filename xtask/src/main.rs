@@ -3,11 +3,14 @@
 mod bare_metal;
 mod bench;
 mod capi;
+mod check;
 mod container;
 mod firmware;
 mod fuzz;
 mod install;
+mod layers;
 mod no_panic;
+mod pages;
 mod shell;
 mod steps;
 mod targets;
@@ -32,6 +35,14 @@ enum Task {
         #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
         only: Vec<steps::Step>,
     },
+    /// Format, clippy and unit tests of the packages that were touched: what to run after a change.
+    Check {
+        /// Changes since this commit count, committed or not.
+        #[arg(long, value_name = "COMMIT", default_value = "HEAD")]
+        base: String,
+    },
+    /// Fail on imports that go in a circle or up.
+    Layers,
     /// Fuzz the parser and the session of cxr-core.
     Fuzz {
         /// Time for each of the two.
@@ -61,6 +72,8 @@ fn run() -> Result<()> {
     let workspace = shell::Workspace::locate()?;
     match cli.task {
         Task::Test { only } => steps::test(&workspace, &only),
+        Task::Check { base } => check::check(&workspace, &base),
+        Task::Layers => layers::test(&workspace),
         Task::Fuzz { seconds } => fuzz::test(&workspace, seconds),
         Task::Bench(options) => bench::bench(&workspace, &options),
         Task::Header => capi::write_header(&workspace),

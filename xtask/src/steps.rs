@@ -5,7 +5,7 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, targets};
+use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, pages, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -34,6 +34,8 @@ pub enum Step {
     Instructions,
     /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
     C,
+    /// The Rust and C blocks of README and docs/linking.md compile.
+    Pages,
     /// No public function of cxr-core links a panic on a Cortex-M4.
     NoPanic,
     /// A minute of fuzzing the parser and the session.
@@ -70,6 +72,7 @@ impl Step {
             Self::Kernels => bench::kernels(workspace),
             Self::Instructions => bench::gate(workspace),
             Self::C => capi::test(workspace),
+            Self::Pages => pages::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
             Self::Fuzz => fuzz::test(workspace, 30),
             Self::Onnx => onnx(workspace),

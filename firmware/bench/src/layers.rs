@@ -23,7 +23,7 @@ enum Kind {
     Gray,
 }
 
-/// The four layers of shared/peers.md, and the last of them on gray rows.
+/// The four layers that CMSIS-NN was measured on (docs/kernels.md), and the last of them on gray rows.
 pub const LAYERS: [Layer; 5] = [
     Layer { name: "conv 3x3 64x64x16 -> 32", extent: 64, kernel: 3, stride: 1, input: 16, output: 32, kind: Kind::Conv },
     Layer { name: "depthwise 3x3 64x64x32", extent: 64, kernel: 3, stride: 1, input: 32, output: 32, kind: Kind::Depthwise },

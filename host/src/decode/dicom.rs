@@ -38,8 +38,14 @@ pub(super) fn decode<'n>(bytes: &[u8], name: &'n str, max_bytes: u64) -> Result<
     too_large(name, width, height, samples * (u64::from(header.bits_allocated) / 8 + 2), max_bytes)?;
     let raw = pixels::decode(&header, bytes, name)?;
     let misfit = || Refusal::new(Kind::Damaged, format!("{name}: damaged DICOM pixels: replace the file or leave it out"));
-    let whole =
-        Image { name, format: "DICOM", pixels: DynamicImage::new_luma8(1, 1), window: Window::FULL_16, presets: Vec::new() };
+    let whole = Image {
+        name,
+        format: "DICOM",
+        pixels: DynamicImage::new_luma8(1, 1),
+        window: Window::FULL_16,
+        presets: Vec::new(),
+        warnings: Vec::new(),
+    };
     match header.photometric.as_str() {
         "MONOCHROME1" | "MONOCHROME2" => {
             let gray = voi::window(&header, pixels::samples(&header, &raw));

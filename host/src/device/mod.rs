@@ -159,5 +159,6 @@ fn classify(board: &mut Board, path: &Path, heatmaps: Option<&Path>) -> Result<P
         }
         None => None,
     };
-    Ok(Prediction { image, answer, milliseconds, heatmap, sha256: files::sha256(&bytes) })
+    let warnings = decoded.warnings().to_vec();
+    Ok(Prediction { image, answer, warnings, milliseconds, heatmap, sha256: files::sha256(&bytes) })
 }

@@ -1,7 +1,7 @@
 //! Post-training quantisation: float network + calibration statistics to int8.
 //!
 //! Activations are s8 with one scale a layer, weights s8 symmetric with one scale an output channel, biases i32.
-//! Requantisation is f32 with round half to even (the contract, ARCHITECTURE.md). Every bound that the arithmetic
+//! Requantisation is f32 with round half to even (docs/quantization.md). Every bound that the arithmetic
 //! relies on is checked here, over the worst case of the layer's weights; a network outside is refused.
 
 pub mod calibrate;

@@ -5,7 +5,7 @@
 //! discriminant, trained on X-rays against [`negatives`], plus a share of the Mahalanobis distance to the X-rays, which
 //! also rises for what none of the negatives resembles (Lee et al. 2018, "A simple unified framework for detecting
 //! out-of-distribution samples"). Map, form, shrinkage and share were chosen by leaving out one kind of negative at a time on
-//! validation images (docs/training.md); `out_of_distribution` images are never fitted to.
+//! validation images (docs/experiments/06-refusal-map.md); `out_of_distribution` images are never fitted to.
 
 pub mod negatives;
 

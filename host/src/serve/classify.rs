@@ -80,6 +80,7 @@ fn classify(engine: &Engine<'_>, source: &Source, max_bytes: u64, job: &Job, wai
         image: job.name.clone(),
         sha256: sha256.clone(),
         answer,
+        warnings: image.warnings().to_vec(),
         milliseconds: 1e3 * taken.as_secs_f64(),
         heatmap: None,
     };
