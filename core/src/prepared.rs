@@ -189,6 +189,12 @@ impl<'a> Prepared<'a> {
         self.index.extra
     }
 
+    /// For tests of what must not be.
+    #[cfg(all(row_blocks, test))]
+    pub(crate) const fn forget_filters(&mut self) {
+        self.packed = &[];
+    }
+
     /// How layer `i` computes several rows at once.
     #[cfg(row_blocks)]
     #[inline(always)]

@@ -454,3 +454,6 @@ impl<'m, 'b> Session<'m, 'b> {
         self.finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

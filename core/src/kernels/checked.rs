@@ -9,13 +9,16 @@ use super::{ConvRow, DepthwiseRow, Filters, GrayRow};
 ///
 /// Nothing is empty: there is a row, a tap, a channel, a column. Every row holds the windows of all columns, which begin
 /// `step` apart. There are weights, a bias and a scale for each output channel. The output row is `width * channels` long.
-/// So no product of these extents overflows, but for a step that no second column takes.
+/// So no product of these extents overflows; a step, which counts only where there is a second column, is [`MAX_STEP`] at most.
 pub struct Checked<'a, A> {
     args: &'a A,
     out: &'a mut [i8],
     width: usize,
     stride: usize,
 }
+
+/// The longest step: in bytes, too, it is a number, whatever a kernel widens values to.
+const MAX_STEP: usize = usize::MAX >> 4;
 
 /// Of a convolution.
 pub type Conv<'a> = Checked<'a, ConvRow<'a>>;
@@ -110,7 +113,7 @@ fn width(rows: &[&[i8]], filters: &Filters<'_>, [span, step, channels]: [usize; 
     let end = width.checked_sub(1)?.checked_mul(step)?.checked_add(span)?;
     let words = channels.checked_mul(WORD)?;
     let fits = span > 0
-        && step > 0
+        && (1..=MAX_STEP).contains(&step)
         && !rows.is_empty()
         && rows.iter().all(|row| row.len() >= end)
         && out == width * channels
@@ -151,6 +154,7 @@ impl<'a> Covered<'a> {
         };
         let is_covered = weights > 0
             && shape.step > 0
+            && shape.step <= MAX_STEP
             && filters.weights.len() >= weights
             && filters.bias.len() >= words
             && filters.scales.len() >= words;
