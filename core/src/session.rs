@@ -204,7 +204,7 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// Also writes, for each class and cell of the final feature map, what it adds to the class's accumulator
-    /// (see [`explain`]).
+    /// (see [`explain`]). Rows pushed before are forgotten: a map without them would add up to nothing.
     ///
     /// ```
     /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
@@ -227,7 +227,25 @@ impl<'m, 'b> Session<'m, 'b> {
             Some(map) => map,
             None => return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 }),
         };
+        if self.rows > 0 {
+            self.reset();
+        }
         Ok(self)
+    }
+
+    /// Rows pushed since the session began or was [`reset`](Self::reset).
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_gray_row(&[90; 256])?;
+    /// assert_eq!(session.rows(), 1);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    pub const fn rows(&self) -> u16 {
+        self.rows
     }
 
     /// The explanation of the rows pushed so far, empty without [`with_map`](Self::with_map).

@@ -8,6 +8,7 @@ mod firmware;
 mod fuzz;
 mod install;
 mod no_panic;
+mod sanitizer;
 mod shell;
 mod steps;
 mod targets;

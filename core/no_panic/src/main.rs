@@ -199,9 +199,9 @@ fn operators(outside: &mut Outside<'_>) {
     let gray = GrayRow { rows, filters, span: a, step: b, channels: c };
     let depthwise = DepthwiseRow { rows, filters, kernel_width: a, step: b, channels: c };
     black_box((conv.taps(), conv.filter_stride(), gray.taps(), gray.filter_stride()));
-    kernel.conv_row(&conv, values);
-    kernel.gray_row(&gray, values);
-    kernel.depthwise_row(&depthwise, values);
+    black_box(kernel.conv_row(&conv, values));
+    black_box(kernel.gray_row(&gray, values));
+    black_box(kernel.depthwise_row(&depthwise, values));
     black_box(kernel.dot(values, bytes) + d as i32);
 }
 

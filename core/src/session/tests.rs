@@ -98,3 +98,19 @@ fn memory_for_blocks_that_is_too_short_gives_no_verdict() {
         assert_eq!(session.finish(), Err(Error::Internal));
     }
 }
+
+#[test]
+fn a_map_asked_for_in_the_middle_is_of_the_whole_next_image() {
+    let model = Model::parse(TINY).unwrap();
+    let (mut arena, mut map) = (vec![0; model.arena_bytes()], vec![-1; explain::map_len(&model)]);
+    let mut session = Session::new(&model, &mut arena).unwrap();
+    session.push_gray_row(&[9; 16]).unwrap();
+    let mut session = session.with_map(&mut map).unwrap();
+    assert_eq!(session.rows(), 0);
+    rows(&mut session, 9);
+    let verdict = session.finish().unwrap();
+    for class in 0..model.class_count() {
+        let cells: i32 = explain::class_map(&model, session.map(), class).iter().sum();
+        assert_eq!(cells + explain::bias(&model, class), verdict.accumulators()[class]);
+    }
+}
