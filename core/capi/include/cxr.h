@@ -541,8 +541,6 @@ const char *cxr_status_text(int32_t status);
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /* CXR_H */
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -586,3 +584,5 @@ static inline cxr_status cxr_resizer_init(cxr_resizer *resizer, cxr_session *ses
 #ifdef __cplusplus
 }
 #endif
+
+#endif  /* CXR_H */
