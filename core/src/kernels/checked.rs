@@ -63,7 +63,8 @@ impl<'a> Conv<'a> {
         Some(Self { args, out, width, stride })
     }
 
-    /// As a convolution to be packed.
+    /// As a convolution to be packed, which only vector kernels do.
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")), allow(dead_code))]
     #[inline(always)]
     pub const fn covered(&self) -> Covered<'a> {
         let ConvRow { rows, filters, span, step, channels } = *self.args;
@@ -81,7 +82,8 @@ impl<'a> Gray<'a> {
         Some(Self { args, out, width, stride })
     }
 
-    /// As a convolution to be packed.
+    /// As a convolution to be packed, which only vector kernels do.
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")), allow(dead_code))]
     #[inline(always)]
     pub const fn covered(&self) -> Covered<'a> {
         let GrayRow { rows, filters, span, step, channels } = *self.args;

@@ -3,7 +3,7 @@
 #[cfg(target_abi = "eabihf")]
 use super::{even, odd, offset, quad};
 use crate::kernels::checked::Depthwise;
-use crate::kernels::{DepthwiseRow, scalar};
+use crate::kernels::scalar;
 #[cfg(target_abi = "eabihf")]
 use crate::shape::MAX_KERNEL;
 #[cfg(target_abi = "eabihf")]
