@@ -2,7 +2,7 @@
 
 use super::{COLUMNS, widen};
 use crate::kernels::checked::Depthwise;
-use crate::kernels::{DepthwiseRow, dsp};
+use crate::kernels::dsp;
 use core::arch::asm;
 use core::mem::MaybeUninit;
 
