@@ -33,9 +33,9 @@ enum Task {
         #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
         only: Vec<steps::Step>,
     },
-    /// Fuzz the parser and the session of cxr-core.
+    /// Fuzz the parser, the session, the kernels and the resizer of cxr-core.
     Fuzz {
-        /// Time for each of the two.
+        /// Time for each of the four.
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },

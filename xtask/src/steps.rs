@@ -36,7 +36,7 @@ pub enum Step {
     C,
     /// No public function of cxr-core links a panic on a Cortex-M4.
     NoPanic,
-    /// A minute of fuzzing the parser and the session.
+    /// A minute of fuzzing the parser, the session, the kernels and the resizer.
     Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
@@ -71,7 +71,7 @@ impl Step {
             Self::Instructions => bench::gate(workspace),
             Self::C => capi::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
-            Self::Fuzz => fuzz::test(workspace, 30),
+            Self::Fuzz => fuzz::test(workspace, 15),
             Self::Onnx => onnx(workspace),
             Self::Openapi => {
                 let mut check = workspace.command(install::python(workspace)?);
