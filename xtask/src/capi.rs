@@ -129,7 +129,7 @@ fn example(workspace: &Workspace, program: &Path, options: &[&str], library: &Pa
 
 /// AddressSanitizer on the Rust side: the tests of the interface, and the example with a library and a program that are both instrumented.
 fn sanitized(workspace: &Workspace, expected: &str) -> Result<()> {
-    sanitizer::test(workspace, "cxr-capi")?;
+    sanitizer::test(workspace, "cxr-capi", "--lib --tests")?;
     let library = sanitizer::build(workspace, "cxr-capi")?.join("libcxr.a");
     let program = workspace.target.join("c/predict-both-sanitized");
     check_program(example(workspace, &program, &SANITIZE, &library)?, expected)

@@ -5,7 +5,7 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, targets};
+use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, sanitizer, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -36,6 +36,8 @@ pub enum Step {
     C,
     /// No public function of cxr-core links a panic on a Cortex-M4.
     NoPanic,
+    /// cxr-core's kernels and sessions under AddressSanitizer; without vectors, and the C interface, in Miri where it can be had.
+    Memory,
     /// A minute of fuzzing the parser, the session, the kernels and the resizer.
     Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
@@ -63,7 +65,11 @@ impl Step {
                 install::component(workspace, "rustfmt", "fmt")?;
                 run(workspace.cargo("fmt --all --check"))
             }
-            Self::Core => run(workspace.cargo("test --package cxr-core")),
+            Self::Core => {
+                let mut core = workspace.cargo("test --package cxr-core");
+                core.env("CXR_EXPECT_KERNELS", targets::kernels_of_this_machine().join(","));
+                run(core)
+            }
             Self::NoStd => bare_metal::no_std(workspace),
             Self::Firmware => firmware::test(workspace),
             Self::Targets => targets::test(workspace),
@@ -71,6 +77,7 @@ impl Step {
             Self::Instructions => bench::gate(workspace),
             Self::C => capi::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
+            Self::Memory => sanitizer::memory(workspace),
             Self::Fuzz => fuzz::test(workspace, 15),
             Self::Onnx => onnx(workspace),
             Self::Openapi => {

@@ -28,10 +28,13 @@ pub type Gray<'a> = Checked<'a, GrayRow<'a>>;
 pub type Depthwise<'a> = Checked<'a, DepthwiseRow<'a>>;
 
 impl<'a, A> Checked<'a, A> {
-    /// The arguments.
+    /// The arguments. A kernel copies them: then the compiler knows that nothing that it writes can change them.
     #[inline(always)]
-    pub const fn args(&self) -> &'a A {
-        self.args
+    pub const fn args(&self) -> A
+    where
+        A: Copy,
+    {
+        *self.args
     }
 
     /// Output columns.

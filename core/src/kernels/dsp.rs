@@ -70,7 +70,7 @@ pub fn conv_row(mut checked: Conv<'_>) {
             for tap in (0..stride).step_by(pass) {
                 let taps = pass.min(stride - tap);
                 if passes > 1 || channel == 0 {
-                    widen(args, columns, tap, taps, tile);
+                    widen(&args, columns, tap, taps, tile);
                 }
                 // SAFETY: there are `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
                 // and `taps`, a multiple of 4 that is not 0, is at most that.

@@ -6,7 +6,7 @@
 
 use super::checked::{Conv, Depthwise, Gray};
 use super::columns::{COLUMNS, load_bias, row_of};
-use super::{Filters, pack::word};
+use super::{DepthwiseRow, Filters, pack::word};
 #[cfg(not(soft_float))]
 use crate::quant::requantize;
 #[cfg(soft_float)]
@@ -377,26 +377,26 @@ const DEPTH: usize = 4;
 
 /// One output row of a depthwise convolution.
 pub fn depthwise_row(mut checked: Depthwise<'_>) {
-    let channels = checked.args().channels;
+    let (args, width, span) = (checked.args(), checked.width(), checked.span());
+    let (channels, out) = (args.channels, checked.out());
     let whole = channels - channels % DEPTH;
     for first in (0..whole).step_by(DEPTH) {
-        // SAFETY: `first + DEPTH <= channels`.
-        unsafe { depthwise_channels::<DEPTH>(&mut checked, first) };
+        // SAFETY: `first + DEPTH <= channels`; all of them are of one `Checked`.
+        unsafe { depthwise_channels::<DEPTH>(&args, first, width, span, out) };
     }
     for first in whole..channels {
         // SAFETY: the same.
-        unsafe { depthwise_channels::<1>(&mut checked, first) };
+        unsafe { depthwise_channels::<1>(&args, first, width, span, out) };
     }
 }
 
-/// `N` channels from `first` on of one output row.
+/// `N` channels from `first` on of one output row of so many columns, `span` elements under each.
 ///
 /// # Safety
-/// There are `first + N` channels or more.
+/// They are of one [`Checked`](super::checked::Checked), of `first + N` channels or more.
 #[inline(always)]
-unsafe fn depthwise_channels<const N: usize>(checked: &mut Depthwise<'_>, first: usize) {
-    let (args, width, span) = (checked.args(), checked.width(), checked.span());
-    let (channels, out) = (args.channels, checked.out());
+unsafe fn depthwise_channels<const N: usize>(args: &DepthwiseRow<'_>, first: usize, width: usize, span: usize, out: &mut [i8]) {
+    let channels = args.channels;
     let scales = Scales::<N>::new(&args.filters, first, first + N);
     let bias: [i32; N] = core::array::from_fn(|i| word(args.filters.bias, first + i));
     for x in (0..width).step_by(COLUMNS) {

@@ -18,7 +18,7 @@ pub fn conv_row(mut checked: Conv<'_>) {
         let mut requantizer = Requantizer::new(&args.filters);
         let mut blocks = pixel.chunks_exact_mut(BLOCK);
         for (block, weights) in (&mut blocks).zip(&mut weights) {
-            for (q, sum) in block.iter_mut().zip(sums(args, at, stride, weights)) {
+            for (q, sum) in block.iter_mut().zip(sums(&args, at, stride, weights)) {
                 *q = requantizer.next(sum);
             }
         }
@@ -80,7 +80,7 @@ pub fn depthwise_row(mut checked: Depthwise<'_>) {
     for (x, pixel) in checked.out().chunks_exact_mut(channels).enumerate() {
         let mut requantizer = Requantizer::new(&args.filters);
         for (channel, q) in pixel.iter_mut().enumerate() {
-            *q = requantizer.next(depthwise_sum(args, x, channel));
+            *q = requantizer.next(depthwise_sum(&args, x, channel));
         }
     }
 }

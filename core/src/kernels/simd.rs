@@ -378,7 +378,7 @@ pub unsafe fn depthwise<I: Lanes>(mut checked: Depthwise<'_>) {
         for (channel, q) in pixel.iter_mut().enumerate().skip(whole) {
             let (bias, scale) = (word(args.filters.bias, channel), word(args.filters.scales, channel));
             let scale = f32::from_bits(scale as u32);
-            *q = requantize(scalar::depthwise_sum(args, x, channel).wrapping_add(bias), scale, args.filters.zero_point);
+            *q = requantize(scalar::depthwise_sum(&args, x, channel).wrapping_add(bias), scale, args.filters.zero_point);
         }
     }
 }
