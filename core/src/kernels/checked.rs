@@ -103,12 +103,6 @@ impl<'a> Depthwise<'a> {
         let width = width(args.rows, &args.filters, [span, args.step, args.channels], weights, out.len())?;
         Some(Self { args, out, width, stride })
     }
-
-    /// Elements of a row under the window.
-    #[inline(always)]
-    pub const fn span(&self) -> usize {
-        self.args.kernel_width * self.args.channels
-    }
 }
 
 /// Output columns of a row of `out` values whose layer has so many bytes of weights; none where a length does not fit.

@@ -11,6 +11,7 @@ use super::{DepthwiseRow, Filters, pack::word};
 use crate::quant::requantize;
 #[cfg(soft_float)]
 use crate::quant::{Fixed, multiplier, requantize_in_floats};
+use core::hint::assert_unchecked;
 use core::mem::MaybeUninit;
 
 /// Taps that a tile holds; longer filters are summed in several passes.
@@ -377,28 +378,41 @@ const DEPTH: usize = 4;
 
 /// One output row of a depthwise convolution.
 pub fn depthwise_row(mut checked: Depthwise<'_>) {
-    let (args, width, span) = (checked.args(), checked.width(), checked.span());
-    let (channels, out) = (args.channels, checked.out());
+    let (args, width) = (checked.args(), checked.width());
+    // SAFETY: all of them are of one `Checked`.
+    unsafe { depthwise(&args, width, checked.out()) };
+}
+
+/// One output row of so many columns.
+///
+/// # Safety
+/// They are of one [`Checked`](super::checked::Checked).
+#[inline(never)]
+unsafe fn depthwise(args: &DepthwiseRow<'_>, width: usize, out: &mut [i8]) {
+    let channels = args.channels;
     let whole = channels - channels % DEPTH;
     for first in (0..whole).step_by(DEPTH) {
-        // SAFETY: `first + DEPTH <= channels`; all of them are of one `Checked`.
-        unsafe { depthwise_channels::<DEPTH>(&args, first, width, span, out) };
+        // SAFETY: the caller's; `first + DEPTH <= channels`.
+        unsafe { depthwise_channels::<DEPTH>(args, first, width, out) };
     }
     for first in whole..channels {
         // SAFETY: the same.
-        unsafe { depthwise_channels::<1>(&args, first, width, span, out) };
+        unsafe { depthwise_channels::<1>(args, first, width, out) };
     }
 }
 
-/// `N` channels from `first` on of one output row of so many columns, `span` elements under each.
+/// `N` channels from `first` on of [`depthwise`].
 ///
 /// # Safety
-/// They are of one [`Checked`](super::checked::Checked), of `first + N` channels or more.
+/// The same, of `first + N` channels or more.
 #[inline(always)]
-unsafe fn depthwise_channels<const N: usize>(args: &DepthwiseRow<'_>, first: usize, width: usize, span: usize, out: &mut [i8]) {
-    let channels = args.channels;
+unsafe fn depthwise_channels<const N: usize>(args: &DepthwiseRow<'_>, first: usize, width: usize, out: &mut [i8]) {
+    let (channels, span) = (args.channels, args.kernel_width * args.channels);
+    // SAFETY: the caller's. Loops that are known to run need no question before them.
+    unsafe { assert_unchecked(span > 0 && !args.rows.is_empty() && width > 0) };
     let scales = Scales::<N>::new(&args.filters, first, first + N);
-    let bias: [i32; N] = core::array::from_fn(|i| word(args.filters.bias, first + i));
+    // SAFETY: the caller's: there is a bias for each channel.
+    let bias = unsafe { args.filters.bias.as_ptr().add(4 * first).cast::<[[u8; 4]; N]>().read() }.map(i32::from_le_bytes);
     for x in (0..width).step_by(COLUMNS) {
         let (columns, mut sums) = (COLUMNS.min(width - x), [[0; COLUMNS]; N]);
         for column in 0..columns {

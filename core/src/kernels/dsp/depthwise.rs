@@ -52,8 +52,9 @@ struct Group {
 /// False, and nothing done, where the layer is not of the form that this takes.
 #[cfg(target_abi = "eabihf")]
 fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
-    let (args, width, span) = (checked.args(), checked.width(), checked.span());
+    let (args, width) = (checked.args(), checked.width());
     let (channels, kernel_width) = (args.channels, args.kernel_width);
+    let span = kernel_width * channels;
     if channels < 4 || args.rows.len() > MAX_KERNEL || kernel_width > MAX_KERNEL {
         return false;
     }
@@ -74,9 +75,11 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
     for channel in (0..channels).step_by(4) {
         // The last group may repeat channels of the one before.
         let channel = channel.min(channels - 4);
-        let word = |i| 4 * (channel + i);
-        group.bias = core::array::from_fn(|i| quad(args.filters.bias, word(i)) as i32);
-        group.scales = core::array::from_fn(|i| quad(args.filters.scales, word(i)));
+        // SAFETY: there are a bias and a scale for each of the four channels, little-endian as the processor is.
+        unsafe {
+            group.bias = args.filters.bias.as_ptr().add(4 * channel).cast::<[i32; 4]>().read_unaligned();
+            group.scales = args.filters.scales.as_ptr().add(4 * channel).cast::<[u32; 4]>().read_unaligned();
+        }
         let mut to = group.triples.iter_mut().zip(&mut group.weights);
         for (row, weights) in args.rows.iter().zip(args.filters.weights.chunks_exact(span.max(1))) {
             for (i, (triple, to)) in (0..per_row).zip(&mut to) {

@@ -46,8 +46,8 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
         // The last group may repeat channels of the one before.
         let channel = channel.min(channels - LANES);
         let word = |bytes: &[u8], i: usize| {
-            let at = 4 * (channel + 2 * (i % 4) + i / 4);
-            bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
+            // SAFETY: there are a bias and a scale for each of the eight channels, little-endian as the processor is.
+            unsafe { bytes.as_ptr().add(4 * (channel + 2 * (i % 4) + i / 4)).cast::<u32>().read_unaligned() }
         };
         lanes.bias = core::array::from_fn(|i| word(args.filters.bias, i));
         lanes.scales = core::array::from_fn(|i| word(args.filters.scales, i));
