@@ -413,8 +413,10 @@ unsafe fn depthwise_channels<const N: usize>(args: &DepthwiseRow<'_>, first: usi
     let scales = Scales::<N>::new(&args.filters, first, first + N);
     // SAFETY: the caller's: there is a bias for each channel.
     let bias = unsafe { args.filters.bias.as_ptr().add(4 * first).cast::<[[u8; 4]; N]>().read() }.map(i32::from_le_bytes);
+    // Cleared once: of columns beyond the right edge there is something, which is not used.
+    let mut sums = [[0; COLUMNS]; N];
     for x in (0..width).step_by(COLUMNS) {
-        let (columns, mut sums) = (COLUMNS.min(width - x), [[0; COLUMNS]; N]);
+        let columns = COLUMNS.min(width - x);
         for column in 0..columns {
             let mut totals = bias;
             let mut weights = args.filters.weights.as_ptr().wrapping_add(first);
