@@ -75,6 +75,8 @@ pub enum Error {
     OtherModel,
     /// A window whose upper level is not above its lower level.
     EmptyWindow,
+    /// A fault of this library: a layer did not see or compute every row, so that there is no verdict.
+    Internal,
 }
 
 impl fmt::Display for Error {
@@ -96,6 +98,7 @@ impl fmt::Display for Error {
             Self::ImageSize { width, height } => write!(f, "image size {width}x{height} is out of range"),
             Self::OtherModel => f.write_str("the weights were prepared from another model file"),
             Self::EmptyWindow => f.write_str("window is empty: its high level must be above its low level"),
+            Self::Internal => f.write_str("internal fault: a layer lacks rows"),
         }
     }
 }

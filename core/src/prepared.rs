@@ -20,7 +20,7 @@
 
 use crate::error::Error;
 use crate::format::{Layer, MAX_LAYERS, Model, Op};
-use crate::kernels::{Filters, Kernel, pack::Shape};
+use crate::kernels::{Filters, Kernel, checked::Covered};
 use crate::ops::conv_2d;
 
 #[cfg(row_blocks)]
@@ -83,7 +83,7 @@ impl<'a> Prepared<'a> {
     /// # Ok::<(), cxr_core::error::Error>(())
     /// ```
     pub fn bytes(model: &Model<'_>, kernel: &Kernel) -> usize {
-        total(packings(model).flatten().map(|(shape, filters)| kernel.packed_len(&shape, &filters)))
+        total(packings(model).flatten().map(|layer| kernel.packed_len(&layer)))
     }
 
     /// Bytes of buffer that [`blocks`](Self::blocks) needs.
@@ -120,8 +120,8 @@ impl<'a> Prepared<'a> {
         let (start, buffer) = aligned(buffer, Self::bytes(model, &kernel))?;
         let (mut at, mut ends) = (start, [start; MAX_LAYERS + 1]);
         for (end, packing) in ends.iter_mut().zip(packings(model)) {
-            if let Some((shape, filters)) = packing {
-                at += kernel.pack(&shape, &filters, buffer.get_mut(at..).unwrap_or_default()).next_multiple_of(ALIGN);
+            if let Some(layer) = packing {
+                at += kernel.pack(&layer, buffer.get_mut(at..).unwrap_or_default()).next_multiple_of(ALIGN);
             }
             *end = at;
         }
@@ -187,6 +187,12 @@ impl<'a> Prepared<'a> {
     #[cfg(row_blocks)]
     pub(crate) const fn extra(&self) -> usize {
         self.index.extra
+    }
+
+    /// For tests of what must not be.
+    #[cfg(all(row_blocks, test))]
+    pub(crate) const fn forget_filters(&mut self) {
+        self.packed = &[];
     }
 
     /// How layer `i` computes several rows at once.
@@ -276,26 +282,27 @@ impl<'a> Prepared<'a> {
 }
 
 /// What is packed, in order: the gray first layer, then each layer.
-fn packings<'a>(model: &Model<'a>) -> impl Iterator<Item = Option<(Shape, Filters<'a>)>> {
-    let gray = model.layer(0).filter(|_| !model.gray_weights().is_empty()).and_then(|layer| packing(&layer, true));
+fn packings<'a>(model: &Model<'a>) -> impl Iterator<Item = Option<Covered<'a>>> {
     let weights = model.gray_weights();
-    let gray = gray.map(|(shape, filters)| (shape, Filters { weights, ..filters }));
+    let gray = model.layer(0).filter(|_| !weights.is_empty()).and_then(|layer| packing(&layer, Some(weights)));
     let model = *model;
-    core::iter::once(gray).chain((0..model.layer_count()).map(move |i| model.layer(i).and_then(|layer| packing(&layer, false))))
+    core::iter::once(gray).chain((0..model.layer_count()).map(move |i| model.layer(i).and_then(|layer| packing(&layer, None))))
 }
 
-fn packing<'a>(layer: &Layer<'a>, gray: bool) -> Option<(Shape, Filters<'a>)> {
-    match layer.op {
-        Op::Conv2d(window) if layer.groups == 1 => Some((conv_2d::packing(layer, window, gray), conv_2d::filters(layer, &[]))),
-        _ => None,
-    }
+/// What is packed of a layer; of the first one with these weights for gray rows.
+fn packing<'a>(layer: &Layer<'a>, gray: Option<&'a [u8]>) -> Option<Covered<'a>> {
+    let Op::Conv2d(window) = layer.op else { return None };
+    let filters = conv_2d::filters(layer, &[]);
+    let filters = Filters { weights: gray.unwrap_or(filters.weights), ..filters };
+    Covered::new(conv_2d::packing(layer, window, gray.is_some()), filters).filter(|_| layer.groups == 1)
 }
 
-/// Bytes of a buffer for parts of these lengths, each of them aligned.
+/// Bytes of a buffer for parts of these lengths, each of them aligned; the largest number where none holds them.
 fn total(lengths: impl Iterator<Item = usize>) -> usize {
-    match lengths.map(|len| len.next_multiple_of(ALIGN)).sum::<usize>() {
+    let aligned = lengths.map(|len| len.checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX));
+    match aligned.fold(0, usize::saturating_add) {
         0 => 0,
-        total => total + ALIGN - 1,
+        total => total.saturating_add(ALIGN - 1),
     }
 }
 

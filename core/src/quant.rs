@@ -13,6 +13,8 @@ pub const ROUND_LIMIT: f32 = 4_194_304.0;
 
 /// Rounds to the nearest integer, ties to even, for `|x| <= 2^22`.
 ///
+/// Beyond that the result is some number.
+///
 /// Adding 1.5 * 2^23 leaves the integer in the low mantissa bits: an f32 there has a unit step, and the
 /// addition itself rounds half to even. No library, no branch, the same bits on every IEEE 754 target.
 ///
@@ -22,7 +24,7 @@ pub const ROUND_LIMIT: f32 = 4_194_304.0;
 /// ```
 #[inline(always)]
 pub const fn round_ties_even(x: f32) -> i32 {
-    (x + 12_582_912.0).to_bits() as i32 - 0x4B40_0000
+    ((x + 12_582_912.0).to_bits() as i32).wrapping_sub(0x4B40_0000)
 }
 
 /// An accumulator (bias included) to int8. `scale` is `f32(f32(sx * sw) / sy)`; ReLU is the clamp at
@@ -46,7 +48,7 @@ pub const fn requantize(accumulator: i32, scale: f32, zero_point: i8) -> i8 {
 #[cfg_attr(soft_float, inline(never))]
 #[cfg_attr(not(soft_float), inline(always))]
 pub(crate) const fn requantize_in_floats(accumulator: i32, scale: f32, zero_point: i8) -> i8 {
-    clamp(round_ties_even(accumulator as f32 * scale) + zero_point as i32)
+    clamp(round_ties_even(accumulator as f32 * scale).wrapping_add(zero_point as i32))
 }
 
 #[inline(always)]

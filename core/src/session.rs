@@ -8,6 +8,7 @@ use crate::ops::{average_pool_2d, softmax};
 use crate::plan::{Arena, ring};
 use crate::prepared::Prepared;
 use crate::step::top_padding;
+use crate::verdict::decide;
 pub use crate::verdict::{AbstainReason, Decision, Verdict};
 use heapless::Vec;
 
@@ -58,6 +59,8 @@ pub struct Session<'m, 'b> {
     /// The layer whose rows the refusal head's features are sums of.
     summed: Option<usize>,
     rows: u16,
+    /// A part of the arena was not as long as its plan says: there is no verdict.
+    is_faulty: bool,
     /// The rows so far were gray and the first layer keeps one value a pixel.
     gray: bool,
     /// Where the explanation goes, `[class][y][x]`; empty if none is wanted.
@@ -128,6 +131,7 @@ impl<'m, 'b> Session<'m, 'b> {
             accumulators: [0; MAX_CLASSES],
             summed: model.refusal().map(|head| head.layer()),
             rows: 0,
+            is_faulty: false,
             gray: false,
             map: &mut [],
         };
@@ -200,7 +204,7 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// Also writes, for each class and cell of the final feature map, what it adds to the class's accumulator
-    /// (see [`explain`]).
+    /// (see [`explain`]). Rows pushed before are forgotten: a map without them would add up to nothing.
     ///
     /// ```
     /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
@@ -223,7 +227,25 @@ impl<'m, 'b> Session<'m, 'b> {
             Some(map) => map,
             None => return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 }),
         };
+        if self.rows > 0 {
+            self.reset();
+        }
         Ok(self)
+    }
+
+    /// Rows pushed since the session began or was [`reset`](Self::reset).
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # use cxr_core::session::Session;
+    /// # let mut arena = [0; 65_536];
+    /// # let mut session = Session::new(&model, &mut arena)?;
+    /// session.push_gray_row(&[90; 256])?;
+    /// assert_eq!(session.rows(), 1);
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    pub const fn rows(&self) -> u16 {
+        self.rows
     }
 
     /// The explanation of the rows pushed so far, empty without [`with_map`](Self::with_map).
@@ -254,6 +276,7 @@ impl<'m, 'b> Session<'m, 'b> {
     /// ```
     pub fn reset(&mut self) {
         self.rows = 0;
+        self.is_faulty = false;
         self.gray = !self.model.gray_weights().is_empty();
         self.accumulators = [0; MAX_CLASSES];
         let mut offset = 0;
@@ -389,37 +412,38 @@ impl<'m, 'b> Session<'m, 'b> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::MissingRows`].
+    /// [`Error::MissingRows`]; [`Error::Internal`] if a layer did not see and compute all its rows, which is a fault of this library.
     pub fn finish(&mut self) -> Result<Verdict, Error> {
         let expected = self.model.input().height;
         if self.rows != expected {
             return Err(Error::MissingRows { given: self.rows, expected });
         }
-        let layer = self.model.layer_count().checked_sub(1).and_then(|last| self.model.layer(last));
-        let count = self.model.class_count();
-        // Cannot be full: `parse` bounds the classes.
+        if !self.is_complete() {
+            return Err(Error::Internal);
+        }
+        self.verdict().ok_or(Error::Internal)
+    }
+
+    /// The verdict on what the accumulators and the channel sums hold; none where the arena or the model is not as parsed.
+    fn verdict(&self) -> Option<Verdict> {
+        let layer = self.model.layer(self.model.layer_count().checked_sub(1)?)?;
         let (mut accumulators, mut logits) = (Vec::new(), Vec::new());
-        for (k, sum) in self.accumulators.iter().take(count).enumerate() {
-            let _ = accumulators.push(*sum);
-            let _ = logits.push(*sum as f32 * layer.map_or(0.0, |l| l.scale_at(k)));
+        for (k, sum) in self.accumulators.iter().take(self.model.class_count()).enumerate() {
+            accumulators.push(*sum).ok()?;
+            logits.push(*sum as f32 * layer.scale_at(k)).ok()?;
         }
         let mut probabilities = logits.clone();
         softmax::softmax(&logits, self.model.temperature(), &mut probabilities);
-        let refusal_score = self.model.refusal().map(|head| {
-            let features = self.arena.get(self.plan.rings..self.plan.rings + self.plan.features).unwrap_or(&[]);
-            head.score(average_pool_2d::sums(features))
-        });
-        let (best, p) = crate::verdict::likeliest(&probabilities);
-        // Not `score > threshold`: a score that is not a number is a refusal too.
-        let within = |score: f32| self.model.refusal().is_some_and(|head| score <= head.refuse_above());
-        let decision = if !refusal_score.is_none_or(within) {
-            Decision::Abstain(AbstainReason::OutOfDistribution)
-        } else if p < self.model.abstain_below() {
-            Decision::Abstain(AbstainReason::LowConfidence)
-        } else {
-            Decision::Class(best)
+        let refusal = match self.model.refusal() {
+            Some(head) => {
+                let features = self.arena.get(self.plan.rings..self.plan.rings + self.plan.features)?;
+                Some((head.score(average_pool_2d::sums(features)), head.refuse_above()))
+            }
+            None => None,
         };
-        Ok(Verdict { accumulators, logits, probabilities, refusal_score, decision })
+        let decision = decide(&probabilities, self.model.abstain_below(), refusal);
+        let refusal_score = refusal.map(|(score, _)| score);
+        Some(Verdict { accumulators, logits, probabilities, refusal_score, decision })
     }
 
     /// A whole image at once: `height * width * channels` bytes, rows top to bottom.
@@ -448,3 +472,6 @@ impl<'m, 'b> Session<'m, 'b> {
         self.finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,19 +19,20 @@ pub fn row_bytes(layer: &Layer<'_>, gray: bool, bytes: usize) -> usize {
     if gray { bytes / (layer.input.channels as usize).max(1) } else { bytes }
 }
 
-/// Writes the padding left and right of the row that waits for `reader`, and returns the pixels between.
-pub fn fill_row<'a>(reader: &Layer<'_>, gray: bool, scratch: &'a mut [i8]) -> &'a mut [i8] {
+/// Writes the padding left and right of the row that waits for `reader`, and returns the pixels between; none where it does not fit.
+pub fn fill_row<'a>(reader: &Layer<'_>, gray: bool, scratch: &'a mut [i8]) -> Option<&'a mut [i8]> {
     let waiting = waiting(reader.op, reader.input);
     let (left, len) = (row_bytes(reader, gray, waiting.left), row_bytes(reader, gray, reader.input.row_len()));
-    let row = scratch.get_mut(..row_bytes(reader, gray, waiting.len)).unwrap_or_default();
-    let Some((left, rest)) = row.split_at_mut_checked(left) else { return &mut [] };
-    let Some((pixels, right)) = rest.split_at_mut_checked(len) else { return &mut [] };
+    let row = scratch.get_mut(..row_bytes(reader, gray, waiting.len))?;
+    let (left, rest) = row.split_at_mut_checked(left)?;
+    let (pixels, right) = rest.split_at_mut_checked(len)?;
     left.fill(reader.input_zero_point);
     right.fill(reader.input_zero_point);
-    pixels
+    Some(pixels)
 }
 
-/// Input row `row` of a layer that needs all rows under its window at once; true if `out` is output row `next`.
+/// Input row `row` of a layer that needs all rows under its window at once; true if `out` is output row `next`, none if a row or the
+/// filters are not as long as they must be.
 #[allow(clippy::too_many_arguments)]
 pub fn window_step(
     layer: &Layer<'_>,
@@ -44,7 +45,7 @@ pub fn window_step(
     input: &[i8],
     kept: &mut [i8],
     out: &mut [i8],
-) -> bool {
+) -> Option<bool> {
     let height = u32::from(window.kernel[0]);
     let top = next * u32::from(window.stride[0]);
     let rows_kept = height - 1;
@@ -53,26 +54,26 @@ pub fn window_step(
     if done {
         let mut rows = Rows::new();
         for above in top..row {
-            // Cannot be full: `parse` bounds the kernel.
-            let _ = rows.push(kept.get(slot(above)..slot(above) + input.len()).unwrap_or_default());
+            rows.push(kept.get(slot(above)..slot(above) + input.len())?).ok()?;
         }
-        let _ = rows.push(input);
-        match layer.op {
+        rows.push(input).ok()?;
+        let is_computed = match layer.op {
             Op::AveragePool2d(_) => average_pool_2d::row(layer, window, &rows, out),
             Op::DepthwiseConv2d(_) => conv_2d::depthwise_row(layer, window, &rows, kernel, out),
             _ if !gray_weights.is_empty() => conv_2d::gray_row(layer, gray_weights, window, &rows, kernel, packed, out),
             _ => conv_2d::row(layer, window, &rows, kernel, packed, out),
+        };
+        if !is_computed {
+            return None;
         }
     }
-    if rows_kept > 0
-        && let Some(cells) = kept.get_mut(slot(row)..slot(row) + input.len())
-    {
-        copy(input, cells);
+    if rows_kept > 0 {
+        copy(input, kept.get_mut(slot(row)..slot(row) + input.len())?)?;
     }
-    done
+    Some(done)
 }
 
-/// Input row `row` of max-pooling; true if `out` is output row `next`.
+/// Input row `row` of max-pooling; as [`window_step`].
 pub fn max_pool_step(
     layer: &Layer<'_>,
     window: Window2d,
@@ -81,7 +82,7 @@ pub fn max_pool_step(
     input: &[i8],
     kept: &mut [i8],
     out: &mut [i8],
-) -> bool {
+) -> Option<bool> {
     let (height, stride) = (u32::from(window.kernel[0]), u32::from(window.stride[0]));
     let open = ring(layer.op, layer.input, layer.output);
     let channels = layer.input.channels as usize;
@@ -89,36 +90,36 @@ pub fn max_pool_step(
     let done = next < u32::from(layer.output.height) && row + 1 == next * stride + height;
     let mut y = next;
     if done {
-        match kept.get_mut(slot(next)..slot(next) + open.row_len) {
-            Some(best) if open.rows > 0 => {
-                copy(best, out);
-                best.fill(i8::MIN);
-            }
-            _ => out.fill(i8::MIN),
+        if open.rows > 0 {
+            let best = kept.get_mut(slot(next)..slot(next) + open.row_len)?;
+            copy(best, out)?;
+            best.fill(i8::MIN);
+        } else {
+            out.fill(i8::MIN);
         }
         max_pool_2d::fold(window, channels, input, out);
         y += 1;
     }
     // The other output rows whose windows hold this input row.
     while y < u32::from(layer.output.height) && y * stride <= row && open.rows > 0 {
-        if let Some(best) = kept.get_mut(slot(y)..slot(y) + open.row_len) {
-            max_pool_2d::fold(window, channels, input, best);
-        }
+        max_pool_2d::fold(window, channels, input, kept.get_mut(slot(y)..slot(y) + open.row_len)?);
         y += 1;
     }
-    done
+    Some(done)
 }
 
-/// `copy_from_slice` without its panic: the lengths are equal, which the compiler cannot see.
-fn copy(from: &[i8], to: &mut [i8]) {
-    if from.len() == to.len() {
-        to.copy_from_slice(from);
+/// `copy_from_slice` without its panic; none where the lengths differ.
+pub fn copy(from: &[i8], to: &mut [i8]) -> Option<()> {
+    if from.len() != to.len() {
+        return None;
     }
+    to.copy_from_slice(from);
+    Some(())
 }
 
-/// Input row `row` of pooling over the whole map; true, with `out` written, after the last.
-pub fn global_step(layer: &Layer<'_>, row: u32, input: &[i8], kept: &mut [i8], out: &mut [i8]) -> bool {
-    let kept = kept.get_mut(..ring(layer.op, layer.input, layer.output).bytes()).unwrap_or_default();
+/// Input row `row` of pooling over the whole map; true, with `out` written, after the last; as [`window_step`].
+pub fn global_step(layer: &Layer<'_>, row: u32, input: &[i8], kept: &mut [i8], out: &mut [i8]) -> Option<bool> {
+    let kept = kept.get_mut(..ring(layer.op, layer.input, layer.output).bytes())?;
     let done = row + 1 == u32::from(layer.input.height);
     if let Op::GlobalAveragePool2d = layer.op {
         average_pool_2d::add_cells(input, kept);
@@ -128,8 +129,8 @@ pub fn global_step(layer: &Layer<'_>, row: u32, input: &[i8], kept: &mut [i8], o
     } else {
         max_pool_2d::fold_all(input, kept);
         if done {
-            copy(kept, out);
+            copy(kept, out)?;
         }
     }
-    done
+    Some(done)
 }

@@ -157,7 +157,21 @@ impl Verdict {
     }
 }
 
-/// The first of the largest values, and its index.
+/// What probabilities, and a refusal score with the threshold above which it refuses, come to. A score or a probability that is not a
+/// finite number is no class.
+pub(crate) fn decide(probabilities: &[f32], abstain_below: f32, refusal: Option<(f32, f32)>) -> Decision {
+    let (best, p) = likeliest(probabilities);
+    // By what must hold, not by its contrary: comparisons with what is not a number are false.
+    if refusal.is_some_and(|(score, above)| !(score.is_finite() && score <= above)) {
+        Decision::Abstain(AbstainReason::OutOfDistribution)
+    } else if p > 0.0 && p.is_finite() && p >= abstain_below {
+        Decision::Class(best)
+    } else {
+        Decision::Abstain(AbstainReason::LowConfidence)
+    }
+}
+
+/// The first of the largest values, and its index; index 0 and 0 where none is above 0.
 pub(crate) fn likeliest(probabilities: &[f32]) -> (usize, f32) {
     let mut best = (0, 0.0);
     for (i, p) in probabilities.iter().enumerate() {
@@ -166,4 +180,46 @@ pub(crate) fn likeliest(probabilities: &[f32]) -> (usize, f32) {
         }
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SURE: [f32; 3] = [0.1, 0.8, 0.1];
+
+    #[test]
+    fn at_the_threshold_of_confidence_there_is_a_verdict_and_just_below_none() {
+        assert_eq!(decide(&SURE, 0.8, None), Decision::Class(1));
+        assert_eq!(decide(&SURE, 0.8f32.next_up(), None), Decision::Abstain(AbstainReason::LowConfidence));
+        assert_eq!(decide(&SURE, 0.0, None), Decision::Class(1));
+    }
+
+    #[test]
+    fn at_the_threshold_of_refusal_there_is_a_verdict_and_just_above_none() {
+        for score in [5.0, 0.0, -7.5, f32::MAX, f32::MIN] {
+            assert_eq!(decide(&SURE, 0.5, Some((score, score))), Decision::Class(1));
+            assert_eq!(decide(&SURE, 0.5, Some((score, score.next_down()))), Decision::Abstain(AbstainReason::OutOfDistribution));
+        }
+    }
+
+    #[test]
+    fn what_is_no_finite_number_is_no_class() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for above in [5.0, f32::MAX, f32::INFINITY] {
+                let decision = decide(&SURE, 0.0, Some((bad, above)));
+                assert_eq!(decision, Decision::Abstain(AbstainReason::OutOfDistribution), "{bad} {above}");
+            }
+            assert_eq!(decide(&[bad; 3], 0.0, None), Decision::Abstain(AbstainReason::LowConfidence), "{bad}");
+        }
+        assert_eq!(decide(&[0.0; 3], 0.0, None), Decision::Abstain(AbstainReason::LowConfidence));
+        assert_eq!(decide(&[], 0.0, None), Decision::Abstain(AbstainReason::LowConfidence));
+    }
+
+    #[test]
+    fn of_equals_the_first_is_the_likeliest() {
+        assert_eq!(likeliest(&[0.2, 0.4, 0.4]), (1, 0.4));
+        assert_eq!(likeliest(&[0.5, 0.25, 0.25]), (0, 0.5));
+        assert_eq!(likeliest(&[f32::NAN, 0.25]), (1, 0.25));
+    }
 }

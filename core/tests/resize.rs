@@ -1,6 +1,6 @@
 //! The streaming resize against Pillow's, and against itself: the bytes that models were trained on may never change.
 
-use cxr_core::image::{Resizer, Row, Window};
+use cxr_core::image::{BorrowedResizer, Resizer, Row, Window};
 
 /// A test image: noise on a coarse pattern, so that neither reducing nor enlarging leaves it flat. 16 bits a value;
 /// scripts/make_resize_golden.py draws the same.
@@ -24,10 +24,13 @@ struct Case<'a> {
     window: Window,
 }
 
-/// Resizes a test image to `W` columns and hands on each row.
+/// Resizes a test image to `W` columns and hands on each row; in memory of the caller it is the same row.
 fn resize<const W: usize>(case: &Case<'_>, mut emit: impl FnMut(&[u8])) {
     let (width, height) = (case.width, case.height);
     let mut resizer = Resizer::<W>::new(width as usize, height as usize, case.out_height as usize, case.window).unwrap();
+    let (mut sums, mut out) = (vec![9; 2 * W], vec![9; W]);
+    let (from, to) = ([width as usize, height as usize], [W, case.out_height as usize]);
+    let mut borrowed = BorrowedResizer::new(&mut sums, &mut out, from, to, case.window).unwrap();
     let channels = match case.kind {
         "gray8" | "gray16" => 1,
         "rgb8" | "rgb16" => 3,
@@ -48,7 +51,17 @@ fn resize<const W: usize>(case: &Case<'_>, mut emit: impl FnMut(&[u8])) {
             "rgb16" => Row::Rgb16(&words),
             _ => Row::Rgba16(&words),
         };
-        resizer.push_row(row, |out| emit(out)).unwrap();
+        if y == 0 {
+            // An image that was cut short leaves nothing behind.
+            borrowed.push_row(row, |_| ()).unwrap();
+            borrowed.restart();
+        }
+        let (mut owned, mut again) = (Vec::new(), Vec::new());
+        resizer.push_row(row, |out| owned.push(*out)).unwrap();
+        borrowed.push_row(row, |out| again.push(out.to_vec())).unwrap();
+        assert!(owned.iter().map(|out| out.as_slice()).eq(again.iter().map(Vec::as_slice)));
+        assert_eq!(resizer.rows_left(), borrowed.rows_left());
+        owned.iter().for_each(|out| emit(out));
     }
     assert_eq!(resizer.rows_left(), 0);
 }

@@ -58,6 +58,16 @@ fn run(model: &Model<'_>, kernel: Kernel, filters: Option<&Prepared<'_>>) -> ([V
     (layers.map(|crcs| crcs.into_iter().map(|crc| !crc).collect()), hash)
 }
 
+/// `CXR_EXPECT_KERNELS` names what this machine has, by somebody else's word: a kernel that is not offered is not tested.
+#[test]
+fn every_kernel_of_this_machine_is_offered() {
+    let offered: Vec<&str> = Kernel::available().map(|kernel| kernel.name()).collect();
+    let expected = std::env::var("CXR_EXPECT_KERNELS").unwrap_or_default();
+    for name in expected.split(',').filter(|name| !name.is_empty()) {
+        assert!(offered.contains(&name), "{name} is expected, and there are {offered:?}");
+    }
+}
+
 #[test]
 fn every_kernel_gives_the_bytes_of_onnxruntime() {
     let model = Model::parse(MODEL).unwrap();

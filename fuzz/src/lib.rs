@@ -1,15 +1,41 @@
 //! What the fuzz targets do with bytes: no file may make the parser panic, loop or read out of bounds, and no order of
-//! calls may make a session do so, write beyond its arena or depend on what was in it.
+//! calls may make a session do so, write beyond its arena or depend on what was in it, by whatever kernel and with whatever
+//! filters. No arguments may make a kernel or a resizer do so.
 //!
-//! The first byte of an input tells whether length and checksum are mended, so that mutations reach what lies behind.
+//! The first byte of an input of the first two tells whether length and checksum are mended, so that mutations reach what lies behind.
 
+mod kernels;
+mod resizer;
 pub mod seeds;
+
+pub use kernels::kernels;
+pub use resizer::resizer;
 
 use cxr_core::error::Error;
 use cxr_core::explain;
 use cxr_core::format::Model;
+use cxr_core::kernels::Kernel;
+use cxr_core::prepared::Prepared;
 use cxr_core::session::{Session, Verdict};
 use std::hint::black_box;
+
+/// A target: what it does with an input, and inputs to start from.
+pub struct Target {
+    /// Its name, and that of its program in `fuzz_targets`.
+    pub name: &'static str,
+    /// Panics if something is wrong.
+    pub run: fn(&[u8]),
+    /// See [`seeds`].
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All of them.
+pub const TARGETS: [Target; 4] = [
+    Target { name: "parser", run: parser, seeds: seeds::parser },
+    Target { name: "session", run: session, seeds: seeds::session },
+    Target { name: "kernels", run: kernels, seeds: seeds::kernels },
+    Target { name: "resizer", run: resizer, seeds: seeds::resizer },
+];
 
 /// Bytes that a model's arena may take here, and multiplications: more would only be slow.
 const MAX_ARENA: usize = 1 << 18;
@@ -58,18 +84,32 @@ pub fn session(data: &[u8]) {
         return;
     }
     let map_len = explain::map_len(&model);
+    // Any kernel of this machine, with filters as they are in the file, packed for rows, packed for blocks of rows.
+    let all: Vec<Kernel> = Kernel::available().collect();
+    let kernel = all[usize::from(how >> 3 & 7) % all.len()];
+    let mut buffer = vec![0; Prepared::bytes(&model, &kernel).max(Prepared::blocks_bytes(&model, &kernel))];
+    let prepared = match how >> 6 {
+        0 => None,
+        1 => Some(Prepared::new(&model, kernel, &mut buffer)),
+        _ => Some(Prepared::blocks(&model, kernel, &mut buffer)),
+    };
+    let prepared = prepared.map(|prepared| prepared.expect("the buffer is long enough"));
     // On the heap at their exact lengths, so that a sanitizer sees the first byte beyond; longer, to see it without one.
     let spare = usize::from(how & 2) * 16;
-    let mut arena = vec![0x5A; model.arena_bytes() + spare];
+    let arena_len = prepared.as_ref().map_or(model.arena_bytes(), |prepared| prepared.arena_bytes(&model));
+    let mut arena = vec![0x5A; arena_len + spare];
     let mut map = vec![0x5A5A; map_len + spare];
     assert!(matches!(Session::new(&model, &mut arena[..model.arena_bytes() - 1]), Err(Error::BufferTooSmall { .. })));
-    let mut session = Session::new(&model, &mut arena).expect("the arena is long enough");
+    let mut session = Session::new(&model, &mut arena).expect("the arena is long enough").with_kernel(kernel);
+    if let Some(prepared) = &prepared {
+        session = session.with_prepared(prepared).expect("the arena is long enough for blocks");
+    }
     if how & 4 == 4 {
         session = session.with_map(&mut map).expect("the map is long enough");
     }
     drive(&model, &mut session, calls);
     drop(session);
-    assert!(arena[model.arena_bytes()..].iter().all(|byte| *byte == 0x5A), "written beyond the arena");
+    assert!(arena[arena_len..].iter().all(|byte| *byte == 0x5A), "written beyond the arena");
     assert!(map[map_len..].iter().all(|cell| *cell == 0x5A5A), "written beyond the map");
 }
 
@@ -127,10 +167,11 @@ fn drive(model: &Model<'_>, session: &mut Session<'_, '_>, calls: &[u8]) {
     }
 }
 
-/// The same image in an arena that held something else gives the same verdict, and the maps add up.
+/// The same image in an arena that held something else, by the definition, gives the same verdict, and the maps add up.
 fn check(model: &Model<'_>, session: &Session<'_, '_>, verdict: &Verdict, image: &[u8]) {
     let mut arena = vec![-3; model.arena_bytes()];
-    let again = Session::new(model, &mut arena).and_then(|mut session| session.run(image)).expect("a whole image");
+    let again = Session::new(model, &mut arena).map(|session| session.with_kernel(Kernel::SCALAR));
+    let again = again.and_then(|mut session| session.run(image)).expect("a whole image");
     // Not ==: a score that is not a number differs from itself.
     assert_eq!(format!("{verdict:?}"), format!("{again:?}"));
     if !session.map().is_empty() {

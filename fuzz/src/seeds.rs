@@ -35,15 +35,21 @@ struct Parts {
 /// A small random model file.
 pub fn model(seed: u64) -> Vec<u8> {
     let mut r = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let input = Shape::new(1 + r.below(10) as u16, 1 + r.below(10) as u16, 1 + r.below(4) as u16);
+    let mut input = Shape::new(1 + r.below(10) as u16, 1 + r.below(10) as u16, 1 + r.below(4) as u16);
+    // Some have what vector kernels have forms of their own for: 3x3, padded, a multiple of 16 channels, gray first.
+    let is_wide = seed % 3 == 2;
+    if is_wide {
+        input = Shape::new(8 + r.below(8) as u16, 8 + r.below(8) as u16, 3);
+    }
     let (mut shape, mut zero, mut parts) = (input, 0i8, Vec::new());
     for _ in 0..r.below(5) {
-        let kernel = [1 + r.below(4) as u8, 1 + r.below(4) as u8];
+        let kernel = if is_wide { [3, 3] } else { [1 + r.below(4) as u8, 1 + r.below(4) as u8] };
         let mut pad = || if r.below(2) == 0 { 0 } else { 1 };
         let [top, left, bottom, right] = [pad(), pad(), pad(), pad()].map(|p: u8| p.min(kernel[0] - 1).min(kernel[1] - 1));
-        let kind = r.below(6);
+        let kind = if is_wide { 0 } else { r.below(6) };
         let padding = if matches!(kind, 2 | 3) { Padding::default() } else { Padding { top, left, bottom, right } };
         let window = Window2d { kernel, stride: [1 + r.below(3) as u8, 1 + r.below(3) as u8], pad: padding };
+        let window = if is_wide { Window2d { stride: [window.stride[0].min(2); 2], ..window } } else { window };
         let extents = (
             Window2d::output_extent(shape.height, padding.top, padding.bottom, kernel[0], window.stride[0]),
             Window2d::output_extent(shape.width, padding.left, padding.right, kernel[1], window.stride[1]),
@@ -51,10 +57,11 @@ pub fn model(seed: u64) -> Vec<u8> {
         let (Some(height), Some(width)) = extents else { continue };
         let channels = shape.channels;
         let next = r.bits() as i8;
-        let groups = if channels % 2 == 0 && r.below(2) == 0 { 2 } else { 1 };
+        let groups = if channels % 2 == 0 && !is_wide && r.below(2) == 0 { 2 } else { 1 };
         let (op, groups, output, filter, count, to) = match kind {
             0 | 4 => {
-                let out = Shape::new(height, width, groups * (1 + r.below(5) as u16));
+                let each = if is_wide { 16 * (1 + r.below(3) as u16) } else { 1 + r.below(5) as u16 };
+                let out = Shape::new(height, width, groups * each);
                 (Op::Conv2d(window), groups, out, window.area() * usize::from(channels / groups), out.channels, next)
             }
             1 => (Op::DepthwiseConv2d(window), 1, Shape::new(height, width, channels), window.area(), channels, next),
@@ -63,7 +70,7 @@ pub fn model(seed: u64) -> Vec<u8> {
             _ if r.below(2) == 0 => (Op::GlobalAveragePool2d, 1, Shape::new(1, 1, channels), 0, 1, next),
             _ => (Op::GlobalMaxPool2d, 1, Shape::new(1, 1, channels), 0, 0, zero),
         };
-        let count = usize::from(count);
+        let (count, scale) = (usize::from(count), if is_wide { 1e-3 } else { 0.01 });
         parts.push(Parts {
             op,
             groups,
@@ -71,7 +78,7 @@ pub fn model(seed: u64) -> Vec<u8> {
             zero_points: [zero, to],
             weights: (0..filter * count).map(|_| r.bits() as i8).collect(),
             bias: (0..count).map(|_| r.bits() as i32 >> 20).collect(),
-            scales: (0..count).map(|c| 0.01 + 0.001 * c as f32).collect(),
+            scales: (0..count).map(|c| scale * (1.0 + 0.1 * c as f32)).collect(),
         });
         (shape, zero) = (output, to);
     }
@@ -130,16 +137,77 @@ pub fn parser() -> Vec<Vec<u8>> {
     (0..48).map(|seed| [vec![seed as u8], model(seed)].concat()).collect()
 }
 
-/// Inputs of the `session` target.
+/// Inputs of the `session` target, of every kernel and kind of filters.
 pub fn session() -> Vec<Vec<u8>> {
     let mut r = Random(7);
-    let inputs = (0..48).map(|seed| {
+    let inputs = (0..96).map(|seed| {
         let file = model(seed);
         let rows = Model::parse(&file).map_or(0, |model| model.input().height);
         let mut calls: Vec<u8> = (0..rows).flat_map(|_| [r.below(11) as u8, r.bits() as u8]).collect();
         calls.extend([14, 0, 11, 1, 12, 2, 13, 3, 15, 4]);
         let len = (file.len() as u16).to_le_bytes();
-        [vec![seed as u8, len[0], len[1]], file, calls].concat()
+        [vec![(seed as u8).wrapping_mul(77) | 1, len[0], len[1]], file, calls].concat()
     });
     inputs.collect()
+}
+
+/// Inputs of the `kernels` target: calls that are computed, mostly.
+pub fn kernels() -> Vec<Vec<u8>> {
+    let mut r = Random(11);
+    (0..60)
+        .map(|seed| {
+            let mut input = vec![seed as u8];
+            let span = if seed % 4 == 3 { 48 } else { 1 + r.below(12) as u8 };
+            let step = if seed % 4 == 3 { 16 } else { 1 + r.below(6) as u8 };
+            for number in [1 + r.below(4) as u8, span, step, 1 + r.below(20) as u8, 1 + r.below(9) as u8] {
+                input.extend([0, number]);
+            }
+            input.extend((0..60).map(|i| if i % 3 == 0 { 0 } else { r.bits() as u8 }));
+            input
+        })
+        .collect()
+}
+
+/// Inputs of the `resizer` target.
+pub fn resizer() -> Vec<Vec<u8>> {
+    let mut r = Random(13);
+    (0..60u16)
+        .map(|seed| {
+            let mut input = Vec::new();
+            for _ in 0..4 {
+                // About the root of 2^18 times an extent up to 90, or a large one.
+                let extent = if seed % 10 == 9 && r.below(3) == 0 { 46_000 } else { 512 + r.below(4400) as u16 };
+                input.extend(extent.to_le_bytes());
+            }
+            input.extend([r.below(100) as u8, r.bits() as u8, 1 + r.below(255) as u8, seed as u8, (seed / 2) as u8]);
+            input.extend((0..40).map(|_| r.below(199) as u8));
+            input
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use cxr_core::format::Model;
+    use cxr_core::kernels::Kernel;
+    use cxr_core::prepared::Prepared;
+
+    #[test]
+    fn some_models_have_every_form_of_filters() {
+        for kernel in Kernel::available() {
+            let has_blocks = ["avx2", "avx-vnni"].contains(&kernel.name());
+            let (mut packed, mut blocks) = (0, 0);
+            for seed in 0..96 {
+                let file = super::model(seed);
+                let model = Model::parse(&file).unwrap();
+                let mut buffer = vec![0; Prepared::blocks_bytes(&model, &kernel)];
+                let prepared = Prepared::blocks(&model, kernel, &mut buffer).unwrap();
+                packed += usize::from(Prepared::bytes(&model, &kernel) > 0);
+                blocks += usize::from(prepared.arena_bytes(&model) > model.arena_bytes());
+            }
+            println!("{}: {packed} packed, {blocks} in blocks", kernel.name());
+            assert!(kernel.name() == "scalar" || packed > 20);
+            assert!(!has_blocks || blocks > 5);
+        }
+    }
 }

@@ -5,18 +5,17 @@
 use cxr_tests::host::run;
 use cxr_tests::{data, files, root};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use tempfile::tempdir;
 
 /// A running QEMU; it ends with this value.
 struct Board {
     process: Child,
     port: String,
+    monitor: Option<(ChildStdin, BufReader<ChildStdout>)>,
 }
 
 impl Drop for Board {
@@ -37,36 +36,45 @@ fn image(board: &str) -> PathBuf {
     path
 }
 
-fn qemu(machine: &[&str], board: &str, serial: &str) -> Command {
+fn qemu(machine: &[&str], board: &str, serial: &str, monitor: &str) -> Command {
     let mut qemu = Command::new(machine[0]);
-    qemu.args(&machine[1..]).args(["-display", "none", "-monitor", "none", "-serial", serial]);
+    qemu.args(&machine[1..]).args(["-display", "none", "-monitor", monitor, "-serial", serial]);
     qemu.args(["-semihosting-config", "enable=on,target=native"]).arg("-kernel").arg(image(board)).stdin(Stdio::null());
     qemu
 }
 
-/// Starts a board that listens on a free port.
+/// Starts a board that listens on a port of QEMU's choice, which its monitor tells once it does: nobody else can have taken it, and
+/// the first to connect is the test.
 fn listening(machine: &[&str], board: &str) -> Board {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-    let mut command = qemu(machine, board, &format!("tcp:{free},server=on,wait=off,nodelay=on"));
-    let process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let board = Board { process, port: format!("tcp:{free}") };
-    let start = Instant::now();
-    while TcpStream::connect(free).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{command:?} does not listen");
-        sleep(Duration::from_millis(50));
+    let mut command = qemu(machine, board, "tcp:127.0.0.1:0,server=on,wait=off,nodelay=on", "stdio");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut monitor = process.stdin.take().expect("a pipe");
+    writeln!(monitor, "info chardev").expect("QEMU's monitor");
+    let answers = BufReader::new(process.stdout.take().expect("a pipe"));
+    // Kept open: a monitor that ends, ends QEMU.
+    let mut board = Board { process, port: String::new(), monitor: Some((monitor, answers)) };
+    let (_, answers) = board.monitor.as_mut().expect("just made");
+    let mut line = String::new();
+    while !line.contains("serial0: ") {
+        line.clear();
+        assert!(answers.read_line(&mut line).expect("QEMU's words") > 0, "{command:?} tells no port");
     }
+    // serial0: filename=disconnected:tcp:127.0.0.1:41837,server=on
+    let port = line.split([',', '=', ' ']).find_map(|word| word.strip_prefix("disconnected:"));
+    board.port = port.unwrap_or_else(|| panic!("{line}")).to_owned();
     board
 }
 
 /// Starts a board on a pseudo-terminal.
 fn on_a_terminal(machine: &[&str], board: &str) -> Board {
-    let mut command = qemu(machine, board, "pty");
+    let mut command = qemu(machine, board, "pty", "none");
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut line = String::new();
     BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("QEMU's words");
     // char device redirected to /dev/pts/3 (label serial0)
     let port = line.split(' ').find(|word| word.starts_with("/dev/")).unwrap_or_else(|| panic!("{line}")).to_owned();
-    Board { process, port }
+    Board { process, port, monitor: None }
 }
 
 /// Everything but the time and the name of the model, which a board knows without a folder.

@@ -2,20 +2,22 @@
 
 use crate::bare_metal::{self, CORTEX_M4F};
 use crate::shell::{Workspace, output, run};
-use crate::{install, no_panic};
+use crate::{install, no_panic, sanitizer};
 use anyhow::{Context, Result, ensure};
-use cxr_core::format::Model;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The model whose sizes the header names and which the example runs.
+/// The model that the example runs.
 const MODEL: &str = "models/default.cxr";
 /// What onnxruntime makes of the example's image.
 const FIXTURE: &str = "tests/golden/default.json";
 /// The generated header.
 const HEADER: &str = "core/capi/include/cxr.h";
+
+/// Objects of the caller, whose sizes are macros.
+const OBJECTS: [&str; 3] = ["MODEL", "SESSION", "RESIZER"];
 
 /// Warnings of C are errors too.
 const STRICT: [&str; 5] = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
@@ -28,28 +30,20 @@ const CORTEX_M4F_C: [&str; 4] = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard
 fn generate(root: &Path) -> Result<String> {
     let crate_folder = root.join("core/capi");
     let config = cbindgen::Config::from_file(crate_folder.join("cbindgen.toml")).map_err(anyhow::Error::msg)?;
-    let path = root.join(MODEL);
-    let file = fs::read(&path).with_context(|| path.display().to_string())?;
-    let arena = Model::parse(&file).with_context(|| path.display().to_string())?.arena_bytes();
-    let sizes = format!(
-        "\n/**\n * Bytes of arena that {MODEL} needs, exactly; `arena_bytes` of `cxr_info` says it of any model.\n */\n\
-         #define CXR_DEFAULT_ARENA_BYTES {arena}\n\n\
-         #if UINTPTR_MAX <= 0xFFFFFFFFu\n\
-         #define CXR_MODEL_BYTES CXR_MODEL_BYTES_32\n#define CXR_SESSION_BYTES CXR_SESSION_BYTES_32\n\
-         #else\n\
-         #define CXR_MODEL_BYTES CXR_MODEL_BYTES_64\n#define CXR_SESSION_BYTES CXR_SESSION_BYTES_64\n\
-         #endif\n\
-         #define CXR_MODEL_WORDS (CXR_MODEL_BYTES / 8)\n\
-         #define CXR_SESSION_WORDS (CXR_SESSION_BYTES / 8)\n\
-         #define CXR_RESIZER_WORDS (CXR_RESIZER_BYTES / 8)"
-    );
+    let of_bits = |bits: u32| OBJECTS.map(|name| format!("#define CXR_{name}_BYTES CXR_{name}_BYTES_{bits}\n")).concat();
+    let words = OBJECTS.map(|name| format!("#define CXR_{name}_WORDS (CXR_{name}_BYTES / 8)\n")).concat();
+    let sizes = format!("\n#if UINTPTR_MAX <= 0xFFFFFFFFu\n{}#else\n{}#endif\n{}", of_bits(32), of_bits(64), words.trim_end());
     // It follows the modules.
     let builder =
         cbindgen::Builder::new().with_config(config).with_after_include(sizes).with_src(crate_folder.join("src/lib.rs"));
     let mut text = Vec::new();
     builder.generate().context("cbindgen")?.write(&mut text);
     // cbindgen prefixes a constant with the name of its type; CXR_OK says as much.
-    Ok(String::from_utf8(text)?.replace("CXR_STATUS_", "CXR_"))
+    let text = String::from_utf8(text)?.replace("CXR_STATUS_", "CXR_");
+    // The trailer, inline functions, belongs inside the guard.
+    let guard = "#endif  /* CXR_H */\n";
+    let (header, inline) = text.split_once(guard).context("cbindgen's include guard")?;
+    Ok([header, inline.trim_start(), "\n", guard].concat())
 }
 
 /// Writes the header.
@@ -80,34 +74,37 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     let expected = expected_bits(workspace)?;
 
     let mut cpp = workspace.command("g++");
-    cpp.args(["-x", "c++", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", HEADER]);
+    // Twice: it is guarded.
+    cpp.args(["-x", "c++", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-include", HEADER, HEADER]);
     run(cpp)?;
 
     run(workspace.cargo("build --release --package cxr-capi"))?;
     let library = workspace.target.join("release/libcxr.a");
-    for (name, options) in [("predict", &[][..]), ("predict-sanitized", &SANITIZE[..])] {
-        let program = folder.join(name);
-        let mut gcc = compile(workspace, "gcc", options, &program);
-        // What Rust's standard library asks for on Linux (rustc --print native-static-libs).
-        gcc.arg(&library).args(["-lpthread", "-lm", "-ldl"]);
-        run(gcc)?;
-        check_program(workspace.command(&program), &expected)?;
+    for (name, options) in [("predict", &[][..]), ("predict-short-enums", &["-fshort-enums"]), ("predict-sanitized", &SANITIZE)] {
+        check_program(example(workspace, &folder.join(name), options, &library)?, &expected)?;
     }
+    sanitized(workspace, &expected)?;
 
     let arm = || crate::shell::have("arm-none-eabi-gcc") && Path::new("/usr/lib/arm-none-eabi/newlib").is_dir();
     install::debian(workspace, &["gcc-arm-none-eabi", "libnewlib-arm-none-eabi"], arm)?;
     install::qemu(workspace)?;
     let library = bare_metal::build(workspace, "cxr-capi", CORTEX_M4F, &[])?.join("libcxr.a");
-    let program = folder.join("predict-mps2-an386.elf");
     let board = "core/capi/examples/mps2-an386";
-    let mut gcc = compile(workspace, "arm-none-eabi-gcc", &CORTEX_M4F_C, &program);
-    gcc.arg(format!("{board}/startup.c")).arg(&library);
-    gcc.args(["--specs=rdimon.specs", "-nostartfiles", "-Wl,--gc-sections,-z,noexecstack", "-T"]).arg(format!("{board}/link.ld"));
-    run(gcc)?;
-    let mut qemu = workspace.command("timeout");
-    qemu.args(["300", "qemu-system-arm", "-M", "mps2-an386", "-nographic"]);
-    qemu.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(&program);
-    check_program(qemu, &expected)?;
+    // The default of this compiler is short.
+    for enums in ["-fshort-enums", "-fno-short-enums"] {
+        let program = folder.join(format!("predict-mps2-an386{enums}.elf"));
+        let options: Vec<&str> = CORTEX_M4F_C.into_iter().chain([enums]).collect();
+        let mut gcc = compile(workspace, "arm-none-eabi-gcc", &options, &program);
+        gcc.arg(format!("{board}/startup.c")).arg(&library);
+        gcc.args(["--specs=rdimon.specs", "-nostartfiles", "-T"]).arg(format!("{board}/link.ld"));
+        // newlib has long enums; the program hands it none.
+        gcc.arg("-Wl,--gc-sections,-z,noexecstack,--no-enum-size-warning");
+        run(gcc)?;
+        let mut qemu = workspace.command("timeout");
+        qemu.args(["300", "qemu-system-arm", "-M", "mps2-an386", "-nographic"]);
+        qemu.args(["-semihosting-config", "enable=on,target=native", "-kernel"]).arg(&program);
+        check_program(qemu, &expected)?;
+    }
 
     // All that the library exports, and nothing beside it: what it needs it has, no allocator among it, and no panic.
     let freestanding = folder.join("freestanding.elf");
@@ -121,9 +118,26 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     no_panic::check_image(&freestanding)
 }
 
+/// The example on this machine, linked with a library.
+fn example(workspace: &Workspace, program: &Path, options: &[&str], library: &Path) -> Result<Command> {
+    let mut gcc = compile(workspace, "gcc", options, program);
+    // What Rust's standard library asks for on Linux (rustc --print native-static-libs).
+    gcc.arg(library).args(["-lpthread", "-lm", "-ldl"]);
+    run(gcc)?;
+    Ok(workspace.command(program))
+}
+
+/// AddressSanitizer on the Rust side: the tests of the interface, and the example with a library and a program that are both instrumented.
+fn sanitized(workspace: &Workspace, expected: &str) -> Result<()> {
+    sanitizer::test(workspace, "cxr-capi", "--lib --tests")?;
+    let library = sanitizer::build(workspace, "cxr-capi")?.join("libcxr.a");
+    let program = workspace.target.join("c/predict-both-sanitized");
+    check_program(example(workspace, &program, &SANITIZE, &library)?, expected)
+}
+
 /// Names of the functions that the header declares.
 fn exported(header: &str) -> Vec<&str> {
-    let declarations = header.lines().filter(|line| !line.starts_with([' ', '*', '/', '#', '}']));
+    let declarations = header.lines().filter(|line| !line.starts_with([' ', '*', '/', '#', '}']) && !line.starts_with("static "));
     let names = declarations.filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next());
     names.filter(|name| name.starts_with("cxr_")).collect()
 }
@@ -162,7 +176,7 @@ mod tests {
 
     #[test]
     fn functions_are_found() {
-        let header = "/* cxr_a( */\n#define X cxr_b(\nenum cxr_status cxr_c(struct cxr_model *model,\n  cxr_d(int));\nconst char *cxr_e(int x);";
+        let header = "/* cxr_a( */\nstatic inline int cxr_f(int x) {\n#define X cxr_b(\nenum cxr_status cxr_c(struct cxr_model *model,\n  cxr_d(int));\nconst char *cxr_e(int x);";
         assert_eq!(exported(header), ["cxr_c", "cxr_e"]);
     }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 /// The fuzz targets (fuzz/src/lib.rs).
-const TARGETS: [&str; 2] = ["parser", "session"];
+const TARGETS: [&str; 4] = ["parser", "session", "kernels", "resizer"];
 
 /// `cargo` in fuzz/, whose artefacts lie apart: other flags, other compiler.
 fn cargo(workspace: &Workspace, toolchain: &str, arguments: &str) -> Command {
@@ -19,6 +19,7 @@ fn cargo(workspace: &Workspace, toolchain: &str, arguments: &str) -> Command {
 /// Fuzzes each target for so many seconds from the seeds of fuzz/src/seeds.rs; a crash is an error.
 pub fn test(workspace: &Workspace, seconds: u32) -> Result<()> {
     run(cargo(workspace, "", "fmt --check"))?;
+    run(cargo(workspace, "", "test --quiet --release --lib"))?;
     let corpus = workspace.target.join("fuzz/corpus");
     fs::create_dir_all(&corpus).with_context(|| corpus.display().to_string())?;
     let mut seeds = cargo(workspace, "", "run --quiet --release --bin seed_corpus --");

@@ -11,6 +11,7 @@ mod install;
 mod layers;
 mod no_panic;
 mod pages;
+mod sanitizer;
 mod shell;
 mod steps;
 mod targets;
@@ -43,9 +44,9 @@ enum Task {
     },
     /// Fail on imports that go in a circle or up.
     Layers,
-    /// Fuzz the parser and the session of cxr-core.
+    /// Fuzz the parser, the session, the kernels and the resizer of cxr-core.
     Fuzz {
-        /// Time for each of the two.
+        /// Time for each of the four.
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },

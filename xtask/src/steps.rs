@@ -5,7 +5,7 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, pages, targets};
+use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, pages, sanitizer, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -38,7 +38,9 @@ pub enum Step {
     Pages,
     /// No public function of cxr-core links a panic on a Cortex-M4.
     NoPanic,
-    /// A minute of fuzzing the parser and the session.
+    /// cxr-core's kernels and sessions under AddressSanitizer; without vectors, and the C interface, in Miri where it can be had.
+    Memory,
+    /// A minute of fuzzing the parser, the session, the kernels and the resizer.
     Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
@@ -65,7 +67,11 @@ impl Step {
                 install::component(workspace, "rustfmt", "fmt")?;
                 run(workspace.cargo("fmt --all --check"))
             }
-            Self::Core => run(workspace.cargo("test --package cxr-core")),
+            Self::Core => {
+                let mut core = workspace.cargo("test --package cxr-core");
+                core.env("CXR_EXPECT_KERNELS", targets::kernels_of_this_machine().join(","));
+                run(core)
+            }
             Self::NoStd => bare_metal::no_std(workspace),
             Self::Firmware => firmware::test(workspace),
             Self::Targets => targets::test(workspace),
@@ -74,7 +80,8 @@ impl Step {
             Self::C => capi::test(workspace),
             Self::Pages => pages::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
-            Self::Fuzz => fuzz::test(workspace, 30),
+            Self::Memory => sanitizer::memory(workspace),
+            Self::Fuzz => fuzz::test(workspace, 15),
             Self::Onnx => onnx(workspace),
             Self::Openapi => {
                 let mut check = workspace.command(install::python(workspace)?);

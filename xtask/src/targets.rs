@@ -20,8 +20,8 @@ struct Place {
 
 /// Runs the tests here and in every place, and compares the verdict hashes.
 pub fn test(workspace: &Workspace) -> Result<()> {
-    let (whole, all) =
-        ("test --release --package cxr-core --test verdict", "test --release --package cxr-core --lib --test verdict");
+    let whole = "test --release --package cxr-core --test verdict";
+    let all = "test --release --package cxr-core --lib --test hostile --test verdict";
     let expected = hashes(workspace.cargo(whole))?;
     ensure!(expected.len() == 1, "the kernels of this machine disagree: {expected:?}");
     install::debian(workspace, &["qemu-user"], || have("qemu-aarch64"))?;
@@ -52,6 +52,24 @@ pub fn test(workspace: &Workspace) -> Result<()> {
         ensure!(found == expected, "{}: verdict hash {found:?}, here {expected:?}", place.kernel);
     }
     Ok(())
+}
+
+/// The x86-64 kernels that must be offered here, by what Linux says of the processor; the others are not tested on this machine.
+pub fn kernels_of_this_machine() -> Vec<&'static str> {
+    const KERNELS: [(&str, &[&str]); 3] = [
+        ("avx2", &["avx2"]),
+        ("avx-vnni", &["avx2", "avx_vnni"]),
+        ("avx512-vnni", &["avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vnni"]),
+    ];
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags: BTreeSet<&str> =
+        cpuinfo.lines().find(|line| line.starts_with("flags")).into_iter().flat_map(str::split_whitespace).collect();
+    let (here, missing): (Vec<_>, Vec<_>) =
+        KERNELS.into_iter().partition(|(_, needed)| needed.iter().all(|flag| flags.contains(flag)));
+    for (name, needed) in missing.iter().filter(|_| cfg!(target_arch = "x86_64")) {
+        println!("not run: kernel {name}: this processor lacks one of {}", needed.join(", "));
+    }
+    here.into_iter().map(|(name, _)| name).collect()
 }
 
 fn hashes(cargo: Command) -> Result<BTreeSet<String>> {

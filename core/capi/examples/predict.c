@@ -14,7 +14,8 @@ extern const uint8_t cxr_model_file_end[];
 
 static cxr_model model;
 static cxr_session session;
-static int8_t arena[CXR_DEFAULT_ARENA_BYTES];
+/* Checked against the model below; a product takes exactly its model's. */
+static int8_t arena[64 * 1024];
 static int32_t map[CXR_MAX_CLASSES * 256];
 static uint8_t row[3 * 4096];
 
@@ -25,6 +26,11 @@ static void fill(uint32_t *state, size_t len) {
     row[i] = (uint8_t)(*state >> 24);
   }
 }
+
+/* Whatever the compiler makes of enums: the library writes four bytes. */
+typedef char status_is_32_bits[sizeof(cxr_status) == 4 ? 1 : -1];
+typedef char verdict_is_as_documented[sizeof(cxr_verdict) == 16 + 12 * CXR_MAX_CLASSES ? 1 : -1];
+typedef char info_is_as_documented[sizeof(cxr_info) == 9 * 4 ? 1 : -1];
 
 static int failed(const char *call, cxr_status status) {
   printf("%s: %s\n", call, cxr_status_text(status));
@@ -74,7 +80,7 @@ int main(void) {
     if (run(&info, seed, &verdict) != 0) return 1;
     size_t cells = (size_t)info.map_height * info.map_width;
     for (uint32_t k = 0; k < info.class_count; k++) {
-      int32_t rest = verdict.accumulators[k];
+      int32_t rest = verdict.scores[k].accumulator;
       for (size_t i = 0; i < cells; i++) rest -= map[k * cells + i];
       if (seed == 1 && rest != bias[k]) {
         printf("class %" PRIu32 ": the map does not add up to the logit\n", k);
@@ -85,7 +91,7 @@ int main(void) {
     if (seed == 1) {
       printf("logit bits:");
       for (uint32_t k = 0; k < info.class_count; k++) {
-        union { float value; uint32_t bits; } logit = {verdict.logits[k]};
+        union { float value; uint32_t bits; } logit = {verdict.scores[k].logit};
         printf(" %08" PRIx32, logit.bits);
       }
       char name[32];

@@ -7,7 +7,7 @@
  *
  *   static cxr_model model;
  *   static cxr_session session;
- *   static int8_t arena[CXR_DEFAULT_ARENA_BYTES];      (or `arena_bytes` of cxr_model_info)
+ *   static int8_t arena[ARENA_BYTES];      (`arena_bytes` of cxr_model_info: a constant of the model)
  *
  *   if (cxr_model_parse(&model, file, file_len, NULL) != CXR_OK) ...
  *   if (cxr_session_init(&session, &model, arena, sizeof arena) != CXR_OK) ...
@@ -31,21 +31,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/**
- * Bytes of arena that models/default.cxr needs, exactly; `arena_bytes` of `cxr_info` says it of any model.
- */
-#define CXR_DEFAULT_ARENA_BYTES 35820
-
 #if UINTPTR_MAX <= 0xFFFFFFFFu
 #define CXR_MODEL_BYTES CXR_MODEL_BYTES_32
 #define CXR_SESSION_BYTES CXR_SESSION_BYTES_32
+#define CXR_RESIZER_BYTES CXR_RESIZER_BYTES_32
 #else
 #define CXR_MODEL_BYTES CXR_MODEL_BYTES_64
 #define CXR_SESSION_BYTES CXR_SESSION_BYTES_64
+#define CXR_RESIZER_BYTES CXR_RESIZER_BYTES_64
 #endif
 #define CXR_MODEL_WORDS (CXR_MODEL_BYTES / 8)
 #define CXR_SESSION_WORDS (CXR_SESSION_BYTES / 8)
 #define CXR_RESIZER_WORDS (CXR_RESIZER_BYTES / 8)
+
+/**
+ * Version of this interface: it grows when a call, a field or a number changes its meaning or its place. A library refuses headers of
+ * another version.
+ */
+#define CXR_ABI_VERSION 1
 
 /**
  * Bytes of a `cxr_model` where pointers have 32 bits.
@@ -58,14 +61,14 @@
 #define CXR_MODEL_BYTES_64 48
 
 /**
- * Columns that a `cxr_resizer` makes: the width of the models that it serves.
+ * Bytes of a `cxr_resizer` where pointers have 32 bits.
  */
-#define CXR_RESIZER_WIDTH 256
+#define CXR_RESIZER_BYTES_32 80
 
 /**
- * Bytes of a `cxr_resizer`.
+ * Bytes of a `cxr_resizer` where pointers have 64 bits.
  */
-#define CXR_RESIZER_BYTES 2344
+#define CXR_RESIZER_BYTES_64 112
 
 /**
  * Most classes of a model.
@@ -75,17 +78,21 @@
 /**
  * Bytes of a `cxr_session` where pointers have 32 bits.
  */
-#define CXR_SESSION_BYTES_32 544
+#define CXR_SESSION_BYTES_32 576
 
 /**
  * Bytes of a `cxr_session` where pointers have 64 bits.
  */
-#define CXR_SESSION_BYTES_64 800
+#define CXR_SESSION_BYTES_64 832
 
 /**
  * What a call returns: `CXR_OK`, `CXR_REFUSED` (from `cxr_finish` alone), or an error, which is negative.
  */
-typedef enum cxr_status {
+enum cxr_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
   /**
    * Done.
    */
@@ -150,12 +157,35 @@ typedef enum cxr_status {
    * An error that this interface has no name for.
    */
   CXR_ERROR_OTHER = -14,
-} cxr_status;
+  /**
+   * Rows of the image were pushed already.
+   */
+  CXR_ERROR_STARTED = -15,
+  /**
+   * The program was compiled with the header of another version than the library's.
+   */
+  CXR_ERROR_ABI = -16,
+  /**
+   * A fault of the library: there is no verdict.
+   */
+  CXR_ERROR_INTERNAL = -17,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cxr_status cxr_status;
+#else
+typedef int32_t cxr_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 /**
  * Why a verdict is withheld.
  */
-typedef enum cxr_refusal {
+enum cxr_refusal
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
   /**
    * It is not: `class_index` is the verdict.
    */
@@ -176,7 +206,14 @@ typedef enum cxr_refusal {
    * The call failed: there is nothing in this verdict.
    */
   CXR_REFUSAL_NO_VERDICT = 4,
-} cxr_refusal;
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cxr_refusal cxr_refusal;
+#else
+typedef int32_t cxr_refusal;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 /**
  * A checked model file. Zero it or declare it `static`; the file's bytes must outlive it.
@@ -195,7 +232,7 @@ typedef struct cxr_error {
   /**
    * What the call returned.
    */
-  enum cxr_status status;
+  cxr_status status;
   /**
    * Bytes from the start of the file; 0 where the status needs none.
    */
@@ -215,7 +252,7 @@ typedef struct cxr_error {
   /**
    * Bytes of `field`.
    */
-  size_t field_len;
+  uint32_t field_len;
 } cxr_error;
 
 /**
@@ -225,11 +262,11 @@ typedef struct cxr_info {
   /**
    * Exact length of the arena that `cxr_session_init` needs.
    */
-  size_t arena_bytes;
+  uint32_t arena_bytes;
   /**
    * Elements of the maps of all classes that `cxr_explain` needs.
    */
-  size_t map_len;
+  uint32_t map_len;
   /**
    * Rows of an image.
    */
@@ -254,10 +291,14 @@ typedef struct cxr_info {
    * Columns of a class's map.
    */
   uint32_t map_width;
+  /**
+   * 32-bit words of memory that `cxr_resizer_init` needs.
+   */
+  uint32_t resizer_words;
 } cxr_info;
 
 /**
- * Resizes an image while its rows arrive. Zero it or declare it `static`.
+ * Resizes an image while its rows arrive. Zero it or declare it `static`; its memory for rows is the caller's too.
  */
 typedef struct cxr_resizer {
   /**
@@ -277,9 +318,17 @@ typedef struct cxr_session {
 } cxr_session;
 
 /**
- * Maps stored values to gray: `low` and below is black, `high` and above is white, linear between.
+ * An image to be resized. Stored values become gray: `low` and below is black, `high` and above is white, linear between.
  */
-typedef struct cxr_window {
+typedef struct cxr_image {
+  /**
+   * Columns, 1 to 8192.
+   */
+  uint32_t width;
+  /**
+   * Rows, 1 to 8192.
+   */
+  uint32_t height;
   /**
    * Level shown black: 0 for whole-range images.
    */
@@ -291,8 +340,26 @@ typedef struct cxr_window {
   /**
    * Not 0: swap black and white (DICOM MONOCHROME1).
    */
-  uint8_t invert;
-} cxr_window;
+  uint32_t invert;
+} cxr_image;
+
+/**
+ * What a class was given.
+ */
+typedef struct cxr_score {
+  /**
+   * Accumulator of the last layer, bias included: the class's map sums to it less the bias.
+   */
+  int32_t accumulator;
+  /**
+   * `(float)accumulator * scale`.
+   */
+  float logit;
+  /**
+   * Calibrated probability; those of all classes sum to 1.
+   */
+  float probability;
+} cxr_score;
 
 /**
  * The result for one image. `class_index` is -1 unless `cxr_finish` returned `CXR_OK`, so that a refusal cannot be read as a class.
@@ -305,27 +372,19 @@ typedef struct cxr_verdict {
   /**
    * Why there is none.
    */
-  enum cxr_refusal refusal;
-  /**
-   * Elements of the arrays below that are in use.
-   */
-  uint32_t class_count;
+  cxr_refusal refusal;
   /**
    * How unlike the training images the picture is; 0 if the model cannot tell.
    */
   float refusal_score;
   /**
-   * Logits, one a class: `(float)accumulator * scale`.
+   * Elements of `scores` that are in use.
    */
-  float logits[CXR_MAX_CLASSES];
+  uint32_t class_count;
   /**
-   * Calibrated probabilities, one a class, summing to 1.
+   * One a class.
    */
-  float probabilities[CXR_MAX_CLASSES];
-  /**
-   * Accumulators of the last layer, bias included: a class's map sums to its accumulator less the bias.
-   */
-  int32_t accumulators[CXR_MAX_CLASSES];
+  struct cxr_score scores[CXR_MAX_CLASSES];
 } cxr_verdict;
 
 #ifdef __cplusplus
@@ -334,21 +393,27 @@ extern "C" {
 
 /**
  * Checks a model file of `len` bytes and remembers where it is; nothing is copied. `error` says what is wrong, if it is
- * not null.
+ * not null. `abi` is the header's `CXR_ABI_VERSION`, the sizes are those of `*model` and `*error`.
  *
  * # Safety
- * `model` and `error` are null or writable; `file` is readable for `len` bytes and stays so, unchanged, as long as the
+ * `model` and `error` are null or writable for their sizes; `file` is readable for `len` bytes and stays so, unchanged, as long as the
  * model or a session made from it is used.
  */
-enum cxr_status cxr_model_parse(struct cxr_model *model, const uint8_t *file, size_t len, struct cxr_error *error);
+cxr_status cxr_model_parse_sized(uint32_t abi,
+                                 struct cxr_model *model,
+                                 size_t model_size,
+                                 const uint8_t *file,
+                                 size_t len,
+                                 struct cxr_error *error,
+                                 size_t error_size);
 
 /**
- * Writes the model's numbers into `info`.
+ * Writes the model's numbers into `info`, whose size is `info_size`.
  *
  * # Safety
- * `model` is null, zeroed or parsed; `info` is null or writable.
+ * `model` is null, zeroed or parsed; `info` is null or writable for `info_size` bytes.
  */
-enum cxr_status cxr_model_info(const struct cxr_model *model, struct cxr_info *info);
+cxr_status cxr_model_info_sized(const struct cxr_model *model, struct cxr_info *info, size_t info_size);
 
 /**
  * Copies the name of class `index` (UTF-8) into `name`, cut to fit and always terminated, and returns the bytes of the whole name
@@ -357,36 +422,39 @@ enum cxr_status cxr_model_info(const struct cxr_model *model, struct cxr_info *i
  * # Safety
  * `model` is null, zeroed or parsed; `name` is null or writable for `capacity` bytes.
  */
-size_t cxr_class_name(const struct cxr_model *model,
-                      int32_t index,
-                      char *name,
-                      size_t capacity);
+uint32_t cxr_class_name(const struct cxr_model *model,
+                        int32_t index,
+                        char *name,
+                        size_t capacity);
 
 /**
- * Starts to resize an image of `width` x `height` pixels, 1 to 8192 each, to the session's model, whose input must be
- * `CXR_RESIZER_WIDTH` columns wide.
+ * Starts to resize an image to what the session's model takes, in `words` 32-bit words of memory (`resizer_words` of
+ * `cxr_model_info`). `resizer_size` is `sizeof *resizer`. After `cxr_reset` of the session, it takes the next image of the same kind.
  *
  * # Safety
- * `resizer` is null or writable; `session` is null, zeroed or initialised.
+ * `resizer` is null or writable for `resizer_size` bytes; `session` is null, zeroed or initialised, and stays where it is; `memory` is
+ * null or writable for `words` words, and from now on, until the resizer is initialised anew or given up, the resizer's alone; `image` is
+ * null or readable.
  */
-enum cxr_status cxr_resizer_init(struct cxr_resizer *resizer,
-                                 struct cxr_session *session,
-                                 size_t width,
-                                 size_t height,
-                                 struct cxr_window window);
+cxr_status cxr_resizer_init_sized(struct cxr_resizer *resizer,
+                                  size_t resizer_size,
+                                  struct cxr_session *session,
+                                  uint32_t *memory,
+                                  size_t words,
+                                  const struct cxr_image *image);
 
 /**
  * Takes the next row of an image of 8 bits a value: `len` is width times `channels`, which is 1 (gray), 3 (RGB) or 4 (RGB and
- * alpha). Rows of the network that it completes go into the session.
+ * alpha). Rows of the network that it completes go into the session, which must be that of `cxr_resizer_init`.
  *
  * # Safety
  * `resizer` and `session` are null, zeroed or initialised; `row` is null or readable for `len` elements.
  */
-enum cxr_status cxr_resize_row_8(struct cxr_resizer *resizer,
-                                 struct cxr_session *session,
-                                 const uint8_t *row,
-                                 size_t len,
-                                 uint32_t channels);
+cxr_status cxr_resize_row_8(struct cxr_resizer *resizer,
+                            struct cxr_session *session,
+                            const uint8_t *row,
+                            size_t len,
+                            uint32_t channels);
 
 /**
  * [`cxr_resize_row_8`] for 16 bits a value; `len` counts values.
@@ -394,34 +462,37 @@ enum cxr_status cxr_resize_row_8(struct cxr_resizer *resizer,
  * # Safety
  * As [`cxr_resize_row_8`].
  */
-enum cxr_status cxr_resize_row_16(struct cxr_resizer *resizer,
-                                  struct cxr_session *session,
-                                  const uint16_t *row,
-                                  size_t len,
-                                  uint32_t channels);
+cxr_status cxr_resize_row_16(struct cxr_resizer *resizer,
+                             struct cxr_session *session,
+                             const uint16_t *row,
+                             size_t len,
+                             uint32_t channels);
 
 /**
- * Starts an inference in an arena of at least `arena_bytes` (see `cxr_model_info`) bytes, of any alignment.
+ * Starts an inference in an arena of at least `arena_bytes` (see `cxr_model_info`) bytes, of any alignment. `session_size` is
+ * `sizeof *session`.
  *
  * # Safety
- * `session` is null or writable; `model` is null, zeroed or parsed; `arena` is null or writable for `arena_len` bytes,
+ * `session` is null or writable for `session_size` bytes; `model` is null, zeroed or parsed; `arena` is null or writable for `arena_len` bytes,
  * and from now on, until the session is initialised anew or given up, the session's alone. The model's file outlives the session.
  */
-enum cxr_status cxr_session_init(struct cxr_session *session,
-                                 const struct cxr_model *model,
-                                 int8_t *arena,
-                                 size_t arena_len);
+cxr_status cxr_session_init_sized(struct cxr_session *session,
+                                  size_t session_size,
+                                  const struct cxr_model *model,
+                                  int8_t *arena,
+                                  size_t arena_len);
 
 /**
  * Also writes where each logit comes from into `map`: `map_len` (see `cxr_model_info`) integers, `[class][y][x]`. Call it after
- * `cxr_session_init`, before the first row. A class's map plus its bias is its accumulator, to the last bit.
+ * `cxr_session_init` or `cxr_reset`, before the first row: later it is `CXR_ERROR_STARTED`. A class's map plus its bias is its
+ * accumulator, to the last bit.
  *
  * # Safety
  * `session` is null, zeroed or initialised; `map` is null or writable for `map_len` elements, and the session's alone from now on.
  */
-enum cxr_status cxr_explain(struct cxr_session *session,
-                            int32_t *map,
-                            size_t map_len);
+cxr_status cxr_explain(struct cxr_session *session,
+                       int32_t *map,
+                       size_t map_len);
 
 /**
  * Takes the next row: `width * channels` bytes, channels interleaved, 0 black to 255 white. On an error nothing is taken.
@@ -429,9 +500,9 @@ enum cxr_status cxr_explain(struct cxr_session *session,
  * # Safety
  * `session` is null, zeroed or initialised; `row` is null or readable for `len` bytes, and no part of the arena.
  */
-enum cxr_status cxr_push_row(struct cxr_session *session,
-                             const uint8_t *row,
-                             size_t len);
+cxr_status cxr_push_row(struct cxr_session *session,
+                        const uint8_t *row,
+                        size_t len);
 
 /**
  * Takes the next row of a gray image: `width` bytes, given to every channel. On an error nothing is taken.
@@ -439,24 +510,27 @@ enum cxr_status cxr_push_row(struct cxr_session *session,
  * # Safety
  * As [`cxr_push_row`].
  */
-enum cxr_status cxr_push_gray_row(struct cxr_session *session, const uint8_t *row, size_t len);
+cxr_status cxr_push_gray_row(struct cxr_session *session, const uint8_t *row, size_t len);
 
 /**
- * Forgets the rows pushed so far: for the next image, or after an image that was cut short.
+ * Forgets the rows pushed so far: for the next image, or after an image that was cut short. The session's resizer begins anew, too,
+ * with the image's width, height and window as before.
  *
  * # Safety
  * `session` is null, zeroed or initialised.
  */
-enum cxr_status cxr_reset(struct cxr_session *session);
+cxr_status cxr_reset(struct cxr_session *session);
 
 /**
  * The verdict, once all rows are there. Returns `CXR_OK` only if there is one; `CXR_REFUSED` if the model gives none on this image.
+ * `verdict_size` is `sizeof *verdict`.
  *
  * # Safety
- * `session` is null, zeroed or initialised; `verdict` is null or writable.
+ * `session` is null, zeroed or initialised; `verdict` is null or writable for `verdict_size` bytes.
  */
-enum cxr_status cxr_finish(struct cxr_session *session,
-                           struct cxr_verdict *verdict);
+cxr_status cxr_finish_sized(struct cxr_session *session,
+                            struct cxr_verdict *verdict,
+                            size_t verdict_size);
 
 /**
  * A sentence about a status, terminated and never null, whatever the number.
@@ -466,5 +540,49 @@ const char *cxr_status_text(int32_t status);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Checks a model file of `len` bytes and remembers where it is; nothing is copied. `error` says what is wrong, if it is not null.
+ */
+static inline cxr_status cxr_model_parse(cxr_model *model, const uint8_t *file, size_t len, cxr_error *error) {
+  return cxr_model_parse_sized(CXR_ABI_VERSION, model, sizeof *model, file, len, error, sizeof *error);
+}
+
+/**
+ * Writes the model's numbers into `info`.
+ */
+static inline cxr_status cxr_model_info(const cxr_model *model, cxr_info *info) {
+  return cxr_model_info_sized(model, info, sizeof *info);
+}
+
+/**
+ * Starts an inference in an arena of at least `arena_bytes` (see `cxr_model_info`) bytes, of any alignment.
+ */
+static inline cxr_status cxr_session_init(cxr_session *session, const cxr_model *model, int8_t *arena, size_t arena_len) {
+  return cxr_session_init_sized(session, sizeof *session, model, arena, arena_len);
+}
+
+/**
+ * The verdict, once all rows are there. Returns `CXR_OK` only if there is one; `CXR_REFUSED` if the model gives none on this image.
+ */
+static inline cxr_status cxr_finish(cxr_session *session, cxr_verdict *verdict) {
+  return cxr_finish_sized(session, verdict, sizeof *verdict);
+}
+
+/**
+ * Starts to resize an image to what the session's model takes, in `words` words of memory (`resizer_words` of `cxr_model_info`).
+ */
+static inline cxr_status cxr_resizer_init(cxr_resizer *resizer, cxr_session *session, uint32_t *memory, size_t words,
+                                          const cxr_image *image) {
+  return cxr_resizer_init_sized(resizer, sizeof *resizer, session, memory, words, image);
+}
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif  /* CXR_H */

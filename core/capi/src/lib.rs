@@ -6,9 +6,13 @@
 //! (`CXR_SESSION_BYTES`, ...) or a number asked of the model (`arena_bytes`). Every function checks for null pointers
 //! and for objects that were never initialised, and returns a [`CxrStatus`].
 //!
-//! The order of calls: [`cxr_model_parse`], [`cxr_model_info`], [`cxr_session_init`], then [`cxr_push_row`],
-//! [`cxr_push_gray_row`] or [`cxr_resize_row_8`] until the image is complete, then [`cxr_finish`]; [`cxr_reset`]
+//! The order of calls: [`cxr_model_parse_sized`], [`cxr_model_info_sized`], [`cxr_session_init_sized`], then [`cxr_push_row`],
+//! [`cxr_push_gray_row`] or [`cxr_resize_row_8`] until the image is complete, then [`cxr_finish_sized`]; [`cxr_reset`]
 //! before the next image.
+//!
+//! **Compatibility.** The functions that end in `_sized` take what the caller's header says of itself: [`CXR_ABI_VERSION`] and the sizes
+//! of objects. The header has an inline function without the ending for each, which adds them. An object that is smaller than this
+//! library's is refused. Of results as much is written as the caller's header knows: fields are only added at their end.
 //!
 //! On bare metal the library brings a panic handler that stops. No call reaches it: `cargo xtask test --only no-panic`
 //! proves from the symbols that nothing links it.
@@ -21,23 +25,46 @@ mod model;
 mod resize;
 mod session;
 mod status;
+mod verdict;
 
 pub use model::{
-    CXR_MODEL_BYTES, CXR_MODEL_BYTES_32, CXR_MODEL_BYTES_64, CXR_MODEL_WORDS, CxrInfo, CxrModel, cxr_class_name, cxr_model_info,
-    cxr_model_parse,
+    CXR_MODEL_BYTES, CXR_MODEL_BYTES_32, CXR_MODEL_BYTES_64, CXR_MODEL_WORDS, CxrInfo, CxrModel, cxr_class_name,
+    cxr_model_info_sized, cxr_model_parse_sized,
 };
 pub use resize::{
-    CXR_RESIZER_BYTES, CXR_RESIZER_WIDTH, CXR_RESIZER_WORDS, CxrResizer, CxrWindow, cxr_resize_row_8, cxr_resize_row_16,
-    cxr_resizer_init,
+    CXR_RESIZER_BYTES, CXR_RESIZER_BYTES_32, CXR_RESIZER_BYTES_64, CXR_RESIZER_WORDS, CxrImage, CxrResizer, cxr_resize_row_8,
+    cxr_resize_row_16, cxr_resizer_init_sized,
 };
 pub use session::{
-    CXR_MAX_CLASSES, CXR_SESSION_BYTES, CXR_SESSION_BYTES_32, CXR_SESSION_BYTES_64, CXR_SESSION_WORDS, CxrRefusal, CxrSession,
-    CxrVerdict, cxr_explain, cxr_finish, cxr_push_gray_row, cxr_push_row, cxr_reset, cxr_session_init,
+    CXR_MAX_CLASSES, CXR_SESSION_BYTES, CXR_SESSION_BYTES_32, CXR_SESSION_BYTES_64, CXR_SESSION_WORDS, CxrSession, cxr_explain,
+    cxr_finish_sized, cxr_push_gray_row, cxr_push_row, cxr_reset, cxr_session_init_sized,
 };
 pub use status::{CxrError, CxrStatus, cxr_status_text};
+pub use verdict::{CxrRefusal, CxrScore, CxrVerdict};
+
+/// Version of this interface: it grows when a call, a field or a number changes its meaning or its place. A library refuses headers of
+/// another version.
+pub const CXR_ABI_VERSION: u32 = 1;
 
 /// What an initialised object holds in its first word, so that one that is not is noticed.
 const INITIALISED: u32 = 0x4358_524D;
+
+/// Writes a result into memory of `size` bytes: as much of it as there is room for, zeros into the rest.
+///
+/// # Safety
+/// `to` is null or writable for `size` bytes.
+unsafe fn write_sized<T: Copy>(to: *mut T, size: usize, value: T) -> Result<(), CxrStatus> {
+    if to.is_null() || !to.is_aligned() {
+        return Err(CxrStatus::ErrorPointer);
+    }
+    let len = size.min(size_of::<T>());
+    // SAFETY: not null, writable by contract for `size` bytes, of which `len` are the first; `value` has as many.
+    unsafe {
+        to.cast::<u8>().copy_from_nonoverlapping((&raw const value).cast(), len);
+        to.cast::<u8>().add(len).write_bytes(0, size - len);
+    }
+    Ok(())
+}
 
 /// A slice from a pointer and a length; an empty one if the pointer is null and the length is 0.
 ///

@@ -1,7 +1,7 @@
 //! Models: a checked file, read in place.
 
 use crate::status::{CxrError, CxrStatus};
-use crate::{INITIALISED, slice, slice_mut};
+use crate::{CXR_ABI_VERSION, INITIALISED, resize, slice, slice_mut, write_sized};
 use core::ffi::c_char;
 use core::mem::{align_of, size_of};
 use core::ptr;
@@ -29,6 +29,7 @@ pub struct CxrModel {
     pub opaque: [u64; CXR_MODEL_WORDS],
 }
 
+#[repr(C)]
 #[derive(Clone, Copy)]
 struct State {
     initialised: u32,
@@ -44,9 +45,9 @@ const _: () = assert!(align_of::<State>() <= align_of::<CxrModel>());
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CxrInfo {
     /// Exact length of the arena that `cxr_session_init` needs.
-    pub arena_bytes: usize,
+    pub arena_bytes: u32,
     /// Elements of the maps of all classes that `cxr_explain` needs.
-    pub map_len: usize,
+    pub map_len: u32,
     /// Rows of an image.
     pub height: u32,
     /// Columns of an image: bytes of a row for `cxr_push_gray_row`.
@@ -59,6 +60,8 @@ pub struct CxrInfo {
     pub map_height: u32,
     /// Columns of a class's map.
     pub map_width: u32,
+    /// 32-bit words of memory that `cxr_resizer_init` needs.
+    pub resizer_words: u32,
 }
 
 /// The model behind a pointer, or why there is none.
@@ -79,20 +82,34 @@ pub(crate) unsafe fn get(model: *const CxrModel) -> Result<Model<'static>, CxrSt
 }
 
 /// Checks a model file of `len` bytes and remembers where it is; nothing is copied. `error` says what is wrong, if it is
-/// not null.
+/// not null. `abi` is the header's `CXR_ABI_VERSION`, the sizes are those of `*model` and `*error`.
 ///
 /// # Safety
-/// `model` and `error` are null or writable; `file` is readable for `len` bytes and stays so, unchanged, as long as the
+/// `model` and `error` are null or writable for their sizes; `file` is readable for `len` bytes and stays so, unchanged, as long as the
 /// model or a session made from it is used.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cxr_model_parse(model: *mut CxrModel, file: *const u8, len: usize, error: *mut CxrError) -> CxrStatus {
+pub unsafe extern "C" fn cxr_model_parse_sized(
+    abi: u32,
+    model: *mut CxrModel,
+    model_size: usize,
+    file: *const u8,
+    len: usize,
+    error: *mut CxrError,
+    error_size: usize,
+) -> CxrStatus {
     // SAFETY: by contract.
     let (status, cause) = match unsafe { slice(file, len) } {
         _ if model.is_null() || !model.is_aligned() => (CxrStatus::ErrorPointer, None),
+        _ if model_size < size_of::<State>() => (CxrStatus::ErrorAbi, None),
+        // SAFETY: not null, aligned, writable by contract, and large enough; what was there is no model any more.
+        _ if abi != CXR_ABI_VERSION => unsafe {
+            (&raw mut (*model.cast::<State>()).initialised).write(0);
+            (CxrStatus::ErrorAbi, None)
+        },
         None => (CxrStatus::ErrorPointer, None),
         Some(bytes) => match Model::parse(bytes) {
             Ok(parsed) => {
-                // SAFETY: not null, aligned, writable by contract, and large enough (asserted above).
+                // SAFETY: as above.
                 unsafe { model.cast::<State>().write(State { initialised: INITIALISED, model: parsed }) };
                 (CxrStatus::Ok, None)
             }
@@ -103,41 +120,37 @@ pub unsafe extern "C" fn cxr_model_parse(model: *mut CxrModel, file: *const u8, 
             }
         },
     };
-    if !error.is_null() && error.is_aligned() {
-        // SAFETY: not null, aligned, writable by contract.
-        unsafe { error.write(CxrError::new(cause, status)) };
-    }
+    // SAFETY: by contract. Nobody need ask for details: that there is no place for them is no error.
+    let _ = unsafe { write_sized(error, error_size, CxrError::new(cause, status)) };
     status
 }
 
-/// Writes the model's numbers into `info`.
+/// Writes the model's numbers into `info`, whose size is `info_size`.
 ///
 /// # Safety
-/// `model` is null, zeroed or parsed; `info` is null or writable.
+/// `model` is null, zeroed or parsed; `info` is null or writable for `info_size` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cxr_model_info(model: *const CxrModel, info: *mut CxrInfo) -> CxrStatus {
+pub unsafe extern "C" fn cxr_model_info_sized(model: *const CxrModel, info: *mut CxrInfo, info_size: usize) -> CxrStatus {
     // SAFETY: by contract.
     let model = match unsafe { get(model) } {
         Ok(model) => model,
         Err(status) => return status,
     };
-    if info.is_null() || !info.is_aligned() {
-        return CxrStatus::ErrorPointer;
-    }
     let (input, map) = (model.input(), explain::map_shape(&model));
     let numbers = CxrInfo {
-        arena_bytes: model.arena_bytes(),
-        map_len: explain::map_len(&model),
+        // `parse` bounds both by far less.
+        arena_bytes: model.arena_bytes() as u32,
+        map_len: explain::map_len(&model) as u32,
         height: u32::from(input.height),
         width: u32::from(input.width),
         channels: u32::from(input.channels),
         class_count: model.class_count() as u32,
         map_height: u32::from(map.height),
         map_width: u32::from(map.width),
+        resizer_words: resize::words(input.width) as u32,
     };
-    // SAFETY: not null, aligned, writable by contract.
-    unsafe { info.write(numbers) };
-    CxrStatus::Ok
+    // SAFETY: by contract.
+    unsafe { write_sized(info, info_size, numbers) }.map_or_else(|failed| failed, |()| CxrStatus::Ok)
 }
 
 /// Copies the name of class `index` (UTF-8) into `name`, cut to fit and always terminated, and returns the bytes of the whole name
@@ -146,7 +159,7 @@ pub unsafe extern "C" fn cxr_model_info(model: *const CxrModel, info: *mut CxrIn
 /// # Safety
 /// `model` is null, zeroed or parsed; `name` is null or writable for `capacity` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cxr_class_name(model: *const CxrModel, index: i32, name: *mut c_char, capacity: usize) -> usize {
+pub unsafe extern "C" fn cxr_class_name(model: *const CxrModel, index: i32, name: *mut c_char, capacity: usize) -> u32 {
     // SAFETY: by contract.
     let model = unsafe { get(model) };
     let text = match (&model, usize::try_from(index)) {
@@ -161,5 +174,5 @@ pub unsafe extern "C" fn cxr_class_name(model: *const CxrModel, index: i32, name
             cells.iter_mut().zip(text.bytes()).for_each(|(cell, byte)| *cell = byte);
         }
     }
-    text.len()
+    text.len() as u32
 }

@@ -2,18 +2,19 @@
 
 use crate::model::{self, CxrModel};
 use crate::status::CxrStatus;
-use crate::{INITIALISED, slice, slice_mut};
+use crate::verdict::CxrVerdict;
+use crate::{INITIALISED, slice, slice_mut, write_sized};
 use core::mem::{align_of, size_of};
 use core::ptr;
 use cxr_core::explain;
-use cxr_core::session::{AbstainReason, Decision, Session, Verdict};
+use cxr_core::session::Session;
 
 /// Most classes of a model.
 pub const CXR_MAX_CLASSES: usize = 8;
 /// Bytes of a `cxr_session` where pointers have 32 bits.
-pub const CXR_SESSION_BYTES_32: usize = 544;
+pub const CXR_SESSION_BYTES_32: usize = 576;
 /// Bytes of a `cxr_session` where pointers have 64 bits.
-pub const CXR_SESSION_BYTES_64: usize = 800;
+pub const CXR_SESSION_BYTES_64: usize = 832;
 /// Bytes of a `cxr_session`. The header has it as a macro of the two above.
 ///
 /// cbindgen:ignore
@@ -31,8 +32,11 @@ pub struct CxrSession {
     pub opaque: [u64; CXR_SESSION_WORDS],
 }
 
+#[repr(C)]
 pub(crate) struct State {
     initialised: u32,
+    /// How often the session began anew: a resizer notices.
+    pub(crate) starts: u32,
     pub(crate) session: Session<'static, 'static>,
     /// Elements of the maps of all classes.
     map_len: usize,
@@ -46,69 +50,6 @@ const _: () = assert!(CXR_MAX_CLASSES == cxr_core::format::MAX_CLASSES);
 const _: () = assert!(size_of::<State>() <= size_of::<CxrSession>(), "CXR_SESSION_BYTES is too small");
 const _: () = assert!(size_of::<State>() + 128 > size_of::<CxrSession>(), "CXR_SESSION_BYTES is too large");
 const _: () = assert!(align_of::<State>() <= align_of::<CxrSession>());
-
-/// Why a verdict is withheld.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CxrRefusal {
-    /// It is not: `class_index` is the verdict.
-    None = 0,
-    /// The largest calibrated probability is below the model's threshold.
-    LowConfidence = 1,
-    /// The picture is unlike the frontal chest X-rays that the model was trained on.
-    OutOfDistribution = 2,
-    /// A reason that this interface has no name for.
-    Other = 3,
-    /// The call failed: there is nothing in this verdict.
-    NoVerdict = 4,
-}
-
-/// The result for one image. `class_index` is -1 unless `cxr_finish` returned `CXR_OK`, so that a refusal cannot be read as a class.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CxrVerdict {
-    /// Index of the class, or -1: no verdict.
-    pub class_index: i32,
-    /// Why there is none.
-    pub refusal: CxrRefusal,
-    /// Elements of the arrays below that are in use.
-    pub class_count: u32,
-    /// How unlike the training images the picture is; 0 if the model cannot tell.
-    pub refusal_score: f32,
-    /// Logits, one a class: `(float)accumulator * scale`.
-    pub logits: [f32; CXR_MAX_CLASSES],
-    /// Calibrated probabilities, one a class, summing to 1.
-    pub probabilities: [f32; CXR_MAX_CLASSES],
-    /// Accumulators of the last layer, bias included: a class's map sums to its accumulator less the bias.
-    pub accumulators: [i32; CXR_MAX_CLASSES],
-}
-
-impl CxrVerdict {
-    const NONE: Self = Self {
-        class_index: -1,
-        refusal: CxrRefusal::NoVerdict,
-        class_count: 0,
-        refusal_score: 0.0,
-        logits: [0.0; CXR_MAX_CLASSES],
-        probabilities: [0.0; CXR_MAX_CLASSES],
-        accumulators: [0; CXR_MAX_CLASSES],
-    };
-
-    fn new(verdict: &Verdict) -> Self {
-        let (class_index, refusal) = match verdict.decision() {
-            Decision::Class(class) => (class as i32, CxrRefusal::None),
-            Decision::Abstain(AbstainReason::LowConfidence) => (-1, CxrRefusal::LowConfidence),
-            Decision::Abstain(AbstainReason::OutOfDistribution) => (-1, CxrRefusal::OutOfDistribution),
-            Decision::Abstain(_) => (-1, CxrRefusal::Other),
-        };
-        let (class_count, refusal_score) = (verdict.logits().len() as u32, verdict.refusal_score().unwrap_or(0.0));
-        let mut out = Self { class_index, refusal, class_count, refusal_score, ..Self::NONE };
-        out.logits.iter_mut().zip(verdict.logits()).for_each(|(to, from)| *to = *from);
-        out.probabilities.iter_mut().zip(verdict.probabilities()).for_each(|(to, from)| *to = *from);
-        out.accumulators.iter_mut().zip(verdict.accumulators()).for_each(|(to, from)| *to = *from);
-        out
-    }
-}
 
 /// The session behind a pointer, or why there is none.
 ///
@@ -127,14 +68,16 @@ pub(crate) unsafe fn get<'a>(session: *mut CxrSession) -> Result<&'a mut State, 
     Ok(unsafe { &mut *state })
 }
 
-/// Starts an inference in an arena of at least `arena_bytes` (see `cxr_model_info`) bytes, of any alignment.
+/// Starts an inference in an arena of at least `arena_bytes` (see `cxr_model_info`) bytes, of any alignment. `session_size` is
+/// `sizeof *session`.
 ///
 /// # Safety
-/// `session` is null or writable; `model` is null, zeroed or parsed; `arena` is null or writable for `arena_len` bytes,
+/// `session` is null or writable for `session_size` bytes; `model` is null, zeroed or parsed; `arena` is null or writable for `arena_len` bytes,
 /// and from now on, until the session is initialised anew or given up, the session's alone. The model's file outlives the session.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cxr_session_init(
+pub unsafe extern "C" fn cxr_session_init_sized(
     session: *mut CxrSession,
+    session_size: usize,
     model: *const CxrModel,
     arena: *mut i8,
     arena_len: usize,
@@ -142,8 +85,11 @@ pub unsafe extern "C" fn cxr_session_init(
     if session.is_null() || !session.is_aligned() {
         return CxrStatus::ErrorPointer;
     }
+    if session_size < size_of::<State>() {
+        return CxrStatus::ErrorAbi;
+    }
     let state = session.cast::<State>();
-    // SAFETY: not null, aligned, writable by contract. Until all is well there is no session.
+    // SAFETY: not null, aligned, large enough, writable by contract. Until all is well there is no session.
     unsafe { (&raw mut (*state).initialised).write(0) };
     // SAFETY: by contract.
     let model = match unsafe { model::get(model) } {
@@ -165,8 +111,8 @@ pub unsafe extern "C" fn cxr_session_init(
     match Session::new(&model, arena) {
         Ok(session) => {
             let map_len = explain::map_len(&model);
-            let ready = State { initialised: INITIALISED, session, map_len, width: input.width, height: input.height };
-            // SAFETY: not null, aligned, writable, large enough (asserted above).
+            let ready = State { initialised: INITIALISED, starts: 0, session, map_len, width: input.width, height: input.height };
+            // SAFETY: as above.
             unsafe { state.write(ready) };
             CxrStatus::Ok
         }
@@ -175,7 +121,8 @@ pub unsafe extern "C" fn cxr_session_init(
 }
 
 /// Also writes where each logit comes from into `map`: `map_len` (see `cxr_model_info`) integers, `[class][y][x]`. Call it after
-/// `cxr_session_init`, before the first row. A class's map plus its bias is its accumulator, to the last bit.
+/// `cxr_session_init` or `cxr_reset`, before the first row: later it is `CXR_ERROR_STARTED`. A class's map plus its bias is its
+/// accumulator, to the last bit.
 ///
 /// # Safety
 /// `session` is null, zeroed or initialised; `map` is null or writable for `map_len` elements, and the session's alone from now on.
@@ -191,6 +138,9 @@ pub unsafe extern "C" fn cxr_explain(session: *mut CxrSession, map: *mut i32, ma
     }
     if map_len < state.map_len {
         return CxrStatus::ErrorBuffer;
+    }
+    if state.session.rows() > 0 {
+        return CxrStatus::ErrorStarted;
     }
     // SAFETY: writable by contract; zeroed first because it may be uninitialised.
     unsafe { ptr::write_bytes(map, 0, state.map_len) };
@@ -238,7 +188,8 @@ pub unsafe extern "C" fn cxr_push_gray_row(session: *mut CxrSession, row: *const
     }
 }
 
-/// Forgets the rows pushed so far: for the next image, or after an image that was cut short.
+/// Forgets the rows pushed so far: for the next image, or after an image that was cut short. The session's resizer begins anew, too,
+/// with the image's width, height and window as before.
 ///
 /// # Safety
 /// `session` is null, zeroed or initialised.
@@ -248,6 +199,7 @@ pub unsafe extern "C" fn cxr_reset(session: *mut CxrSession) -> CxrStatus {
     match unsafe { get(session) } {
         Ok(state) => {
             state.session.reset();
+            state.starts = state.starts.wrapping_add(1);
             CxrStatus::Ok
         }
         Err(status) => status,
@@ -255,14 +207,12 @@ pub unsafe extern "C" fn cxr_reset(session: *mut CxrSession) -> CxrStatus {
 }
 
 /// The verdict, once all rows are there. Returns `CXR_OK` only if there is one; `CXR_REFUSED` if the model gives none on this image.
+/// `verdict_size` is `sizeof *verdict`.
 ///
 /// # Safety
-/// `session` is null, zeroed or initialised; `verdict` is null or writable.
+/// `session` is null, zeroed or initialised; `verdict` is null or writable for `verdict_size` bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cxr_finish(session: *mut CxrSession, verdict: *mut CxrVerdict) -> CxrStatus {
-    if verdict.is_null() || !verdict.is_aligned() {
-        return CxrStatus::ErrorPointer;
-    }
+pub unsafe extern "C" fn cxr_finish_sized(session: *mut CxrSession, verdict: *mut CxrVerdict, verdict_size: usize) -> CxrStatus {
     // SAFETY: by contract.
     let result = unsafe { get(session) }.and_then(|state| state.session.finish().map_err(CxrStatus::from));
     let (status, out) = match result {
@@ -272,7 +222,8 @@ pub unsafe extern "C" fn cxr_finish(session: *mut CxrSession, verdict: *mut CxrV
         },
         Err(status) => (status, CxrVerdict::NONE),
     };
-    // SAFETY: not null, aligned, writable by contract.
-    unsafe { verdict.write(out) };
-    status
+    // Without a place for all classes there is no verdict to act on.
+    let (status, out) = if verdict_size < out.len() { (CxrStatus::ErrorBuffer, CxrVerdict::NONE) } else { (status, out) };
+    // SAFETY: by contract.
+    unsafe { write_sized(verdict, verdict_size, out) }.map_or_else(|failed| failed, |()| status)
 }

@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char};
 use cxr_core::error::Error;
 
 /// What a call returns: `CXR_OK`, `CXR_REFUSED` (from `cxr_finish` alone), or an error, which is negative.
-#[repr(C)]
+#[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CxrStatus {
     /// Done.
@@ -39,6 +39,12 @@ pub enum CxrStatus {
     ErrorWindow = -13,
     /// An error that this interface has no name for.
     ErrorOther = -14,
+    /// Rows of the image were pushed already.
+    ErrorStarted = -15,
+    /// The program was compiled with the header of another version than the library's.
+    ErrorAbi = -16,
+    /// A fault of the library: there is no verdict.
+    ErrorInternal = -17,
 }
 
 impl From<Error> for CxrStatus {
@@ -55,6 +61,7 @@ impl From<Error> for CxrStatus {
             Error::MissingRows { .. } => Self::ErrorMissingRows,
             Error::ImageSize { .. } => Self::ErrorImageSize,
             Error::EmptyWindow => Self::ErrorWindow,
+            Error::Internal => Self::ErrorInternal,
             _ => Self::ErrorOther,
         }
     }
@@ -81,7 +88,7 @@ pub struct CxrError {
     /// Name of the field (`CXR_ERROR_FIELD`), not terminated: print it with `"%.*s", (int)field_len, field`.
     pub field: *const c_char,
     /// Bytes of `field`.
-    pub field_len: usize,
+    pub field_len: u32,
 }
 
 impl CxrError {
@@ -93,14 +100,14 @@ impl CxrError {
             Some(Error::InvalidField { offset, field }) => (offset, 0, 0, field),
             _ => (0, 0, 0, ""),
         };
-        Self { status, offset, expected, found, field: field.as_ptr().cast(), field_len: field.len() }
+        Self { status, offset, expected, found, field: field.as_ptr().cast(), field_len: field.len() as u32 }
     }
 }
 
 /// A sentence about a status, terminated and never null, whatever the number.
 #[unsafe(no_mangle)]
 pub extern "C" fn cxr_status_text(status: i32) -> *const c_char {
-    const TEXTS: [(CxrStatus, &CStr); 16] = [
+    const TEXTS: [(CxrStatus, &CStr); 19] = [
         (CxrStatus::Ok, c"done"),
         (CxrStatus::Refused, c"the model gives no verdict on this image"),
         (CxrStatus::ErrorPointer, c"a pointer is null or misaligned"),
@@ -117,6 +124,9 @@ pub extern "C" fn cxr_status_text(status: i32) -> *const c_char {
         (CxrStatus::ErrorImageSize, c"an image extent is zero, too large, or not the model's"),
         (CxrStatus::ErrorWindow, c"the window is empty or out of range"),
         (CxrStatus::ErrorOther, c"an error without a name"),
+        (CxrStatus::ErrorStarted, c"rows of the image were pushed already"),
+        (CxrStatus::ErrorAbi, c"compiled with the header of another version of the library"),
+        (CxrStatus::ErrorInternal, c"internal fault: no verdict"),
     ];
     let text = TEXTS.iter().find(|(known, _)| *known as i32 == status);
     text.map_or(c"not a status of this library", |(_, text)| text).as_ptr()

@@ -16,7 +16,7 @@ use cxr_core::embed::Arena;
 use cxr_core::error::Error;
 use cxr_core::explain;
 use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
-use cxr_core::image::{Resizer, Row, Window};
+use cxr_core::image::{BorrowedResizer, Resizer, Row, Window};
 use cxr_core::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel};
 use cxr_core::plan;
 use cxr_core::prepared::Prepared;
@@ -35,6 +35,7 @@ pub struct Outside<'a> {
     bytes: &'a [u8],
     words: &'a [u16],
     out: &'a mut [u8],
+    sums: &'a mut [u32],
     values: &'a mut [i8],
     weights: &'a [i16],
     bias: &'a [i32],
@@ -61,7 +62,7 @@ extern "Rust" fn exercise(outside: &mut Outside<'_>, embedded: &'static mut Aren
         Ok(verdict) => sum += judge(&verdict),
         Err(error) => report(error),
     }
-    for result in [resize::<256>(outside), resize::<1>(outside), write(outside)] {
+    for result in [resize::<256>(outside), resize::<1>(outside), resize_borrowed(outside), write(outside)] {
         if let Err(error) = result {
             report(error);
         }
@@ -87,7 +88,7 @@ fn from_file(outside: &mut Outside<'_>, sum: &mut f32) -> Result<(), Error> {
     *sum += judge(&session.run(outside.bytes)?);
     session.reset();
     black_box(prepared.index());
-    black_box(session.map());
+    black_box((session.map(), session.rows()));
     black_box(explain::class_map(&model, session.map(), outside.numbers[0]));
     Ok(())
 }
@@ -138,6 +139,22 @@ fn resize<const W: usize>(outside: &mut Outside<'_>) -> Result<(), Error> {
         })?;
     }
     black_box(resizer.rows_left());
+    Ok(())
+}
+
+fn resize_borrowed(outside: &mut Outside<'_>) -> Result<(), Error> {
+    let [width, height, out_width, out_height, ..] = outside.numbers;
+    let (sums, window) = (&mut *outside.sums, outside.window);
+    let mut resizer = BorrowedResizer::new(sums, outside.out, [width, height], [out_width, out_height], window)?;
+    let (bytes, words) = (outside.bytes, outside.words);
+    for row in [Row::Gray8(bytes), Row::Rgb8(bytes), Row::Rgba8(bytes), Row::Gray16(words), Row::Rgb16(words), Row::Rgba16(words)]
+    {
+        resizer.push_row(row, |out| {
+            black_box(out);
+        })?;
+    }
+    resizer.restart();
+    black_box((resizer.rows_left(), resizer.width()));
     Ok(())
 }
 
@@ -199,9 +216,9 @@ fn operators(outside: &mut Outside<'_>) {
     let gray = GrayRow { rows, filters, span: a, step: b, channels: c };
     let depthwise = DepthwiseRow { rows, filters, kernel_width: a, step: b, channels: c };
     black_box((conv.taps(), conv.filter_stride(), gray.taps(), gray.filter_stride()));
-    kernel.conv_row(&conv, values);
-    kernel.gray_row(&gray, values);
-    kernel.depthwise_row(&depthwise, values);
+    black_box(kernel.conv_row(&conv, values));
+    black_box(kernel.gray_row(&gray, values));
+    black_box(kernel.depthwise_row(&depthwise, values));
     black_box(kernel.dot(values, bytes) + d as i32);
 }
 

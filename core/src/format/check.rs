@@ -7,6 +7,9 @@ use crate::error::Error;
 use crate::quant::ROUND_LIMIT;
 use crate::shape::{Padding, Shape, Window2d};
 
+/// What no logit reaches: differences of logits, divided by a temperature, stay finite.
+const LOGIT_LIMIT: f32 = 1e30;
+
 /// Checks layer `i` against the one before it and the blobs that it names.
 pub const fn layer(model: &Model<'_>, i: usize) -> Result<(), Error> {
     let b = model.bytes;
@@ -96,8 +99,9 @@ const fn check_channels(layer: &Layer<'_>, at: usize) -> Result<(), Error> {
             return invalid(at + record::WEIGHTS, "weights (an accumulator could overflow)");
         }
         let scale = layer.scale_at(c);
-        let requantizes = !matches!(layer.op, Op::Dense);
-        if !(scale > 0.0 && scale < f32::INFINITY) || (requantizes && bound as f32 * scale >= ROUND_LIMIT) {
+        // A result of the last layer is a logit, of the others a number to be rounded.
+        let limit = if matches!(layer.op, Op::Dense) { LOGIT_LIMIT } else { ROUND_LIMIT };
+        if !(scale > 0.0 && scale < f32::INFINITY && bound as f32 * scale < limit) {
             return invalid(at + record::SCALES, "scale");
         }
         c += 1;

@@ -11,13 +11,15 @@
 //! were squashed to squares by their publishers, and inference must do as training did).
 
 mod axis;
+mod borrowed;
 mod row;
+mod stream;
 
+pub use borrowed::BorrowedResizer;
 pub use row::{Row, Window, luma};
 
 use crate::error::Error;
-use axis::{Axis, cut};
-use row::STEPS;
+use stream::{Memory, Stream};
 
 /// Largest extent of an input image, in pixels.
 ///
@@ -28,7 +30,7 @@ use row::STEPS;
 /// ```
 pub const MAX_EXTENT: usize = 8192;
 
-/// Resizes an image to `W` columns while its rows arrive.
+/// Resizes an image to `W` columns while its rows arrive; [`BorrowedResizer`] does it to a number known only at run time.
 ///
 /// Holds two output rows of sums (8 `W` bytes) and one of pixels; no input row is kept.
 ///
@@ -43,20 +45,8 @@ pub const MAX_EXTENT: usize = 8192;
 /// # Ok::<(), cxr_core::error::Error>(())
 /// ```
 pub struct Resizer<const W: usize> {
-    in_width: u32,
-    in_height: u32,
-    out_height: u32,
-    window: Window,
-    /// Bits cut from the weights, horizontal and vertical.
-    cut: [u8; 2],
-    /// Input rows taken.
-    taken: u32,
-    /// Next output row.
-    next: u32,
-    /// Reducing: sums of output rows, by parity. Enlarging: the last two input rows, resized horizontally.
+    stream: Stream,
     rows: [[u32; W]; 2],
-    /// Reducing: sum of weights of the output row of that parity.
-    weights: [u32; 2],
     out: [u8; W],
 }
 
@@ -72,24 +62,8 @@ impl<const W: usize> Resizer<W> {
     /// # Errors
     /// [`Error::ImageSize`] where an extent, of input or output, is zero or above [`MAX_EXTENT`]; [`Error::EmptyWindow`].
     pub fn new(in_width: usize, in_height: usize, out_height: usize, window: Window) -> Result<Self, Error> {
-        let (Some(horizontal), Some(vertical)) = (cut(in_width, W), cut(in_height, out_height)) else {
-            return Err(Error::ImageSize { width: in_width as u32, height: in_height as u32 });
-        };
-        if window.low >= window.high {
-            return Err(Error::EmptyWindow);
-        }
-        Ok(Self {
-            in_width: in_width as u32,
-            in_height: in_height as u32,
-            out_height: out_height as u32,
-            window,
-            cut: [horizontal, vertical],
-            taken: 0,
-            next: 0,
-            rows: [[0; W]; 2],
-            weights: [0; 2],
-            out: [0; W],
-        })
+        let stream = Stream::new([in_width, in_height], [W, out_height], window)?;
+        Ok(Self { stream, rows: [[0; W]; 2], out: [0; W] })
     }
 
     /// Takes the next input row; calls `emit` with each output row that it completes, in order.
@@ -112,32 +86,15 @@ impl<const W: usize> Resizer<W> {
     ///
     /// # Errors
     /// [`Error::RowLength`], [`Error::TooManyRows`]; nothing is taken then.
-    pub fn push_row(&mut self, row: Row<'_>, emit: impl FnMut(&[u8; W])) -> Result<(), Error> {
-        if self.taken >= self.in_height {
-            return Err(Error::TooManyRows);
-        }
-        let (given, channels) = match row {
-            Row::Gray8(r) => (r.len(), 1),
-            Row::Gray16(r) => (r.len(), 1),
-            Row::Rgb8(r) => (r.len(), 3),
-            Row::Rgb16(r) => (r.len(), 3),
-            Row::Rgba8(r) => (r.len(), 4),
-            Row::Rgba16(r) => (r.len(), 4),
-        };
-        let expected = self.in_width * channels;
-        if given as u32 != expected {
-            return Err(Error::RowLength { expected, given: given as u32 });
-        }
-        let window = self.window;
-        match row {
-            Row::Gray8(r) => self.take(r.iter().map(|v| window.apply(u32::from(*v))), emit),
-            Row::Gray16(r) => self.take(r.iter().map(|v| window.apply(u32::from(*v))), emit),
-            Row::Rgb8(r) => self.take(r.chunks_exact(3).map(|p| window.apply(luma(p))), emit),
-            Row::Rgb16(r) => self.take(r.chunks_exact(3).map(|p| window.apply(luma(p))), emit),
-            Row::Rgba8(r) => self.take(r.chunks_exact(4).map(|p| window.apply(luma(p))), emit),
-            Row::Rgba16(r) => self.take(r.chunks_exact(4).map(|p| window.apply(luma(p))), emit),
-        }
-        Ok(())
+    pub fn push_row(&mut self, row: Row<'_>, mut emit: impl FnMut(&[u8; W])) -> Result<(), Error> {
+        let [a, b] = &mut self.rows;
+        let memory = Memory { rows: [a, b], out: &mut self.out };
+        self.stream.push_row(row, memory, |out| {
+            // As long as the array that it is.
+            if let Some(out) = out.as_array() {
+                emit(out);
+            }
+        })
     }
 
     /// Rows still missing.
@@ -150,117 +107,8 @@ impl<const W: usize> Resizer<W> {
     /// # Ok::<(), cxr_core::error::Error>(())
     /// ```
     pub const fn rows_left(&self) -> usize {
-        (self.in_height - self.taken) as usize
+        self.stream.rows_left() as usize
     }
-
-    fn take(&mut self, pixels: impl Iterator<Item = u32> + Clone, mut emit: impl FnMut(&[u8; W])) {
-        if self.in_height > self.out_height {
-            self.reduce(pixels, &mut emit);
-        } else {
-            self.enlarge(pixels, &mut emit);
-        }
-    }
-
-    /// Adds the row to the one or two output rows whose filter covers it.
-    fn reduce(&mut self, pixels: impl Iterator<Item = u32> + Clone, emit: &mut impl FnMut(&[u8; W])) {
-        let axis = Axis { input: self.in_height, output: self.out_height, cut: self.cut[1] };
-        let row = self.taken;
-        // Outputs that this row feeds: at most two, since the filter's radius is one output step.
-        let mut weight = [0u32; 2];
-        for i in self.next..(self.next + 2).min(self.out_height) {
-            weight[(i & 1) as usize] = axis.weight(i, row);
-        }
-        let [w0, w1] = weight;
-        let [rows0, rows1] = &mut self.rows;
-        horizontal::<W>(self.in_width, self.cut[0], pixels, |x, value| {
-            if let (Some(a), Some(b)) = (rows0.get_mut(x), rows1.get_mut(x)) {
-                *a += w0 * value;
-                *b += w1 * value;
-            }
-        });
-        self.weights[0] += w0;
-        self.weights[1] += w1;
-        self.taken += 1;
-        while self.next < self.out_height && (self.taken == self.in_height || axis.weight_ends(self.next, row)) {
-            let k = (self.next & 1) as usize;
-            let total = self.weights[k].max(1);
-            for (out, sum) in self.out.iter_mut().zip(&mut self.rows[k]) {
-                *out = divide(*sum, total);
-                *sum = 0;
-            }
-            self.weights[k] = 0;
-            self.next += 1;
-            emit(&self.out);
-        }
-    }
-
-    /// Keeps the row; interpolates the output rows that lie between it and the one before.
-    fn enlarge(&mut self, pixels: impl Iterator<Item = u32> + Clone, emit: &mut impl FnMut(&[u8; W])) {
-        let axis = Axis { input: self.in_height, output: self.out_height, cut: self.cut[1] };
-        let row = self.taken;
-        let current = (row & 1) as usize;
-        let target = &mut self.rows[current];
-        horizontal::<W>(self.in_width, self.cut[0], pixels, |x, value| {
-            if let Some(cell) = target.get_mut(x) {
-                *cell = value;
-            }
-        });
-        self.taken += 1;
-        while self.next < self.out_height && (self.taken == self.in_height || axis.weight_ends(self.next, row)) {
-            let now = axis.weight(self.next, row);
-            let before = if row > 0 { axis.weight(self.next, row - 1) } else { 0 };
-            let total = (now + before).max(1);
-            let [a, b] = &self.rows;
-            let (here, above) = if current == 0 { (a, b) } else { (b, a) };
-            for ((out, h), p) in self.out.iter_mut().zip(here).zip(above) {
-                *out = divide(now * h + before * p, total);
-            }
-            self.next += 1;
-            emit(&self.out);
-        }
-    }
-}
-
-/// Resizes one row; `put(x, value)` receives each output pixel in [`STEPS`] of a gray level.
-#[inline(always)]
-fn horizontal<const W: usize>(
-    in_width: u32,
-    cut: u8,
-    pixels: impl Iterator<Item = u32> + Clone,
-    mut put: impl FnMut(usize, u32),
-) {
-    if in_width as usize == W {
-        pixels.enumerate().for_each(|(x, value)| put(x, value));
-        return;
-    }
-    let axis = Axis { input: in_width, output: W as u32, cut };
-    let (radius, step) = (axis.radius(), 2 * W as i32);
-    // `first` is the first input pixel with weight in output x; it never moves back.
-    let (mut rest, mut first) = (pixels, 0u32);
-    for x in 0..W {
-        while axis.distance(x as u32, first) + radius <= 0 && first < in_width {
-            rest.next();
-            first += 1;
-        }
-        let (mut sum, mut total) = (0u32, 0u32);
-        let mut distance = axis.distance(x as u32, first);
-        for value in rest.clone() {
-            let weight = radius - distance.abs();
-            if weight <= 0 {
-                break;
-            }
-            let share = axis.shorten(weight as u32);
-            sum += share * value;
-            total += share;
-            distance += step;
-        }
-        put(x, (sum + total / 2) / total.max(1));
-    }
-}
-
-#[inline(always)]
-fn divide(sum: u32, total: u32) -> u8 {
-    ((sum + total * (STEPS / 2)) / (total * STEPS).max(1)) as u8
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What kernels take: rows under a window, and filters.
 
 #[cfg(row_blocks)]
-use super::pack;
+use super::checked::Covered;
 
 /// Weights, biases and scales of the output channels of one layer.
 ///
@@ -61,7 +61,7 @@ pub struct ConvRow<'a> {
 }
 
 impl ConvRow<'_> {
-    /// Weights of a filter: kernel height * kernel width * input channels.
+    /// Weights of a filter: kernel height * kernel width * input channels; [`usize::MAX`] where that is larger.
     ///
     /// ```
     /// # use cxr_core::kernels::{ConvRow, Filters, Kernel};
@@ -79,7 +79,7 @@ impl ConvRow<'_> {
     /// ```
     #[inline(always)]
     pub const fn taps(&self) -> usize {
-        self.rows.len() * self.span
+        self.rows.len().saturating_mul(self.span)
     }
 
     /// Bytes from one filter to the next: [`taps`](Self::taps) rounded up to a multiple of 4, so that words can be loaded.
@@ -100,7 +100,7 @@ impl ConvRow<'_> {
     /// ```
     #[inline(always)]
     pub const fn filter_stride(&self) -> usize {
-        self.taps().next_multiple_of(4)
+        multiple_of_4(self.taps())
     }
 }
 
@@ -112,7 +112,7 @@ impl ConvRow<'_> {
 /// let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
 /// let args = GrayRow { rows: &[&[5i8, 6, 7]], filters, span: 1, step: 1, channels: 1 };
 /// let mut out = [0; 3];
-/// cxr_core::kernels::Kernel::best().gray_row(&args, &mut out);
+/// assert!(cxr_core::kernels::Kernel::best().gray_row(&args, &mut out));
 /// assert_eq!(out, [15, 18, 21]);
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +130,7 @@ pub struct GrayRow<'a> {
 }
 
 impl GrayRow<'_> {
-    /// Weights of a filter: kernel height * kernel width.
+    /// Weights of a filter: kernel height * kernel width; [`usize::MAX`] where that is larger.
     ///
     /// ```
     /// # use cxr_core::kernels::{Filters, GrayRow};
@@ -141,7 +141,7 @@ impl GrayRow<'_> {
     /// ```
     #[inline(always)]
     pub const fn taps(&self) -> usize {
-        self.rows.len() * self.span
+        self.rows.len().saturating_mul(self.span)
     }
 
     /// Bytes from one filter to the next: [`taps`](Self::taps) i16, rounded up to a multiple of 4 bytes.
@@ -155,7 +155,7 @@ impl GrayRow<'_> {
     /// ```
     #[inline(always)]
     pub const fn filter_stride(&self) -> usize {
-        (2 * self.taps()).next_multiple_of(4)
+        multiple_of_4(self.taps().saturating_mul(2))
     }
 }
 
@@ -167,7 +167,7 @@ impl GrayRow<'_> {
 /// let filters = Filters { weights: &[2, 3], bias: &[0; 8], scales: &scales, zero_point: 0, packed: &[] };
 /// let args = DepthwiseRow { rows: &[&[1i8, 1, 2, 2]], filters, kernel_width: 1, step: 2, channels: 2 };
 /// let mut out = [0; 4];
-/// Kernel::best().depthwise_row(&args, &mut out);
+/// assert!(Kernel::best().depthwise_row(&args, &mut out));
 /// assert_eq!(out, [2, 3, 4, 6]);
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -182,6 +182,14 @@ pub struct DepthwiseRow<'a> {
     pub step: usize,
     /// Channels, of input and output.
     pub channels: usize,
+}
+
+/// The next multiple of 4, the largest number where there is none: no slice is that long.
+const fn multiple_of_4(bytes: usize) -> usize {
+    match bytes.checked_next_multiple_of(4) {
+        Some(bytes) => bytes,
+        None => usize::MAX,
+    }
 }
 
 /// How a layer is computed, several output rows at once.
@@ -200,10 +208,8 @@ pub(crate) struct Plan {
 #[cfg(row_blocks)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockRows<'a> {
-    /// Weights, biases, scales.
-    pub filters: Filters<'a>,
-    /// Extents.
-    pub shape: pack::Shape,
+    /// Extents, weights, biases, scales.
+    pub layer: Covered<'a>,
     /// Input rows, one after another, as many as a whole block needs; behind the last real one anything.
     pub input: &'a [i8],
     /// Values from an input row to the next.
@@ -219,9 +225,9 @@ pub(crate) struct BlockRows<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocks {
     /// From vertical stride and output height and width; None where rows one by one are better.
-    pub plan: fn(&pack::Shape, usize, [usize; 2], &Filters<'_>) -> Option<Plan>,
+    pub plan: fn(&Covered<'_>, usize, [usize; 2]) -> Option<Plan>,
     /// Packs filters for a form if the buffer is long enough; the length that it takes.
-    pub pack: fn(u8, &pack::Shape, &Filters<'_>, &mut [u8]) -> usize,
+    pub pack: fn(u8, &Covered<'_>, &mut [u8]) -> usize,
     /// Computes the rows; false if something is short.
     pub run: fn(&BlockRows<'_>, &mut [i8], &mut [i8]) -> bool,
 }

@@ -3,9 +3,9 @@
 //! As in the kernel of the DSP extension, what lies under four columns is widened once, here to i32, and serves every output
 //! channel: one load of a weight, one of four activations, four multiplications. Compiled code reaches half of that.
 
+use super::checked::{Conv, Gray};
 use super::columns::{COLUMNS, dots, row_of};
 use super::portable::{Loops, Source, conv_row_by, gray_row_by};
-use super::{ConvRow, GrayRow};
 use core::arch::naked_asm;
 
 macro_rules! arch {
@@ -14,14 +14,14 @@ macro_rules! arch {
     };
 }
 
-/// One output row of a convolution; `out` is `width * channels` long.
-pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    conv_row_by(&Loops { weight: 1, widen, dots: narrow_dots }, args, out);
+/// One output row of a convolution.
+pub fn conv_row(checked: Conv<'_>) {
+    conv_row_by(&Loops { weight: 1, widen, dots: narrow_dots }, checked);
 }
 
-/// One output row of the first convolution of a gray image; `out` is `width * channels` long.
-pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    gray_row_by(&Loops { weight: 2, widen, dots: wide_dots }, args, out);
+/// One output row of the first convolution of a gray image.
+pub fn gray_row(checked: Gray<'_>) {
+    gray_row_by(&Loops { weight: 2, widen, dots: wide_dots }, checked);
 }
 
 /// # Safety

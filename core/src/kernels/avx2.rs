@@ -2,10 +2,11 @@
 //!
 //! `vpmaddubsw` would take twice the taps, and saturates: 2 * 255 * 127 is not an i16.
 
-use super::pack::{Layout, Shape};
+use super::checked::{Conv, Covered, Depthwise, Gray};
+use super::pack::Layout;
 use super::simd::{Isa, Job, Lanes, conv, depthwise, dot, layout};
 use super::winograd::{self, THIRD, Winograd};
-use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, gray, scalar, winograd_2d};
+use super::{Kernel, gray, scalar, winograd_2d};
 use core::arch::x86_64::*;
 
 /// Blocks of channels, columns of them, columns of a block alone: eight accumulators, whose chains are one addition long.
@@ -140,39 +141,37 @@ const fn winograd_layout() -> Layout {
 }
 
 /// The form that is faster for these filters.
-pub fn pack(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
-    if gray::suits(shape) {
-        return gray::pack(shape, filters, out);
+pub fn pack(layer: &Covered<'_>, out: &mut [u8]) -> usize {
+    if gray::suits(layer.shape()) {
+        return gray::pack(layer, out);
     }
-    let layout = if shape.suits_winograd(filters) { winograd_layout() } else { layout::<Words>(BLOCKS) };
-    layout.pack_into(shape, filters, out)
+    let layout = if layer.suits_winograd() { winograd_layout() } else { layout::<Words>(BLOCKS) };
+    layout.pack_into(layer, out)
 }
 
-fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
+fn conv_row(mut checked: Conv<'_>) {
     // SAFETY: a kernel with this function exists on a processor with AVX2 only.
-    if !unsafe { row(&args.into(), out) } {
-        scalar::conv_row(args, out);
+    if !unsafe { row(&mut Job::conv(&mut checked)) } {
+        scalar::conv_row(checked);
     }
 }
 
-fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    if args.filters.packed.first() == Some(&gray::FORM) {
-        return gray::row(args, out);
-    }
+fn gray_row(mut checked: Gray<'_>) {
+    let mut job = Job::gray(&mut checked);
     // SAFETY: a kernel with this function exists on a processor with AVX2 only.
-    if !unsafe { row(&args.into(), out) } {
-        scalar::gray_row(args, out);
+    if !unsafe { gray::row(&mut job) || row(&mut job) } {
+        scalar::gray_row(checked);
     }
 }
 
-fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
+fn depthwise_row(checked: Depthwise<'_>) {
     #[target_feature(enable = "avx2")]
-    fn inner(args: &DepthwiseRow<'_>, out: &mut [i8]) {
+    fn inner(checked: Depthwise<'_>) {
         // SAFETY: AVX2 is there.
-        unsafe { depthwise::<Words>(args, out) }
+        unsafe { depthwise::<Words>(checked) }
     }
     // SAFETY: a kernel with this function exists on a processor with AVX2 only.
-    unsafe { inner(args, out) }
+    unsafe { inner(checked) }
 }
 
 fn dot_product(values: &[i8], weights: &[u8]) -> i32 {
@@ -186,14 +185,7 @@ fn dot_product(values: &[i8], weights: &[u8]) -> i32 {
 }
 
 #[target_feature(enable = "avx2")]
-fn row(job: &Job<'_>, out: &mut [i8]) -> bool {
-    let width = out.len().checked_div(job.shape.channels).unwrap_or(0);
-    // SAFETY: AVX2 is there, and what the functions ask of rows and filters is checked.
-    unsafe {
-        if job.filters.packed.first() == Some(&1) && job.shape.has_winograd() && job.is_sound(width) {
-            winograd::row::<Words, TILES>(job, winograd_layout(), job.filters.packed, out)
-        } else {
-            conv::<Words, BLOCKS, COLUMNS, ALONE>(job, out)
-        }
-    }
+fn row(job: &mut Job<'_>) -> bool {
+    // SAFETY: AVX2 is there.
+    unsafe { winograd::row::<Words, TILES>(job, winograd_layout()) || conv::<Words, BLOCKS, COLUMNS, ALONE>(job) }
 }

@@ -2,9 +2,9 @@
 //!
 //! Its activations are unsigned: they come with the top bit flipped, and the bias pays the 128 back.
 
-use super::pack::Shape;
+use super::checked::{Conv, Covered};
 use super::simd::{Isa, Job, conv, layout};
-use super::{ConvRow, Filters, Kernel, avx2, scalar};
+use super::{Kernel, avx2, scalar};
 use core::arch::x86_64::*;
 
 /// Sixteen accumulators or more: five cycles a chain, two instructions a cycle.
@@ -55,18 +55,18 @@ impl Isa for Bytes {
     }
 }
 
-fn pack(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
-    if shape.wide { avx2::pack(shape, filters, out) } else { layout::<Bytes>(BLOCKS).pack_into(shape, filters, out) }
+fn pack(layer: &Covered<'_>, out: &mut [u8]) -> usize {
+    if layer.shape().wide { avx2::pack(layer, out) } else { layout::<Bytes>(BLOCKS).pack_into(layer, out) }
 }
 
-fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
+fn conv_row(mut checked: Conv<'_>) {
     #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn inner(job: &Job<'_>, out: &mut [i8]) -> bool {
+    fn inner(job: &mut Job<'_>) -> bool {
         // SAFETY: AVX-512 and its VNNI are there.
-        unsafe { conv::<Bytes, BLOCKS, COLUMNS, ALONE>(job, out) }
+        unsafe { conv::<Bytes, BLOCKS, COLUMNS, ALONE>(job) }
     }
     // SAFETY: a kernel with this function exists on a processor with these instructions only.
-    if !unsafe { inner(&args.into(), out) } {
-        scalar::conv_row(args, out);
+    if !unsafe { inner(&mut Job::conv(&mut checked)) } {
+        scalar::conv_row(checked);
     }
 }

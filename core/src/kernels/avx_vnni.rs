@@ -2,9 +2,9 @@
 //!
 //! Its activations are unsigned: they come with the top bit flipped, and the bias pays the 128 back.
 
-use super::pack::Shape;
+use super::checked::{Conv, Covered};
 use super::simd::{Isa, Job, conv, layout};
-use super::{ConvRow, Filters, Kernel, avx2, scalar, winograd_2d};
+use super::{Kernel, avx2, scalar, winograd_2d};
 use core::arch::x86_64::*;
 
 /// Twelve accumulators: five cycles a chain, two instructions a cycle.
@@ -51,18 +51,18 @@ impl Isa for Bytes {
     }
 }
 
-fn pack(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
-    if shape.wide { avx2::pack(shape, filters, out) } else { layout::<Bytes>(BLOCKS).pack_into(shape, filters, out) }
+fn pack(layer: &Covered<'_>, out: &mut [u8]) -> usize {
+    if layer.shape().wide { avx2::pack(layer, out) } else { layout::<Bytes>(BLOCKS).pack_into(layer, out) }
 }
 
-fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
+fn conv_row(mut checked: Conv<'_>) {
     #[target_feature(enable = "avx2,avxvnni")]
-    fn inner(job: &Job<'_>, out: &mut [i8]) -> bool {
+    fn inner(job: &mut Job<'_>) -> bool {
         // SAFETY: AVX2 and AVX-VNNI are there.
-        unsafe { conv::<Bytes, BLOCKS, COLUMNS, ALONE>(job, out) }
+        unsafe { conv::<Bytes, BLOCKS, COLUMNS, ALONE>(job) }
     }
     // SAFETY: a kernel with this function exists on a processor with AVX2 and AVX-VNNI only.
-    if !unsafe { inner(&args.into(), out) } {
-        scalar::conv_row(args, out);
+    if !unsafe { inner(&mut Job::conv(&mut checked)) } {
+        scalar::conv_row(checked);
     }
 }

@@ -1,32 +1,9 @@
-//! What the portable kernel and those of Arm's M profile share: checked lengths, and four columns at a time.
+//! What the portable kernel and those of Arm's M profile share: four columns at a time.
 
-use super::Filters;
 use core::mem::MaybeUninit;
 
 /// Columns computed together.
 pub const COLUMNS: usize = 4;
-
-/// Output width, if all lengths are as they must be; everything unchecked below relies on it.
-pub fn width(
-    rows: &[&[i8]],
-    filters: &Filters<'_>,
-    span: usize,
-    step: usize,
-    channels: usize,
-    filter_stride: usize,
-    out: usize,
-) -> Option<usize> {
-    let width = out.checked_div(channels)?;
-    let end = width.checked_sub(1)?.checked_mul(step)?.checked_add(span)?;
-    let fits = span > 0
-        && !rows.is_empty()
-        && rows.iter().all(|row| row.len() >= end)
-        && out == width * channels
-        && filters.weights.len() >= channels.checked_mul(filter_stride)?
-        && filters.bias.len() >= channels.checked_mul(4)?
-        && filters.scales.len() >= channels * 4;
-    fits.then_some(width)
-}
 
 /// The row of a tap, and where in the row's span it lies.
 #[inline(always)]
@@ -48,7 +25,7 @@ pub fn load_bias<'a>(
     for (sums, bias) in sums.iter_mut().zip(bias.chunks_exact(4)) {
         sums.write([i32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]); COLUMNS]);
     }
-    // SAFETY: all are written: `width` found a bias for each channel.
+    // SAFETY: all are written: there is a bias for each channel.
     unsafe { core::slice::from_raw_parts_mut(sums.as_mut_ptr().cast(), sums.len()) }
 }
 

@@ -3,8 +3,9 @@
 //! Four output columns at a time: what lies under their windows is widened to i16 once, interleaved in the order in which
 //! the inner loop wants it, and then serves every output channel. `docs/kernels.md` has the counts.
 
-use super::columns::{COLUMNS, dots, load_bias, row_of, width};
-use super::{ConvRow, Filters, GrayRow, scalar};
+use super::checked::{Conv, Gray};
+use super::columns::{COLUMNS, dots, load_bias, row_of};
+use super::{ConvRow, Filters, scalar};
 use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
 
@@ -51,12 +52,10 @@ pub fn is_available() -> bool {
     true
 }
 
-/// One output row of a convolution; `out` is `width * channels` long.
-pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    let stride = args.filter_stride();
-    let Some(width) = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len()) else {
-        return scalar::conv_row(args, out);
-    };
+/// One output row of a convolution.
+pub fn conv_row(mut checked: Conv<'_>) {
+    let (args, width, stride) = (checked.args(), checked.width(), checked.stride());
+    let out = checked.out();
     let passes = stride.div_ceil(TAPS).max(1);
     let pass = stride.div_ceil(passes).next_multiple_of(4).max(4);
     // Clearing it would take longer than many a row.
@@ -71,9 +70,9 @@ pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
             for tap in (0..stride).step_by(pass) {
                 let taps = pass.min(stride - tap);
                 if passes > 1 || channel == 0 {
-                    widen(args, columns, tap, taps, tile);
+                    widen(&args, columns, tap, taps, tile);
                 }
-                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
+                // SAFETY: there are `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
                 // and `taps`, a multiple of 4 that is not 0, is at most that.
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + tap);
@@ -97,7 +96,7 @@ fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize,
             if count == 0 {
                 return;
             }
-            // SAFETY: `width` found that each row holds the window of every column, and `at + count <= span`; both are
+            // SAFETY: each row holds the window of every column, and `at + count <= span`; both are
             // multiples of 4, and `done + count <= taps <= TAPS`.
             unsafe {
                 let row = row.as_ptr().add(at);
@@ -137,7 +136,7 @@ fn gather(
         if count == 0 {
             return;
         }
-        // SAFETY: `width` found that each row holds the window of every column, and `at + count <= span`;
+        // SAFETY: each row holds the window of every column, and `at + count <= span`;
         // `done + count <= taps <= TAPS`.
         unsafe {
             let row = row.as_ptr().add(at);
@@ -282,7 +281,7 @@ fn requantize_block(
     {
         let out = columns.map(|x| out.as_mut_ptr().wrapping_add(x * channels + channel));
         let sums = sums.as_ptr_range();
-        // SAFETY: `columns` are below the width; `width` found a scale for each channel and `width * channels` values of
+        // SAFETY: `columns` are below the width; there are a scale for each channel and `width * channels` values of
         // `out`, of which every column writes those of the channels in `sums`, of which there is at least one.
         unsafe {
             requantize_columns(sums.start, sums.end, filters.scales.as_ptr().wrapping_add(4 * channel), offset(filters), &out)
@@ -364,12 +363,10 @@ unsafe extern "C" fn requantize_columns(
     )
 }
 
-/// One output row of the first convolution of a gray image; `out` is `width * channels` long.
-pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    let stride = args.filter_stride();
-    let Some(width) = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len()) else {
-        return scalar::gray_row(args, out);
-    };
+/// One output row of the first convolution of a gray image.
+pub fn gray_row(mut checked: Gray<'_>) {
+    let (args, width, stride) = (checked.args(), checked.width(), checked.stride());
+    let out = checked.out();
     // Clearing it would take longer than many a row.
     let mut tile = MaybeUninit::<Tile>::uninit();
     let tile = tile.as_mut_ptr().cast::<u32>();
@@ -381,10 +378,10 @@ pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
             for at in (0..stride).step_by(2 * TAPS) {
                 let bytes = (2 * TAPS).min(stride - at);
                 if stride > 2 * TAPS || channel == 0 {
-                    let taps = args.taps().min((at + bytes) / 2) - at / 2;
+                    let taps = (args.rows.len() * args.span).min((at + bytes) / 2) - at / 2;
                     gather(args.rows, args.span, args.step, columns, at / 2, taps, PAIRS, tile);
                 }
-                // SAFETY: `width` found `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
+                // SAFETY: there are `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
                 // and `bytes`, a multiple of 4 that is not 0, is at most two for each.
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + at);
@@ -409,7 +406,7 @@ pub fn dot(a: &[i8], b: &[u8]) -> i32 {
         let w = u32::from_le_bytes([w[0], w[1], w[2], w[3]]);
         sum = smlad(odd(x), odd(w), smlad(even(x), even(w), sum));
     }
-    sum + scalar::dot(rest_a, rest_b)
+    sum.wrapping_add(scalar::dot(rest_a, rest_b))
 }
 
 /// Both products of i16 added to a sum.

@@ -5,9 +5,9 @@
 //! together are requantised together.
 
 use super::avx2::Words;
-use super::pack::{HEADER, Shape, WORD, put, weight, word};
+use super::checked::Covered;
+use super::pack::{HEADER, Shape, WORD, put, word};
 use super::simd::{Isa, Job};
-use super::{Filters, GrayRow, scalar};
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
@@ -27,17 +27,22 @@ pub const fn suits(shape: &Shape) -> bool {
     shape.wide && shape.height == 3 && shape.span == 3 && shape.step == 2 && shape.channels.is_multiple_of(CHANNELS)
 }
 
+/// Bytes of packed filters; the largest number where they fit no slice.
+const fn len(shape: &Shape) -> usize {
+    (shape.channels / CHANNELS).saturating_mul(GROUP).saturating_add(HEADER)
+}
+
 /// Packs; the bytes taken, written only if `out` is that long.
-pub fn pack(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
-    let len = HEADER + shape.channels / CHANNELS * GROUP;
+pub fn pack(layer: &Covered<'_>, out: &mut [u8]) -> usize {
+    let (filters, len) = (layer.filters(), len(layer.shape()));
     let Some(out) = out.get_mut(..len) else { return len };
     out.fill(0);
     put(out, 0, &[FORM]);
-    for channel in 0..shape.channels {
+    for channel in 0..layer.shape().channels {
         let start = HEADER + channel / CHANNELS * GROUP + channel % CHANNELS * WORD;
         put(out, start, &word(filters.bias, channel).to_le_bytes());
         put(out, start + 2 * VECTOR, &word(filters.scales, channel).to_le_bytes());
-        let taps: [i32; 9] = core::array::from_fn(|i| weight(shape, filters.weights, channel * shape.filter_stride(), i));
+        let taps: [i32; 9] = core::array::from_fn(|i| layer.weight(channel, i));
         let pairs = [[taps[0], taps[1]], [taps[3], taps[4]], [taps[6], taps[7]], [taps[2], taps[5]], [taps[8], 0]];
         for (i, [low, high]) in pairs.into_iter().enumerate() {
             put(out, start + 2 * VECTOR * (2 + i), &(low as i16).to_le_bytes());
@@ -47,31 +52,31 @@ pub fn pack(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
     len
 }
 
-/// One output row from filters packed by [`pack`].
-pub fn row(args: &GrayRow<'_>, out: &mut [i8]) {
-    let job = Job::from(args);
-    let width = out.len().checked_div(args.channels).unwrap_or(0);
-    let is_packed = args.filters.packed.len() >= HEADER + args.channels / CHANNELS * GROUP;
-    if suits(&job.shape) && is_packed && width >= 2 && job.is_sound(width) {
-        // SAFETY: a kernel with this function exists on a processor with AVX2 only; the rest is checked.
-        unsafe { columns(&job, width, out) }
-    } else {
-        scalar::gray_row(args, out);
+/// One output row from filters packed by [`pack`]; false, with nothing written, where the layer or the filters are others.
+#[target_feature(enable = "avx2")]
+pub fn row(job: &mut Job<'_>) -> bool {
+    let (shape, packed) = (job.layer().shape(), job.packed());
+    let is_of_this_form = packed.first() == Some(&FORM) && suits(shape) && packed.len() >= len(shape) && job.width() >= 2;
+    if is_of_this_form {
+        // SAFETY: AVX2 is there; the rest is checked.
+        unsafe { columns(job) }
     }
+    is_of_this_form
 }
 
 /// # Safety
 /// AVX2, and what [`row`] checks.
 #[target_feature(enable = "avx2")]
-unsafe fn columns(job: &Job<'_>, width: usize, out: &mut [i8]) {
+unsafe fn columns(job: &mut Job<'_>) {
+    let (width, channels, zero_point) = (job.width(), job.layer().shape().channels, job.zero_point());
     let mut buffers = [const { MaybeUninit::<[u32; ROOM]>::uninit() }; 4];
     let mut from = 0;
     while from < width {
         // Two columns at least: the last may be computed again.
         from = from.min(width - 2);
         let count = COLUMNS.min(width - from);
-        for (buffer, row) in buffers.iter_mut().zip(job.rows) {
-            // SAFETY: `is_sound` gives `2 * count + 1` values from there; a buffer has room for as many.
+        for (buffer, row) in buffers.iter_mut().zip(job.rows()) {
+            // SAFETY: a row holds the windows of `count` columns, `2 * count + 1` values from there; a buffer has room for as many.
             unsafe {
                 let (row, to) = (row.as_ptr().add(2 * from), buffer.as_mut_ptr().cast::<i16>());
                 for i in 0..2 * count + 1 {
@@ -90,12 +95,12 @@ unsafe fn columns(job: &Job<'_>, width: usize, out: &mut [i8]) {
             }
         }
         let words = [upper, middle, lower, third, lower.wrapping_add(1)].map(|row| row.cast_const().cast::<u8>());
-        for group in 0..job.shape.channels / CHANNELS {
+        for group in 0..channels / CHANNELS {
             // SAFETY: the filters are as long as all groups, the output as all columns.
             unsafe {
-                let filters = job.filters.packed.as_ptr().add(HEADER + group * GROUP);
-                let to = out.as_mut_ptr().add(from * job.shape.channels + group * CHANNELS);
-                pairs(filters, words, count, job.zero_point(), to, job.shape.channels);
+                let filters = job.packed().as_ptr().add(HEADER + group * GROUP);
+                let to = job.out().as_mut_ptr().add(from * channels + group * CHANNELS);
+                pairs(filters, words, count, zero_point, to, channels);
             }
         }
         from += count;

@@ -7,6 +7,7 @@ mod args;
 #[cfg(cortex_m3)]
 #[allow(unsafe_code)]
 pub(crate) mod armv7m;
+pub(crate) mod checked;
 #[allow(unsafe_code)]
 mod columns;
 #[cfg(cortex_m_dsp)]
@@ -73,9 +74,10 @@ pub mod testing;
 #[cfg(row_blocks)]
 pub(crate) use args::{BlockRows, Blocks, Plan};
 pub use args::{ConvRow, DepthwiseRow, Filters, GrayRow};
+use checked::{Checked, Conv, Covered, Depthwise, Gray};
 
-/// Packs the filters of a layer into a buffer; returns the bytes written.
-type Pack = fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize;
+/// Packs the filters of a layer into a buffer if it is long enough; returns the bytes that they take.
+type Pack = fn(&Covered<'_>, &mut [u8]) -> usize;
 
 /// The inner loops of one instruction set.
 ///
@@ -86,9 +88,9 @@ type Pack = fn(&pack::Shape, &Filters<'_>, &mut [u8]) -> usize;
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
     pub(crate) name: &'static str,
-    pub(crate) conv_row: fn(&ConvRow<'_>, &mut [i8]),
-    pub(crate) gray_row: fn(&GrayRow<'_>, &mut [i8]),
-    pub(crate) depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
+    pub(crate) conv_row: fn(Conv<'_>),
+    pub(crate) gray_row: fn(Gray<'_>),
+    pub(crate) depthwise_row: fn(Depthwise<'_>),
     pub(crate) dot: fn(&[i8], &[u8]) -> i32,
     /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
     pub(crate) pack: Option<Pack>,
@@ -204,20 +206,18 @@ impl Kernel {
     }
 
     /// Bytes that these filters take when packed, 0 where the kernel reads them as they are.
-    pub(crate) fn packed_len(&self, shape: &pack::Shape, filters: &Filters<'_>) -> usize {
-        self.pack(shape, filters, &mut [])
+    pub(crate) fn packed_len(&self, layer: &Covered<'_>) -> usize {
+        self.pack(layer, &mut [])
     }
 
     /// Packs filters for this kernel, once, so that it need not at every row; the bytes taken, which are written only
     /// if `out` is that long.
-    pub(crate) fn pack(&self, shape: &pack::Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
-        match self.pack {
-            Some(pack) if shape.is_covered_by(filters) => pack(shape, filters, out),
-            _ => 0,
-        }
+    pub(crate) fn pack(&self, layer: &Covered<'_>, out: &mut [u8]) -> usize {
+        self.pack.map_or(0, |pack| pack(layer, out))
     }
 
-    /// One output row of a convolution; `out` is `width * channels` long.
+    /// One output row of a convolution; `out` is `width * channels` long. False, with nothing written, where rows or filters
+    /// are too short for it, or an extent is 0 or too large.
     ///
     /// ```
     /// # use cxr_core::kernels::{ConvRow, Filters, Kernel};
@@ -232,45 +232,49 @@ impl Kernel {
     /// # let row = [1i8, 2, 3, 4, 5, 6];
     /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
     /// let mut out = [0; 3];
-    /// Kernel::best().conv_row(&args, &mut out);
+    /// assert!(Kernel::best().conv_row(&args, &mut out));
     /// assert_eq!(out, [5, 11, 17]);
+    /// assert!(!Kernel::best().conv_row(&args, &mut [0; 4])); // there are no four windows in the row
     /// ```
     #[inline]
-    pub fn conv_row(&self, args: &ConvRow<'_>, out: &mut [i8]) {
-        (self.conv_row)(args, out);
+    #[must_use = "nothing was computed if it is false"]
+    pub fn conv_row<'a>(&self, args: &'a ConvRow<'a>, out: &'a mut [i8]) -> bool {
+        Checked::conv(args, out).map(self.conv_row).is_some()
     }
 
-    /// One output row of the first convolution of a gray image; `out` is `width * channels` long.
+    /// One output row of the first convolution of a gray image; as [`conv_row`](Self::conv_row).
     ///
     /// ```
     /// # use cxr_core::kernels::{Filters, GrayRow, Kernel};
     /// # let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
     /// let args = GrayRow { rows: &[&[5i8, 6]], filters, span: 1, step: 1, channels: 1 };
     /// let mut out = [0; 2];
-    /// Kernel::best().gray_row(&args, &mut out);
+    /// assert!(Kernel::best().gray_row(&args, &mut out));
     /// assert_eq!(out, [15, 18]);
     /// ```
     #[inline]
-    pub fn gray_row(&self, args: &GrayRow<'_>, out: &mut [i8]) {
-        (self.gray_row)(args, out);
+    #[must_use = "nothing was computed if it is false"]
+    pub fn gray_row<'a>(&self, args: &'a GrayRow<'a>, out: &'a mut [i8]) -> bool {
+        Checked::gray(args, out).map(self.gray_row).is_some()
     }
 
-    /// One output row of a depthwise convolution; `out` is `width * channels` long.
+    /// One output row of a depthwise convolution; as [`conv_row`](Self::conv_row).
     ///
     /// ```
     /// # use cxr_core::kernels::{DepthwiseRow, Filters, Kernel};
     /// # let filters = Filters { weights: &[2], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
     /// let args = DepthwiseRow { rows: &[&[1i8, 4]], filters, kernel_width: 1, step: 1, channels: 1 };
     /// let mut out = [0; 2];
-    /// Kernel::best().depthwise_row(&args, &mut out);
+    /// assert!(Kernel::best().depthwise_row(&args, &mut out));
     /// assert_eq!(out, [2, 8]);
     /// ```
     #[inline]
-    pub fn depthwise_row(&self, args: &DepthwiseRow<'_>, out: &mut [i8]) {
-        (self.depthwise_row)(args, out);
+    #[must_use = "nothing was computed if it is false"]
+    pub fn depthwise_row<'a>(&self, args: &'a DepthwiseRow<'a>, out: &'a mut [i8]) -> bool {
+        Checked::depthwise(args, out).map(self.depthwise_row).is_some()
     }
 
-    /// Sum of products of int8 values (`weights` as int8 bits), over the shorter of the two.
+    /// Sum of products of int8 values (`weights` as int8 bits), over the shorter of the two, modulo 2^32.
     ///
     /// ```
     /// use cxr_core::kernels::Kernel;

@@ -3,8 +3,9 @@
 //! Two output columns and four output channels at a time, whose eight sums take all the registers that can be summed into.
 //! What lies under the two windows is copied together once for all channels. `docs/kernels.md` has the counts.
 
-use super::columns::{row_of, width};
-use super::{ConvRow, Filters, GrayRow, dsp};
+use super::checked::{Conv, Gray};
+use super::columns::row_of;
+use super::{Filters, dsp};
 use crate::shape::MAX_KERNEL;
 use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
@@ -42,26 +43,22 @@ pub fn is_available() -> bool {
     access >> 20 & 0b1111 == 0b1111 && features >> 8 & 0xF >= 2
 }
 
-/// One output row of a convolution; `out` is `width * channels` long.
-pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    let stride = args.filter_stride();
-    let width = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len());
-    let (Some(width), GROUP.., ..=MAX_KERNEL) = (width, args.channels, args.rows.len()) else {
-        return dsp::conv_row(args, out);
-    };
+/// One output row of a convolution.
+pub fn conv_row(mut checked: Conv<'_>) {
+    let (args, width, stride) = (checked.args(), checked.width(), checked.stride());
+    let (GROUP.., ..=MAX_KERNEL) = (args.channels, args.rows.len()) else { return dsp::conv_row(checked) };
     let source = Source::new(args.rows, args.span, args.step);
-    rows(&args.filters, args.channels, stride, width, (gather, dots, 1), &source, out);
+    // SAFETY: all of them are of one `Checked`.
+    unsafe { rows(&args.filters, [args.channels, width, stride], (gather, dots, 1), &source, checked.out()) };
 }
 
-/// One output row of the first convolution of a gray image; `out` is `width * channels` long.
-pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    let stride = args.filter_stride();
-    let width = width(args.rows, &args.filters, args.span, args.step, args.channels, stride, out.len());
-    let (Some(width), GROUP.., ..=MAX_KERNEL) = (width, args.channels, args.rows.len()) else {
-        return dsp::gray_row(args, out);
-    };
+/// One output row of the first convolution of a gray image.
+pub fn gray_row(mut checked: Gray<'_>) {
+    let (args, width, stride) = (checked.args(), checked.width(), checked.stride());
+    let (GROUP.., ..=MAX_KERNEL) = (args.channels, args.rows.len()) else { return dsp::gray_row(checked) };
     let source = Source::new(args.rows, args.span, args.step);
-    rows(&args.filters, args.channels, stride, width, (gray_gather, gray_dots, 2), &source, out);
+    // SAFETY: all of them are of one `Checked`.
+    unsafe { rows(&args.filters, [args.channels, width, stride], (gray_gather, gray_dots, 2), &source, checked.out()) };
 }
 
 /// Where windows are copied from.
@@ -88,13 +85,15 @@ type Gather = unsafe extern "C" fn(*const *const i8, usize, usize, usize, usize,
 /// [`dots`] or [`gray_dots`].
 type Dots = unsafe extern "C" fn(&Pass, *const u8, *mut i32, *mut i32);
 
-/// What a convolution of either kind does, with its functions and the bytes of a weight.
+/// What a convolution of either kind does, with its functions and the bytes of a weight: so many channels and columns, filters so
+/// many bytes apart.
+///
+/// # Safety
+/// They are of one [`Checked`], of [`GROUP`] channels or more.
 #[inline(always)]
-fn rows(
+unsafe fn rows(
     filters: &Filters<'_>,
-    channels: usize,
-    stride: usize,
-    width: usize,
+    [channels, width, stride]: [usize; 3],
     (gather, dots, weight): (Gather, Dots, usize),
     source: &Source,
     out: &mut [i8],
@@ -114,7 +113,7 @@ fn rows(
                 channel = channels - GROUP;
             }
             let groups = groups.max(1);
-            // SAFETY: `width` found `channels` biases, scales and filters of `stride` bytes, of which `groups` whole groups
+            // SAFETY: there are `channels` biases, scales and filters of `stride` bytes, of which `groups` whole groups
             // begin at `channel`; `columns` are below the width of `out`, whose pixels have `channels` values, and their
             // windows in the rows. There is room for `WINDOW` bytes of each column and for the sums of `GROUPS` groups;
             // what follows a window's last tap is undefined and meets weights of zero.

@@ -1,9 +1,10 @@
 //! NEON on aarch64: `sdot` where the processor has it (Armv8.2 and later), else `smlal` on i16 and Winograd's F(4, 3).
 
-use super::pack::{Layout, Shape};
+use super::checked::{Conv, Covered, Depthwise, Gray};
+use super::pack::Layout;
 use super::simd::{Isa, Job, Lanes, conv, depthwise, dot, layout};
 use super::winograd::{self, THIRD, Winograd};
-use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, scalar};
+use super::{Kernel, scalar};
 use core::arch::aarch64::*;
 use core::arch::asm;
 
@@ -174,37 +175,37 @@ const fn winograd_layout() -> Layout {
     Layout { winograd: true, ..layout::<Words>(1) }
 }
 
-fn pack_words(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
-    let layout = if shape.suits_winograd(filters) { winograd_layout() } else { layout::<Words>(BLOCKS) };
-    layout.pack_into(shape, filters, out)
+fn pack_words(layer: &Covered<'_>, out: &mut [u8]) -> usize {
+    let layout = if layer.suits_winograd() { winograd_layout() } else { layout::<Words>(BLOCKS) };
+    layout.pack_into(layer, out)
 }
 
-fn pack_bytes(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
-    if shape.wide { pack_words(shape, filters, out) } else { layout::<Bytes>(BLOCKS).pack_into(shape, filters, out) }
+fn pack_bytes(layer: &Covered<'_>, out: &mut [u8]) -> usize {
+    if layer.shape().wide { pack_words(layer, out) } else { layout::<Bytes>(BLOCKS).pack_into(layer, out) }
 }
 
-fn bytes_row(args: &ConvRow<'_>, out: &mut [i8]) {
+fn bytes_row(mut checked: Conv<'_>) {
     // SAFETY: the kernel with this function exists where `has_dotprod` has said yes.
-    if !unsafe { conv::<Bytes, BLOCKS, COLUMNS, ALONE>(&args.into(), out) } {
-        scalar::conv_row(args, out);
+    if !unsafe { conv::<Bytes, BLOCKS, COLUMNS, ALONE>(&mut Job::conv(&mut checked)) } {
+        scalar::conv_row(checked);
     }
 }
 
-fn words_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    if !row(&args.into(), out) {
-        scalar::conv_row(args, out);
+fn words_row(mut checked: Conv<'_>) {
+    if !row(&mut Job::conv(&mut checked)) {
+        scalar::conv_row(checked);
     }
 }
 
-fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    if !row(&args.into(), out) {
-        scalar::gray_row(args, out);
+fn gray_row(mut checked: Gray<'_>) {
+    if !row(&mut Job::gray(&mut checked)) {
+        scalar::gray_row(checked);
     }
 }
 
-fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
+fn depthwise_row(checked: Depthwise<'_>) {
     // SAFETY: NEON, which this target always has.
-    unsafe { depthwise::<Words>(args, out) }
+    unsafe { depthwise::<Words>(checked) }
 }
 
 fn dot_product(values: &[i8], weights: &[u8]) -> i32 {
@@ -212,14 +213,7 @@ fn dot_product(values: &[i8], weights: &[u8]) -> i32 {
     unsafe { dot::<Words>(values, weights) }
 }
 
-fn row(job: &Job<'_>, out: &mut [i8]) -> bool {
-    let width = out.len().checked_div(job.shape.channels).unwrap_or(0);
-    // SAFETY: NEON is there, and what the functions ask of rows and filters is checked.
-    unsafe {
-        if job.filters.packed.first() == Some(&1) && job.shape.has_winograd() && job.is_sound(width) {
-            winograd::row::<Words, TILES>(job, winograd_layout(), job.filters.packed, out)
-        } else {
-            conv::<Words, BLOCKS, COLUMNS, ALONE>(job, out)
-        }
-    }
+fn row(job: &mut Job<'_>) -> bool {
+    // SAFETY: NEON, which this target always has.
+    unsafe { winograd::row::<Words, TILES>(job, winograd_layout()) || conv::<Words, BLOCKS, COLUMNS, ALONE>(job) }
 }

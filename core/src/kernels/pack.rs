@@ -4,7 +4,7 @@
 //! A group is its biases, its scales, then for each window row and each word of taps a vector a block. A word is 32 bits:
 //! four int8 taps or two i16 taps of one channel. What lies outside the filters is zero.
 
-use super::Filters;
+use super::checked::Covered;
 
 /// Bytes before the first group: the form of the filters, then nothing, so that vectors stay aligned.
 pub const HEADER: usize = 64;
@@ -33,32 +33,38 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Bytes from one filter to the next in the model file.
-    pub const fn filter_stride(&self) -> usize {
-        (self.height * self.span * if self.wide { 2 } else { 1 }).next_multiple_of(4)
+    /// True if Winograd's form exists.
+    pub const fn has_winograd(&self) -> bool {
+        let is_three_steps = matches!(self.step.checked_mul(3), Some(span) if span == self.span);
+        is_three_steps && !self.wide && self.step.is_multiple_of(2)
+    }
+}
+
+impl Covered<'_> {
+    /// Weight `i` of filter `channel`.
+    #[inline(always)]
+    pub fn weight(&self, channel: usize, i: usize) -> i32 {
+        let (weights, at) = (self.filters().weights, channel * self.filter_stride());
+        if self.shape().wide {
+            let low = weights.get(at + 2 * i).copied().unwrap_or(0);
+            let high = weights.get(at + 2 * i + 1).copied().unwrap_or(0);
+            i32::from(i16::from_le_bytes([low, high]))
+        } else {
+            i32::from(weights.get(at + i).copied().unwrap_or(0) as i8)
+        }
     }
 
-    /// True if there is something to compute and the filters have all of it.
-    pub fn is_covered_by(&self, filters: &Filters<'_>) -> bool {
-        self.height * self.span * self.step * self.channels > 0
-            && filters.weights.len() >= self.channels * self.filter_stride()
-            && filters.bias.len() >= WORD * self.channels
-            && filters.scales.len() >= WORD * self.channels
+    /// Largest magnitude of a sum of filter `channel`, bias included.
+    pub fn largest(&self, channel: usize) -> i64 {
+        let taps = self.shape().height * self.shape().span;
+        let sum: i64 = (0..taps).map(|i| i64::from(self.weight(channel, i)).abs()).sum();
+        128 * sum + i64::from(word(self.filters().bias, channel)).abs()
     }
 
     /// True if Winograd's products are fewer and nothing can overflow: three taps a step apart, an even number of channels, weights not large.
-    pub fn suits_winograd(&self, filters: &Filters<'_>) -> bool {
-        let fits = |channel: usize| {
-            let at = channel * self.filter_stride();
-            let sum: i64 = (0..self.height * self.span).map(|i| i64::from(weight(self, filters.weights, at, i)).abs()).sum();
-            24 * (128 * sum + i64::from(word(filters.bias, channel)).abs()) < 1 << 31
-        };
-        self.has_winograd() && self.step >= WINOGRAD_MIN_STEP && (0..self.channels).all(fits)
-    }
-
-    /// True if Winograd's form exists.
-    pub const fn has_winograd(&self) -> bool {
-        !self.wide && self.span == 3 * self.step && self.step.is_multiple_of(2)
+    pub fn suits_winograd(&self) -> bool {
+        let fits = |channel: usize| 24 * self.largest(channel) < 1 << 31;
+        self.shape().has_winograd() && self.shape().step >= WINOGRAD_MIN_STEP && (0..self.shape().channels).all(fits)
     }
 }
 
@@ -90,50 +96,52 @@ impl Layout {
 
     /// Words of taps in a window row.
     pub const fn words(self, shape: &Shape) -> usize {
-        if self.winograd { PRODUCTS * (shape.step / 2) } else { shape.span.div_ceil(self.taps) }
+        if self.winograd { PRODUCTS.saturating_mul(shape.step / 2) } else { shape.span.div_ceil(self.taps) }
     }
 
-    /// Bytes of a group.
+    /// Bytes of a group; the largest number, as of no slice, where they do not fit one.
     pub const fn group_len(self, shape: &Shape, blocks: usize) -> usize {
-        blocks * self.lanes * WORD * (2 + shape.height * self.words(shape))
+        let vectors = shape.height.saturating_mul(self.words(shape)).saturating_add(2);
+        vectors.saturating_mul(blocks * self.lanes * WORD)
     }
 
-    /// Bytes of all groups and the header.
+    /// Bytes of all groups and the header; the largest number where they do not fit one.
     pub fn len(self, shape: &Shape) -> usize {
-        HEADER + self.groups(shape.channels).map(|(_, blocks)| self.group_len(shape, blocks)).sum::<usize>()
+        let groups = self.groups(shape.channels).map(|(_, blocks)| self.group_len(shape, blocks));
+        groups.fold(HEADER, usize::saturating_add)
     }
 
     /// [`pack`](Self::pack) if `out` is long enough; the length that it takes.
-    pub fn pack_into(self, shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
-        let len = self.len(shape);
+    pub fn pack_into(self, layer: &Covered<'_>, out: &mut [u8]) -> usize {
+        let len = self.len(layer.shape());
         if out.len() >= len {
-            self.pack(shape, filters, out);
+            self.pack(layer, out);
         }
         len
     }
 
     /// Writes header and groups into `out`, [`len`](Self::len) bytes or more.
-    pub fn pack(self, shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) {
+    pub fn pack(self, layer: &Covered<'_>, out: &mut [u8]) {
         let (header, mut rest) = out.split_at_mut_checked(HEADER).unwrap_or_default();
         header.fill(0);
         if let Some(form) = header.first_mut() {
             *form = u8::from(self.winograd);
         }
-        for (first, blocks) in self.groups(shape.channels) {
-            let (group, after) = rest.split_at_mut_checked(self.group_len(shape, blocks)).unwrap_or_default();
-            self.pack_group(shape, filters, first, blocks, group);
+        for (first, blocks) in self.groups(layer.shape().channels) {
+            let (group, after) = rest.split_at_mut_checked(self.group_len(layer.shape(), blocks)).unwrap_or_default();
+            self.pack_group(layer, first, blocks, group);
             rest = after;
         }
     }
 
     /// Writes the group of `blocks` blocks from channel `first` on into `out`, [`group_len`](Self::group_len) bytes.
     #[inline(never)]
-    pub fn pack_group(self, shape: &Shape, filters: &Filters<'_>, first: usize, blocks: usize, out: &mut [u8]) {
-        let vector = WORD * self.lanes;
-        let (words, stride) = (self.words(shape), shape.filter_stride());
+    pub fn pack_group(self, layer: &Covered<'_>, first: usize, blocks: usize, out: &mut [u8]) {
+        let (shape, filters, vector) = (layer.shape(), layer.filters(), WORD * self.lanes);
+        let (words, stride) = (self.words(shape), layer.filter_stride());
         out.fill(0);
         for (lane, channel) in (first..shape.channels).take(blocks * self.lanes).enumerate() {
-            let weight = |row: usize, i: usize| weight(shape, filters.weights, channel * stride, row * shape.span + i);
+            let weight = |row: usize, i: usize| layer.weight(channel, row * shape.span + i);
             let mut bias = word(filters.bias, channel);
             if self.flipped {
                 let sum: i32 = (0..shape.height * shape.span).map(|i| weight(0, i)).fold(0, i32::wrapping_add);
@@ -201,18 +209,6 @@ fn winograd(step: usize, product: usize, i: usize, g: impl Fn(usize) -> i32) -> 
 pub fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(to) = out.get_mut(at..at + bytes.len()) {
         to.copy_from_slice(bytes);
-    }
-}
-
-/// Weight `i` of the filter that starts at byte `at`.
-#[inline(always)]
-pub fn weight(shape: &Shape, weights: &[u8], at: usize, i: usize) -> i32 {
-    if shape.wide {
-        let low = weights.get(at + 2 * i).copied().unwrap_or(0);
-        let high = weights.get(at + 2 * i + 1).copied().unwrap_or(0);
-        i32::from(i16::from_le_bytes([low, high]))
-    } else {
-        i32::from(weights.get(at + i).copied().unwrap_or(0) as i8)
     }
 }
 

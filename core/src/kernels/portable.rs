@@ -4,12 +4,14 @@
 //! shaped by what compilers make of them: they finish one sum before the next, so a block's weights, a value and a
 //! channel's sums are all that must fit into 13 registers, and a tile keeps a column's taps side by side.
 
-use super::columns::{COLUMNS, load_bias, row_of, width};
-use super::{ConvRow, DepthwiseRow, Filters, GrayRow, pack::word, scalar};
+use super::checked::{Conv, Depthwise, Gray};
+use super::columns::{COLUMNS, load_bias, row_of};
+use super::{DepthwiseRow, Filters, pack::word};
 #[cfg(not(soft_float))]
 use crate::quant::requantize;
 #[cfg(soft_float)]
 use crate::quant::{Fixed, multiplier, requantize_in_floats};
+use core::hint::assert_unchecked;
 use core::mem::MaybeUninit;
 
 /// Taps that a tile holds; longer filters are summed in several passes.
@@ -44,39 +46,41 @@ pub struct Loops {
     pub dots: unsafe fn(*const i32, *const u8, usize, usize, &mut [[i32; COLUMNS]]),
 }
 
-/// One output row of a convolution; `out` is `width * channels` long.
-pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
+/// One output row of a convolution.
+pub fn conv_row(checked: Conv<'_>) {
     const LOOPS: Loops = Loops::blocks::<i8, { if WIDE { 2 } else { 4 } }>();
-    conv_row_by(&LOOPS, args, out);
+    conv_row_by(&LOOPS, checked);
 }
 
-/// One output row of the first convolution of a gray image; `out` is `width * channels` long.
-pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
+/// One output row of the first convolution of a gray image.
+pub fn gray_row(checked: Gray<'_>) {
     // Filters are a multiple of two long.
     const LOOPS: Loops = Loops::blocks::<i16, 2>();
-    gray_row_by(&LOOPS, args, out);
+    gray_row_by(&LOOPS, checked);
 }
 
 /// [`conv_row`] with other loops.
-pub fn conv_row_by(loops: &Loops, args: &ConvRow<'_>, out: &mut [i8]) {
+pub fn conv_row_by(loops: &Loops, mut checked: Conv<'_>) {
+    let (args, width, stride) = (checked.args(), checked.width(), checked.stride());
     let source = Source { rows: args.rows, span: args.span, step: args.step };
-    if !row(loops, &source, &args.filters, args.channels, args.filter_stride(), out) {
-        scalar::conv_row(args, out);
-    }
+    // SAFETY: all of them are of one `Checked`.
+    unsafe { row(loops, &source, &args.filters, [args.channels, width, stride], checked.out()) };
 }
 
 /// [`gray_row`] with other loops.
-pub fn gray_row_by(loops: &Loops, args: &GrayRow<'_>, out: &mut [i8]) {
+pub fn gray_row_by(loops: &Loops, mut checked: Gray<'_>) {
+    let (args, width, stride) = (checked.args(), checked.width(), checked.stride());
     let source = Source { rows: args.rows, span: args.span, step: args.step };
-    if !row(loops, &source, &args.filters, args.channels, args.filter_stride(), out) {
-        scalar::gray_row(args, out);
-    }
+    // SAFETY: all of them are of one `Checked`.
+    unsafe { row(loops, &source, &args.filters, [args.channels, width, stride], checked.out()) };
 }
 
-/// One output row; false where lengths do not fit.
+/// One output row of so many channels and columns, filters so many bytes apart.
+///
+/// # Safety
+/// They are of one [`Checked`].
 #[inline(never)]
-fn row(loops: &Loops, source: &Source<'_>, filters: &Filters<'_>, channels: usize, stride: usize, out: &mut [i8]) -> bool {
-    let Some(width) = width(source.rows, filters, source.span, source.step, channels, stride, out.len()) else { return false };
+unsafe fn row(loops: &Loops, source: &Source<'_>, filters: &Filters<'_>, [channels, width, stride]: [usize; 3], out: &mut [i8]) {
     // Clearing them would take longer than many a row.
     let mut tile = MaybeUninit::<Tile>::uninit();
     let tile = tile.as_mut_ptr().cast::<i32>();
@@ -90,7 +94,7 @@ fn row(loops: &Loops, source: &Source<'_>, filters: &Filters<'_>, channels: usiz
             let sums = load_bias(filters.bias, first, &mut sums, channels);
             for at in (0..stride).step_by(pass) {
                 let (bytes, tap) = (pass.min(stride - at), if loops.weight == 1 { at } else { at / 2 });
-                // SAFETY: `width` found `channels * stride` bytes of weights, and the window of every column in each row.
+                // SAFETY: there are `channels * stride` bytes of weights, and the window of every column in each row.
                 unsafe {
                     (loops.widen)(source, &columns, tap, TAPS.min(taps - tap), tile);
                     (loops.dots)(tile, filters.weights.as_ptr().add(first * stride + at), bytes, stride, sums);
@@ -103,7 +107,6 @@ fn row(loops: &Loops, source: &Source<'_>, filters: &Filters<'_>, channels: usiz
             }
         }
     }
-    true
 }
 
 /// How the sums of up to `N` channels are requantised.
@@ -373,19 +376,23 @@ unsafe fn filters<W: Weight, const BLOCK: usize, const CHANNELS: usize>(
 /// Channels of a depthwise convolution computed together.
 const DEPTH: usize = 4;
 
-/// One output row of a depthwise convolution; `out` is `width * channels` long.
-pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
-    let (channels, span) = (args.channels, args.kernel_width * args.channels);
-    let whole = Filters { weights: &[], ..args.filters };
-    let Some(width) = width(args.rows, &whole, span, args.step, channels, 0, out.len()) else {
-        return scalar::depthwise_row(args, out);
-    };
-    if args.filters.weights.len() < args.rows.len() * span {
-        return scalar::depthwise_row(args, out);
-    }
+/// One output row of a depthwise convolution.
+pub fn depthwise_row(mut checked: Depthwise<'_>) {
+    let (args, width) = (checked.args(), checked.width());
+    // SAFETY: all of them are of one `Checked`.
+    unsafe { depthwise(&args, width, checked.out()) };
+}
+
+/// One output row of so many columns.
+///
+/// # Safety
+/// They are of one [`Checked`](super::checked::Checked).
+#[inline(never)]
+unsafe fn depthwise(args: &DepthwiseRow<'_>, width: usize, out: &mut [i8]) {
+    let channels = args.channels;
     let whole = channels - channels % DEPTH;
     for first in (0..whole).step_by(DEPTH) {
-        // SAFETY: `first + DEPTH <= channels`, and all lengths are checked.
+        // SAFETY: the caller's; `first + DEPTH <= channels`.
         unsafe { depthwise_channels::<DEPTH>(args, first, width, out) };
     }
     for first in whole..channels {
@@ -394,17 +401,22 @@ pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
     }
 }
 
-/// `N` channels from `first` on of one output row.
+/// `N` channels from `first` on of [`depthwise`].
 ///
 /// # Safety
-/// `columns::width` gave `width`, there are weights for every row of the window, and `first + N` channels or more.
+/// The same, of `first + N` channels or more.
 #[inline(always)]
 unsafe fn depthwise_channels<const N: usize>(args: &DepthwiseRow<'_>, first: usize, width: usize, out: &mut [i8]) {
     let (channels, span) = (args.channels, args.kernel_width * args.channels);
+    // SAFETY: the caller's. Loops that are known to run need no question before them.
+    unsafe { assert_unchecked(span > 0 && !args.rows.is_empty() && width > 0) };
     let scales = Scales::<N>::new(&args.filters, first, first + N);
-    let bias: [i32; N] = core::array::from_fn(|i| word(args.filters.bias, first + i));
+    // SAFETY: the caller's: there is a bias for each channel.
+    let bias = unsafe { args.filters.bias.as_ptr().add(4 * first).cast::<[[u8; 4]; N]>().read() }.map(i32::from_le_bytes);
+    // Cleared once: of columns beyond the right edge there is something, which is not used.
+    let mut sums = [[0; COLUMNS]; N];
     for x in (0..width).step_by(COLUMNS) {
-        let (columns, mut sums) = (COLUMNS.min(width - x), [[0; COLUMNS]; N]);
+        let columns = COLUMNS.min(width - x);
         for column in 0..columns {
             let mut totals = bias;
             let mut weights = args.filters.weights.as_ptr().wrapping_add(first);

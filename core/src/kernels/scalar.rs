@@ -1,28 +1,32 @@
-//! The definition: plain loops, no target-specific code.
+//! The definition: plain loops, no target-specific code. Sums are taken modulo 2^32; those of a model that parses fit.
 
-use super::{ConvRow, DepthwiseRow, Filters, GrayRow};
+use super::checked::{Conv, Depthwise, Gray};
+use super::{ConvRow, DepthwiseRow, Filters};
 use crate::quant::requantize;
 
 /// Output channels computed together: each activation is loaded once for all of them.
 const BLOCK: usize = 4;
 
-/// One output row of a convolution; `out` is `width * channels` long.
-pub fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    let (taps, stride, span) = (args.taps(), args.filter_stride(), args.span.max(1));
-    for (x, pixel) in out.chunks_exact_mut(args.channels.max(1)).enumerate() {
+/// One output row of a convolution.
+pub fn conv_row(mut checked: Conv<'_>) {
+    let (args, stride) = (checked.args(), checked.stride());
+    let (taps, span) = (args.taps(), args.span.max(1));
+    for (x, pixel) in checked.out().chunks_exact_mut(args.channels.max(1)).enumerate() {
         let at = x * args.step;
-        let mut weights = args.filters.weights.chunks_exact((BLOCK * stride).max(1));
+        // No slice of weights is longer than the largest number.
+        let mut weights = args.filters.weights.chunks_exact(stride.saturating_mul(BLOCK).max(1));
         let mut requantizer = Requantizer::new(&args.filters);
         let mut blocks = pixel.chunks_exact_mut(BLOCK);
         for (block, weights) in (&mut blocks).zip(&mut weights) {
-            for (q, sum) in block.iter_mut().zip(sums(args, at, stride, weights)) {
+            for (q, sum) in block.iter_mut().zip(sums(&args, at, stride, weights)) {
                 *q = requantizer.next(sum);
             }
         }
         for (q, weights) in blocks.into_remainder().iter_mut().zip(weights.remainder().chunks_exact(stride.max(1))) {
             let windows = args.rows.iter().map(|row| row.get(at..at + args.span).unwrap_or(&[]));
             let weights = weights.get(..taps).unwrap_or(&[]);
-            *q = requantizer.next(windows.zip(weights.chunks_exact(span)).map(|(window, w)| dot(window, w)).sum());
+            let sums = windows.zip(weights.chunks_exact(span)).map(|(window, w)| dot(window, w));
+            *q = requantizer.next(sums.fold(0, i32::wrapping_add));
         }
     }
 }
@@ -33,34 +37,35 @@ fn sums(args: &ConvRow<'_>, at: usize, stride: usize, weights: &[u8]) -> [i32; B
     let (w0, rest) = weights.split_at_checked(stride).unwrap_or_default();
     let (w1, rest) = rest.split_at_checked(stride).unwrap_or_default();
     let (w2, w3) = rest.split_at_checked(stride).unwrap_or_default();
-    let (mut sums, span) = ([0; BLOCK], args.span.max(1));
+    let (mut sums, span) = ([0i32; BLOCK], args.span.max(1));
     let spans = w0.chunks_exact(span).zip(w1.chunks_exact(span));
     let spans = spans.zip(w2.chunks_exact(span)).zip(w3.chunks_exact(span));
     for (row, (((w0, w1), w2), w3)) in args.rows.iter().zip(spans) {
         let window = row.get(at..at + args.span).unwrap_or(&[]);
         for ((((x, w0), w1), w2), w3) in window.iter().zip(w0).zip(w1).zip(w2).zip(w3) {
             let x = i32::from(*x);
-            sums[0] += x * i32::from(*w0 as i8);
-            sums[1] += x * i32::from(*w1 as i8);
-            sums[2] += x * i32::from(*w2 as i8);
-            sums[3] += x * i32::from(*w3 as i8);
+            sums[0] = sums[0].wrapping_add(x * i32::from(*w0 as i8));
+            sums[1] = sums[1].wrapping_add(x * i32::from(*w1 as i8));
+            sums[2] = sums[2].wrapping_add(x * i32::from(*w2 as i8));
+            sums[3] = sums[3].wrapping_add(x * i32::from(*w3 as i8));
         }
     }
     sums
 }
 
-/// One output row of the first convolution of a gray image; `out` is `width * channels` long.
-pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    let (stride, span) = (args.filter_stride().max(1), (2 * args.span).max(1));
-    for (x, pixel) in out.chunks_exact_mut(args.channels.max(1)).enumerate() {
+/// One output row of the first convolution of a gray image.
+pub fn gray_row(mut checked: Gray<'_>) {
+    let (args, stride) = (checked.args(), checked.stride().max(1));
+    let span = (2 * args.span).max(1);
+    for (x, pixel) in checked.out().chunks_exact_mut(args.channels.max(1)).enumerate() {
         let at = x * args.step;
         let mut requantizer = Requantizer::new(&args.filters);
         for (q, weights) in pixel.iter_mut().zip(args.filters.weights.chunks_exact(stride)) {
-            let mut sum = 0;
+            let mut sum = 0i32;
             for (row, weights) in args.rows.iter().zip(weights.chunks_exact(span)) {
                 let window = row.get(at..at + args.span).unwrap_or(&[]);
                 for (x, w) in window.iter().zip(weights.chunks_exact(2)) {
-                    sum += i32::from(*x) * i32::from(i16_le(w));
+                    sum = sum.wrapping_add(i32::from(*x) * i32::from(i16_le(w)));
                 }
             }
             *q = requantizer.next(sum);
@@ -68,13 +73,14 @@ pub fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
     }
 }
 
-/// One output row of a depthwise convolution; `out` is `width * channels` long.
-pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
+/// One output row of a depthwise convolution.
+pub fn depthwise_row(mut checked: Depthwise<'_>) {
+    let args = checked.args();
     let channels = args.channels.max(1);
-    for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
+    for (x, pixel) in checked.out().chunks_exact_mut(channels).enumerate() {
         let mut requantizer = Requantizer::new(&args.filters);
         for (channel, q) in pixel.iter_mut().enumerate() {
-            *q = requantizer.next(depthwise_sum(args, x, channel));
+            *q = requantizer.next(depthwise_sum(&args, x, channel));
         }
     }
 }
@@ -84,20 +90,20 @@ pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
 pub fn depthwise_sum(args: &DepthwiseRow<'_>, x: usize, channel: usize) -> i32 {
     let (at, channels) = (x * args.step + channel, args.channels.max(1));
     let mut weights = args.filters.weights.iter().skip(channel).step_by(channels);
-    let mut sum = 0;
+    let mut sum = 0i32;
     for row in args.rows {
         let column = row.get(at..).unwrap_or(&[]).iter().step_by(channels).take(args.kernel_width);
         for (x, w) in column.zip(&mut weights) {
-            sum += i32::from(*x) * i32::from(*w as i8);
+            sum = sum.wrapping_add(i32::from(*x) * i32::from(*w as i8));
         }
     }
     sum
 }
 
-/// Sum of products of int8 values, in i32.
+/// Sum of products of int8 values, modulo 2^32.
 #[inline(always)]
 pub fn dot(a: &[i8], b: &[u8]) -> i32 {
-    a.iter().zip(b).map(|(x, w)| i32::from(*x) * i32::from(*w as i8)).sum()
+    a.iter().zip(b).fold(0, |sum, (x, w)| sum.wrapping_add(i32::from(*x) * i32::from(*w as i8)))
 }
 
 /// Requantises the output channels of a pixel one after another.
@@ -116,7 +122,7 @@ impl<'a> Requantizer<'a> {
     #[inline(always)]
     fn next(&mut self, sum: i32) -> i8 {
         let (bias, scale) = (self.bias.next().map_or(0, i32_le), self.scales.next().map_or(0, i32_le));
-        requantize(sum + bias, f32::from_bits(scale as u32), self.zero_point)
+        requantize(sum.wrapping_add(bias), f32::from_bits(scale as u32), self.zero_point)
     }
 }
 

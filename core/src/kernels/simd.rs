@@ -6,8 +6,9 @@
 // Indices, so that what they index stays in registers.
 #![allow(clippy::needless_range_loop)]
 
+use super::checked::{Conv, Covered, Depthwise, Gray};
 use super::pack::{HEADER, Layout, Shape, WORD, word};
-use super::{ConvRow, DepthwiseRow, Filters, GrayRow, scalar};
+use super::scalar;
 use crate::quant::requantize;
 use core::hint::black_box;
 use core::mem::MaybeUninit;
@@ -85,67 +86,78 @@ impl Scratch {
     }
 }
 
-/// A convolution over one output row, of int8 weights or of i16.
-#[derive(Clone, Copy)]
+/// A convolution over one output row, of int8 weights or of i16: what a [`Checked`] of either has, and all that is said of it.
 pub struct Job<'a> {
-    /// Input rows.
-    pub rows: &'a [&'a [i8]],
-    /// Weights, biases, scales.
-    pub filters: Filters<'a>,
-    /// Extents.
-    pub shape: Shape,
+    rows: &'a [&'a [i8]],
+    layer: Covered<'a>,
+    width: usize,
+    out: &'a mut [i8],
 }
 
-impl<'a> From<&ConvRow<'a>> for Job<'a> {
+impl<'a> Job<'a> {
+    /// Of a convolution's row.
     #[inline(always)]
-    fn from(args: &ConvRow<'a>) -> Self {
-        let shape = Shape { height: args.rows.len(), span: args.span, step: args.step, channels: args.channels, wide: false };
-        Self { rows: args.rows, filters: args.filters, shape }
+    pub fn conv<'c: 'a>(checked: &'a mut Conv<'c>) -> Self {
+        Self { rows: checked.args().rows, layer: checked.covered(), width: checked.width(), out: checked.out() }
     }
-}
 
-impl<'a> From<&GrayRow<'a>> for Job<'a> {
+    /// Of a gray image's row.
     #[inline(always)]
-    fn from(args: &GrayRow<'a>) -> Self {
-        let shape = Shape { height: args.rows.len(), span: args.span, step: args.step, channels: args.channels, wide: true };
-        Self { rows: args.rows, filters: args.filters, shape }
+    pub fn gray<'c: 'a>(checked: &'a mut Gray<'c>) -> Self {
+        Self { rows: checked.args().rows, layer: checked.covered(), width: checked.width(), out: checked.out() }
     }
-}
 
-impl Job<'_> {
+    /// Input rows: each holds all windows.
+    #[inline(always)]
+    pub const fn rows(&self) -> &'a [&'a [i8]] {
+        self.rows
+    }
+
+    /// Extents and filters.
+    #[inline(always)]
+    pub const fn layer(&self) -> &Covered<'a> {
+        &self.layer
+    }
+
+    /// Output columns, not 0.
+    #[inline(always)]
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Filters as a kernel packed them, or whatever a caller takes for that.
+    #[inline(always)]
+    pub const fn packed(&self) -> &'a [u8] {
+        self.layer.filters().packed
+    }
+
     /// Zero point of the output.
     #[inline(always)]
     pub const fn zero_point(&self) -> i8 {
-        self.filters.zero_point
+        self.layer.filters().zero_point
     }
 
-    /// True if rows and filters hold all that `width` outputs need.
+    /// The output row, `width * channels` values.
     #[inline(always)]
-    pub fn is_sound(&self, width: usize) -> bool {
-        let Shape { span, step, .. } = self.shape;
-        let needed = width.checked_sub(1).and_then(|last| last.checked_mul(step)?.checked_add(span));
-        self.shape.is_covered_by(&self.filters) && needed.is_some_and(|needed| self.rows.iter().all(|row| row.len() >= needed))
+    pub const fn out(&mut self) -> &mut [i8] {
+        self.out
     }
 }
 
-/// One output row; false, with `out` as it was, where rows or filters are short or too large for the buffers.
+/// One output row; false, with nothing written, where rows or filters are too large for the buffers.
 ///
 /// `BLOCKS` blocks of channels and `COLUMNS` columns are computed together; of a block alone, `ALONE` columns.
 ///
 /// # Safety
 /// The processor has the instructions of `I`.
 #[inline(always)]
-pub unsafe fn conv<I: Isa, const BLOCKS: usize, const COLUMNS: usize, const ALONE: usize>(job: &Job<'_>, out: &mut [i8]) -> bool {
-    let (shape, element) = (job.shape, WORD / I::TAPS);
-    let width = out.len().checked_div(shape.channels).unwrap_or(0);
-    if !job.is_sound(width) {
-        return false;
-    }
+pub unsafe fn conv<I: Isa, const BLOCKS: usize, const COLUMNS: usize, const ALONE: usize>(job: &mut Job<'_>) -> bool {
+    let (shape, element, width) = (*job.layer().shape(), WORD / I::TAPS, job.width());
     let room = SCRATCH / shape.height / 64 * 64;
     let Some(spare) = (room.saturating_sub(TAIL) / element).checked_sub(shape.span) else { return false };
     let at_once = (spare / shape.step + 1).min(width);
     let prepared = layout::<I>(BLOCKS);
-    let is_prepared = job.filters.packed.first() == Some(&0) && job.filters.packed.len() >= prepared.len(&shape);
+    let is_prepared = job.packed().first() == Some(&0) && job.packed().len() >= prepared.len(&shape);
     let single = layout::<I>(1);
     if !is_prepared && single.group_len(&shape, 1) > SCRATCH {
         return false;
@@ -156,16 +168,16 @@ pub unsafe fn conv<I: Isa, const BLOCKS: usize, const COLUMNS: usize, const ALON
         let count = at_once.min(width - from);
         let len = (count - 1) * shape.step + shape.span;
         let pitch = (len * element + TAIL).next_multiple_of(64);
-        for (y, row) in job.rows.iter().enumerate() {
-            // SAFETY: `is_sound` gives `len` values from there; `room` holds them and the tail.
+        for (y, row) in job.rows().iter().enumerate() {
+            // SAFETY: every row holds the windows of `count` columns from there; `room` holds them and the tail.
             unsafe { convert::<I>(row.as_ptr().add(from * shape.step), len, scratch.as_mut_ptr().add(y * pitch)) };
         }
         let tile = Tile { shape, zero_point: job.zero_point(), rows: scratch.as_mut_ptr(), pitch, count };
         // SAFETY: `count` columns from `from` on lie in the output.
-        let out = unsafe { out.as_mut_ptr().add(from * shape.channels) };
+        let out = unsafe { job.out().as_mut_ptr().add(from * shape.channels) };
         if is_prepared {
             // SAFETY: `packed` is as long as all groups.
-            let mut group = unsafe { job.filters.packed.as_ptr().add(HEADER) };
+            let mut group = unsafe { job.packed().as_ptr().add(HEADER) };
             for (first, blocks) in prepared.groups(shape.channels) {
                 // SAFETY: as above.
                 unsafe {
@@ -181,7 +193,7 @@ pub unsafe fn conv<I: Isa, const BLOCKS: usize, const COLUMNS: usize, const ALON
             let mut group = Group([0; SCRATCH]);
             for (first, blocks) in single.groups(shape.channels) {
                 let len = single.group_len(&shape, blocks);
-                single.pack_group(&shape, &job.filters, first, blocks, group.0.get_mut(..len).unwrap_or(&mut []));
+                single.pack_group(job.layer(), first, blocks, group.0.get_mut(..len).unwrap_or(&mut []));
                 // SAFETY: a group was just packed, and `len` fits.
                 unsafe { tile.columns::<I, 1, ALONE>(group.0.as_ptr(), first, out) };
             }
@@ -339,23 +351,14 @@ pub unsafe fn store<I: Isa, const N: usize>(
 /// # Safety
 /// The processor has the instructions of `I`.
 #[inline(always)]
-pub unsafe fn depthwise<I: Lanes>(args: &DepthwiseRow<'_>, out: &mut [i8]) {
+pub unsafe fn depthwise<I: Lanes>(mut checked: Depthwise<'_>) {
     const ZERO: [i8; 16] = [0; 16];
+    let (args, taps) = (checked.args(), checked.stride());
     let channels = args.channels;
-    let (whole, taps) = (channels / I::LANES * I::LANES, args.rows.len() * args.kernel_width);
-    let width = out.len().checked_div(channels).unwrap_or(0);
-    let reach = args.kernel_width * channels;
-    let is_sound = width > 0
-        && args.rows.iter().all(|row| row.len() >= (width - 1) * args.step + reach)
-        && args.filters.weights.len() >= taps * channels
-        && args.filters.bias.len() >= WORD * channels
-        && args.filters.scales.len() >= WORD * channels;
-    if !is_sound {
-        return scalar::depthwise_row(args, out);
-    }
-    for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
+    let whole = channels / I::LANES * I::LANES;
+    for (x, pixel) in checked.out().chunks_exact_mut(channels).enumerate() {
         for channel in (0..whole).step_by(I::LANES) {
-            // SAFETY: `is_sound` gives every row, weight, bias and scale of these lanes.
+            // SAFETY: each row holds the window of column `x`; there are weights, biases and scales of these lanes.
             unsafe {
                 let value = |tap: usize| {
                     let (y, i) = (tap / args.kernel_width, tap % args.kernel_width);
@@ -375,7 +378,7 @@ pub unsafe fn depthwise<I: Lanes>(args: &DepthwiseRow<'_>, out: &mut [i8]) {
         for (channel, q) in pixel.iter_mut().enumerate().skip(whole) {
             let (bias, scale) = (word(args.filters.bias, channel), word(args.filters.scales, channel));
             let scale = f32::from_bits(scale as u32);
-            *q = requantize(scalar::depthwise_sum(args, x, channel) + bias, scale, args.filters.zero_point);
+            *q = requantize(scalar::depthwise_sum(&args, x, channel).wrapping_add(bias), scale, args.filters.zero_point);
         }
     }
 }
@@ -400,5 +403,5 @@ pub unsafe fn dot<I: Lanes>(values: &[i8], weights: &[u8]) -> i32 {
     }
     let rest = scalar::dot(values.get(whole..).unwrap_or(&[]), weights.get(whole..).unwrap_or(&[]));
     // SAFETY: the caller's.
-    unsafe { I::total(sum) + rest }
+    unsafe { I::total(sum).wrapping_add(rest) }
 }

@@ -2,10 +2,11 @@
 //!
 //! A module is compiled with them or without: a browser that lacks them refuses to load it, and nothing is chosen at run time.
 
-use super::pack::{Layout, Shape};
+use super::checked::{Conv, Covered, Depthwise, Gray};
+use super::pack::Layout;
 use super::simd::{Isa, Job, Lanes, conv, depthwise, dot, layout};
 use super::winograd::{self, THIRD, Winograd};
-use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, scalar};
+use super::{Kernel, scalar};
 use core::arch::wasm32::*;
 
 /// As for AVX2, whose registers and instructions most engines use for this.
@@ -103,26 +104,26 @@ const fn winograd_layout() -> Layout {
     Layout { winograd: true, ..layout::<Words>(1) }
 }
 
-fn pack(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
-    let layout = if shape.suits_winograd(filters) { winograd_layout() } else { layout::<Words>(BLOCKS) };
-    layout.pack_into(shape, filters, out)
+fn pack(layer: &Covered<'_>, out: &mut [u8]) -> usize {
+    let layout = if layer.suits_winograd() { winograd_layout() } else { layout::<Words>(BLOCKS) };
+    layout.pack_into(layer, out)
 }
 
-fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    if !row(&args.into(), out) {
-        scalar::conv_row(args, out);
+fn conv_row(mut checked: Conv<'_>) {
+    if !row(&mut Job::conv(&mut checked)) {
+        scalar::conv_row(checked);
     }
 }
 
-fn gray_row(args: &GrayRow<'_>, out: &mut [i8]) {
-    if !row(&args.into(), out) {
-        scalar::gray_row(args, out);
+fn gray_row(mut checked: Gray<'_>) {
+    if !row(&mut Job::gray(&mut checked)) {
+        scalar::gray_row(checked);
     }
 }
 
-fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
+fn depthwise_row(checked: Depthwise<'_>) {
     // SAFETY: this module is compiled with simd128 only.
-    unsafe { depthwise::<Words>(args, out) }
+    unsafe { depthwise::<Words>(checked) }
 }
 
 fn dot_product(values: &[i8], weights: &[u8]) -> i32 {
@@ -130,14 +131,7 @@ fn dot_product(values: &[i8], weights: &[u8]) -> i32 {
     unsafe { dot::<Words>(values, weights) }
 }
 
-fn row(job: &Job<'_>, out: &mut [i8]) -> bool {
-    let width = out.len().checked_div(job.shape.channels).unwrap_or(0);
-    // SAFETY: simd128 is there, and what the functions ask of rows and filters is checked.
-    unsafe {
-        if job.filters.packed.first() == Some(&1) && job.shape.has_winograd() && job.is_sound(width) {
-            winograd::row::<Words, TILES>(job, winograd_layout(), job.filters.packed, out)
-        } else {
-            conv::<Words, BLOCKS, COLUMNS, ALONE>(job, out)
-        }
-    }
+fn row(job: &mut Job<'_>) -> bool {
+    // SAFETY: this module is compiled with simd128 only.
+    unsafe { winograd::row::<Words, TILES>(job, winograd_layout()) || conv::<Words, BLOCKS, COLUMNS, ALONE>(job) }
 }

@@ -3,6 +3,7 @@
 //! A kernel's test module is one call of [`check`]; bare-metal images keep a [`Runner`] in a `static` and call [`Runner::run`].
 //! Around every buffer lies noise, so that a kernel that uses what it must not see is found out.
 
+use super::checked::Covered;
 use super::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, pack};
 use crate::quant::requantize;
 use crate::shape::MAX_KERNEL;
@@ -267,18 +268,19 @@ impl Runner {
         let wide = case.operation == Operation::Gray;
         let step = case.stride * input;
         let shape = pack::Shape { height, span: width * input, step, channels, wide };
-        let packed_len = if filters_are_packed(case.operation) { kernel.pack(&shape, &filters, &mut self.packed.0) } else { 0 };
+        let layer = Covered::new(shape, filters).filter(|_| filters_are_packed(case.operation));
+        let packed_len = layer.map_or(0, |layer| kernel.pack(&layer, &mut self.packed.0));
         // As they are in the file, then packed, where this kernel packs.
         for packed_len in [0, packed_len].into_iter().take(1 + usize::from(packed_len > 0)) {
             let filters = Filters { packed: self.packed.0.get(..packed_len).unwrap_or(&[]), ..filters };
             let guard = case.offsets[2] as i8;
             self.out.0[..(case.offsets[2] + len + GUARD).min(OUT)].fill(guard);
             let out = &mut self.out.0[case.offsets[2]..][..len];
-            match case.operation {
+            let is_done = match case.operation {
                 Operation::Conv => kernel.conv_row(&ConvRow { rows, filters, span: width * input, step, channels }, out),
                 Operation::Gray => kernel.gray_row(&GrayRow { rows, filters, span: width, step, channels }, out),
                 Operation::Depthwise => {
-                    kernel.depthwise_row(&DepthwiseRow { rows, filters, kernel_width: width, step, channels }, out);
+                    kernel.depthwise_row(&DepthwiseRow { rows, filters, kernel_width: width, step, channels }, out)
                 }
                 Operation::Dot => {
                     // Of two lengths the shorter counts.
@@ -288,7 +290,8 @@ impl Runner {
                     compare(kernel, case, 0, expected, found)?;
                     continue;
                 }
-            }
+            };
+            compare(kernel, case, usize::MAX, 1, is_done.into())?;
 
             for (index, found) in out.iter().enumerate() {
                 let (at, channel) = (index / channels * step, index % channels);

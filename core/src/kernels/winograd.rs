@@ -11,7 +11,7 @@
 //!
 //! give `24 y0 = m0 + m1 + m2 + m3 + m4`, `24 y1 = m1 - m2 + 2 (m3 - m4)`, `24 y2 = m1 + m2 + 4 (m3 + m4)` and
 //! `24 y3 = m1 - m2 + 8 (m3 - m4) + m5`. Weights are the textbook's times 24, so that they are whole. Sums are taken modulo 2^32, which is
-//! exact wherever `|24 y| < 2^31`: [`Shape::suits_winograd`] asks the weights. A division by 24 without remainder is a shift by 3 and
+//! exact wherever `|24 y| < 2^31`: [`Covered::suits_winograd`](super::checked::Covered::suits_winograd) asks the weights. A division by 24 without remainder is a shift by 3 and
 //! a multiplication by the inverse of 3 modulo 2^32. (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.)
 
 // Indices, so that what they index stays in registers.
@@ -62,19 +62,19 @@ unsafe fn outputs<I: Winograd>([m0, m1, m2, m3, m4, m5]: [I::Vector; PRODUCTS]) 
     }
 }
 
-/// One output row from filters packed with `layout.winograd`; false if the row is too short or does not fit the scratch buffer.
+/// One output row from filters packed with `layout.winograd`; false, with nothing written, if the layer or the packed filters are of
+/// another form, the row is too short or does not fit the scratch buffer.
 ///
 /// # Safety
-/// The processor has the instructions of `I`; `job.is_sound(width)`; `packed` holds the groups of `layout`.
+/// The processor has the instructions of `I`.
 #[inline(always)]
-pub unsafe fn row<I: Winograd, const TILES: usize>(job: &Job<'_>, layout: Layout, packed: &[u8], out: &mut [i8]) -> bool {
-    let shape = job.shape;
-    let width = out.len() / shape.channels;
-    let tile_len = PRODUCTS * shape.step; // i16
-    let at_once = SCRATCH / (2 * shape.height * tile_len);
-    if width < OUTPUTS || at_once == 0 || packed.len() < layout.len(&shape) {
+pub unsafe fn row<I: Winograd, const TILES: usize>(job: &mut Job<'_>, layout: Layout) -> bool {
+    let (shape, width, packed) = (*job.layer().shape(), job.width(), job.packed());
+    if packed.first() != Some(&1) || !shape.has_winograd() || width < OUTPUTS || packed.len() < layout.len(&shape) {
         return false;
     }
+    let tile_len = PRODUCTS * shape.step; // i16, twice the span
+    let Some(at_once @ 1..) = SCRATCH.checked_div(tile_len.saturating_mul(2 * shape.height)) else { return false };
     let tiles = width.div_ceil(OUTPUTS);
     let mut scratch = Scratch::new();
     let buffer = scratch.as_mut_ptr().cast::<i16>();
@@ -83,9 +83,9 @@ pub unsafe fn row<I: Winograd, const TILES: usize>(job: &Job<'_>, layout: Layout
     let mut from = 0;
     while from < tiles {
         let count = at_once.min(tiles - from);
-        for (y, row) in job.rows.iter().enumerate() {
+        for (y, row) in job.rows().iter().enumerate() {
             for tile in 0..count {
-                // SAFETY: `is_sound` gives six steps from every column up to width - 4; the buffer holds `at_once` tiles a row.
+                // SAFETY: a row holds six steps from every column up to width - 4, four windows of three; the buffer holds `at_once` tiles a row.
                 unsafe {
                     transform(
                         row.as_ptr().add(column(from + tile) * shape.step),
@@ -97,7 +97,9 @@ pub unsafe fn row<I: Winograd, const TILES: usize>(job: &Job<'_>, layout: Layout
         }
         // SAFETY: `packed` is as long as all groups.
         let mut group = unsafe { packed.as_ptr().add(HEADER) };
+        let zero_point = job.zero_point();
         for (first, _) in layout.groups(shape.channels) {
+            let out = job.out().as_mut_ptr();
             let block = Block { shape, group, first, buffer, pitch: count * tile_len };
             let mut tile = 0;
             while tile < count {
@@ -105,9 +107,9 @@ pub unsafe fn row<I: Winograd, const TILES: usize>(job: &Job<'_>, layout: Layout
                 unsafe {
                     if count >= TILES {
                         let tile = tile.min(count - TILES);
-                        block.tiles::<I, TILES>(job.zero_point(), tile, |t| column(from + t), out.as_mut_ptr());
+                        block.tiles::<I, TILES>(zero_point, tile, |t| column(from + t), out);
                     } else {
-                        block.tiles::<I, 1>(job.zero_point(), tile, |t| column(from + t), out.as_mut_ptr());
+                        block.tiles::<I, 1>(zero_point, tile, |t| column(from + t), out);
                     }
                 }
                 tile += if count >= TILES { TILES } else { 1 };

@@ -6,9 +6,10 @@
 //! Weights fit i16 (144 * 128 at most), and so do the inputs' factors (100 * 128).
 
 use super::axis::{Axis, Four, FourByTwo, OUTPUTS};
-use super::pack::{HEADER, Shape, WORD, put, weight, word};
+use super::checked::Covered;
+use super::pack::{HEADER, Shape, WORD, put, word};
 use super::tile::{CHANNELS, Finish, LANES, SIDE, SUMS, VECTOR, multiply, places, transform};
-use super::{BlockRows, Blocks, Filters, Plan};
+use super::{BlockRows, Blocks, Plan};
 
 /// Tiles that are computed together: what reading the weights is divided by.
 const TILES: usize = 8;
@@ -17,7 +18,7 @@ const TILES: usize = 8;
 struct Form {
     /// Bytes of packed filters.
     len: fn(&Shape) -> usize,
-    pack: fn(&Shape, &Filters<'_>, &mut [u8]),
+    pack: fn(&Covered<'_>, &mut [u8]),
     /// Bytes of scratch memory for that many tiles.
     scratch: fn(&Shape, usize) -> usize,
     block: unsafe fn(&BlockRows<'_>, &mut [i8], &mut [i8]),
@@ -52,19 +53,19 @@ pub const FUSED: Blocks = Blocks { plan: plan_fused, pack, run };
 /// Input channels from which on stride 2 takes less time so than by `vpdpbusd`, whose products are twice as many an instruction.
 const FUSED_FROM: usize = 48;
 
-fn plan_words(shape: &Shape, stride: usize, size: [usize; 2], filters: &Filters<'_>) -> Option<Plan> {
-    plan(shape, size, filters, [FIRST, FIRST + 1].get(stride.checked_sub(1)?).copied()?)
+fn plan_words(layer: &Covered<'_>, stride: usize, size: [usize; 2]) -> Option<Plan> {
+    plan(layer, size, [FIRST, FIRST + 1].get(stride.checked_sub(1)?).copied()?)
 }
 
-fn plan_fused(shape: &Shape, stride: usize, size: [usize; 2], filters: &Filters<'_>) -> Option<Plan> {
-    let is_slower = stride == 2 && shape.span / 3 < FUSED_FROM;
-    plan(shape, size, filters, [FIRST + 2, FIRST + 3].get(stride.checked_sub(1)?).copied().filter(|_| !is_slower)?)
+fn plan_fused(layer: &Covered<'_>, stride: usize, size: [usize; 2]) -> Option<Plan> {
+    let is_slower = stride == 2 && layer.shape().span / 3 < FUSED_FROM;
+    plan(layer, size, [FIRST + 2, FIRST + 3].get(stride.checked_sub(1)?).copied().filter(|_| !is_slower)?)
 }
 
 /// How a layer is computed in blocks of rows, if it is.
-fn plan(shape: &Shape, [height, width]: [usize; 2], filters: &Filters<'_>, id: u8) -> Option<Plan> {
-    let form = find(id)?;
-    if !suits(shape, form) || width < OUTPUTS || !fits(shape, filters, form.scale) {
+fn plan(layer: &Covered<'_>, [height, width]: [usize; 2], id: u8) -> Option<Plan> {
+    let (form, shape) = (find(id)?, layer.shape());
+    if !suits(shape, form) || width < OUTPUTS || !fits(layer, form.scale) {
         return None;
     }
     let across = width.div_ceil(OUTPUTS);
@@ -80,47 +81,50 @@ const fn suits(shape: &Shape, form: &Form) -> bool {
 }
 
 /// True if no output overflows times the power of two in `scale`, and requantisation by the rest of it is exact.
-fn fits(shape: &Shape, filters: &Filters<'_>, scale: i32) -> bool {
-    (0..shape.channels).all(|channel| {
-        let at = channel * shape.filter_stride();
-        let sum: i64 = (0..shape.height * shape.span).map(|i| i64::from(weight(shape, filters.weights, at, i)).abs()).sum();
-        let largest = 128 * sum + i64::from(word(filters.bias, channel)).abs();
-        let real = f32::from_bits(word(filters.scales, channel) as u32);
-        largest << scale.trailing_zeros() < 1 << 31 && real > 1e-30
+fn fits(layer: &Covered<'_>, scale: i32) -> bool {
+    (0..layer.shape().channels).all(|channel| {
+        let real = f32::from_bits(word(layer.filters().scales, channel) as u32);
+        layer.largest(channel) << scale.trailing_zeros() < 1 << 31 && real > 1e-30
     })
 }
 
 /// Packs for a form; the bytes taken, written only if `out` is that long.
-fn pack(form: u8, shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) -> usize {
+fn pack(form: u8, layer: &Covered<'_>, out: &mut [u8]) -> usize {
     let Some((id, form)) = Some(form).zip(find(form)) else { return 0 };
-    let len = (form.len)(shape);
+    let len = (form.len)(layer.shape());
     if let Some(out) = out.get_mut(..len) {
         out.fill(0);
         put(out, 0, &[id]);
-        (form.pack)(shape, filters, out);
+        (form.pack)(layer, out);
     }
     len
 }
 
-/// Rows of a block; false if something is short.
+/// Rows of a block; false, with nothing written, if something is short.
 fn run(args: &BlockRows<'_>, scratch: &mut [i8], out: &mut [i8]) -> bool {
-    let packed = args.filters.packed;
-    let Some(form) = packed.first().and_then(|form| find(*form)) else { return false };
-    let (shape, down, across) = (&args.shape, args.rows.div_ceil(OUTPUTS), args.width.div_ceil(OUTPUTS));
-    let is_sound = suits(shape, form)
-        && args.rows > 0
-        && args.width >= OUTPUTS
-        && shape.is_covered_by(&args.filters)
-        && packed.len() >= (form.len)(shape)
-        && args.row_len >= (args.width - 1) * shape.step + shape.span
-        && args.input.len() >= ((down * OUTPUTS - 1) * form.stride + 3) * args.row_len
-        && out.len() >= args.rows * args.width * shape.channels
-        && scratch.len() >= (form.scratch)(shape, down * across);
-    if is_sound {
-        // SAFETY: a kernel with this function exists on a processor with AVX2 only; the rest is checked.
-        unsafe { (form.block)(args, scratch, out) };
+    let form = args.layer.filters().packed.first().and_then(|form| find(*form));
+    let Some(form) = form.filter(|form| is_sound(args, form, scratch.len(), out.len()).unwrap_or(false)) else { return false };
+    // SAFETY: a kernel with this function exists on a processor with AVX2 only; the rest is checked.
+    unsafe { (form.block)(args, scratch, out) };
+    true
+}
+
+/// True if all slices are long enough for a form; none where a length does not fit.
+fn is_sound(args: &BlockRows<'_>, form: &Form, scratch: usize, out: usize) -> Option<bool> {
+    let (shape, packed) = (args.layer.shape(), args.layer.filters().packed);
+    if !suits(shape, form) || args.width < OUTPUTS {
+        return Some(false);
     }
-    is_sound
+    let (down, across) = (args.rows.div_ceil(OUTPUTS), args.width.div_ceil(OUTPUTS));
+    let row_len = args.width.checked_sub(1)?.checked_mul(shape.step)?.checked_add(shape.span)?;
+    // Also for rows below the last wanted one, which are computed and not written.
+    let rows = down.checked_mul(OUTPUTS)?.checked_sub(1)?.checked_mul(form.stride)?.checked_add(3)?;
+    let sound = packed.len() >= (form.len)(shape)
+        && args.row_len >= row_len
+        && args.input.len() >= rows.checked_mul(args.row_len)?
+        && out >= args.rows.checked_mul(args.width)?.checked_mul(shape.channels)?
+        && scratch >= (form.scratch)(shape, down.checked_mul(across)?);
+    Some(sound)
 }
 
 /// Groups of blocks of channels: first channel, blocks. Threes, then twos rather than a block alone.
@@ -137,15 +141,17 @@ fn groups(channels: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// A group is its biases, its scales, then for each filter and each word of input channels a vector a block.
+/// The largest number, as of no slice, where they do not fit one.
 const fn group_len<A: Axis>(shape: &Shape, blocks: usize) -> usize {
-    blocks * VECTOR * (2 + A::FILTERS * A::FILTERS * (shape.span / 3 / 2))
+    (shape.span / 3 / 2).saturating_mul(A::FILTERS * A::FILTERS).saturating_add(2).saturating_mul(blocks * VECTOR)
 }
 
 fn len<A: Axis>(shape: &Shape) -> usize {
-    HEADER + groups(shape.channels).map(|(_, blocks)| group_len::<A>(shape, blocks)).sum::<usize>()
+    groups(shape.channels).map(|(_, blocks)| group_len::<A>(shape, blocks)).fold(HEADER, usize::saturating_add)
 }
 
-fn pack_form<A: Axis>(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) {
+fn pack_form<A: Axis>(layer: &Covered<'_>, out: &mut [u8]) {
+    let (shape, filters) = (layer.shape(), layer.filters());
     let (channels, scale) = (shape.span / 3, A::SCALE * A::SCALE);
     let power = 1.0 / (1u32 << scale.trailing_zeros()) as f32;
     let mut start = HEADER;
@@ -155,10 +161,10 @@ fn pack_form<A: Axis>(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) {
             let real = f32::from_bits(word(filters.scales, channel) as u32) * power;
             put(out, start + lane * WORD, &bias.to_le_bytes());
             put(out, start + (blocks * LANES + lane) * WORD, &real.to_le_bytes());
-            let (block, lane, at) = (lane / LANES, lane % LANES, channel * shape.filter_stride());
+            let (block, lane) = (lane / LANES, lane % LANES);
             for c in 0..channels {
                 let taps = [0, 1, 2];
-                let g = taps.map(|y| taps.map(|x| weight(shape, filters.weights, at, y * shape.span + x * channels + c)));
+                let g = taps.map(|y| taps.map(|x| layer.weight(channel, y * shape.span + x * channels + c)));
                 for (f, down) in A::WEIGHTS.iter().enumerate() {
                     for (k, across) in A::WEIGHTS.iter().enumerate() {
                         let row = |row: &[i32; 3]| row.iter().zip(across).map(|(g, by)| g * by).sum::<i32>();
@@ -173,16 +179,18 @@ fn pack_form<A: Axis>(shape: &Shape, filters: &Filters<'_>, out: &mut [u8]) {
     }
 }
 
-/// Bytes of all factors and of the products of a group.
+/// Bytes of all factors and of the products of a group; the largest number where they fit no slice.
 fn scratch<A: Axis>(shape: &Shape, tiles: usize) -> usize {
-    A::POINTS * A::POINTS * tiles.min(TILES).next_multiple_of(SIDE) * (2 * (shape.span / 3) + SUMS)
+    let rows = A::POINTS * A::POINTS * tiles.min(TILES).next_multiple_of(SIDE);
+    (shape.span / 3).saturating_mul(2).saturating_add(SUMS).saturating_mul(rows)
 }
 
 /// # Safety
 /// AVX2, and all that [`run`] checks.
 #[target_feature(enable = "avx2")]
 unsafe fn block<A: Axis, const FUSED: bool>(args: &BlockRows<'_>, scratch: &mut [i8], out: &mut [i8]) {
-    let (shape, width, channels) = (args.shape, args.width, args.shape.span / 3);
+    let (shape, filters, width) = (*args.layer.shape(), args.layer.filters(), args.width);
+    let channels = shape.span / 3;
     let across = width.div_ceil(OUTPUTS).max(1);
     let all = args.rows.div_ceil(OUTPUTS) * across;
     // The last tile of a row may overlap the one before; rows below the last are computed from anything and not written.
@@ -205,7 +213,7 @@ unsafe fn block<A: Axis, const FUSED: bool>(args: &BlockRows<'_>, scratch: &mut 
                 }
             }
             let products = factors.add(points * tiles.next_multiple_of(SIDE) * row);
-            let mut group = args.filters.packed.as_ptr().add(HEADER);
+            let mut group = filters.packed.as_ptr().add(HEADER);
             for (first, blocks) in groups(shape.channels) {
                 let weights = group.add(2 * blocks * VECTOR);
                 let axis = [A::FILTERS, A::POINTS];
@@ -221,7 +229,7 @@ unsafe fn block<A: Axis, const FUSED: bool>(args: &BlockRows<'_>, scratch: &mut 
                         let finish = Finish {
                             parameters: group.add(b * VECTOR),
                             blocks,
-                            zero_point: args.filters.zero_point,
+                            zero_point: filters.zero_point,
                             to: out.as_mut_ptr().add((y * width + x) * shape.channels + channel),
                             pixel: shape.channels,
                             row: width * shape.channels,
@@ -240,8 +248,12 @@ unsafe fn block<A: Axis, const FUSED: bool>(args: &BlockRows<'_>, scratch: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Kernel;
+    use crate::kernels::{Filters, Kernel};
     use std::vec::Vec;
+
+    fn plan(shape: &Shape, stride: usize, size: [usize; 2], filters: &Filters<'_>) -> Option<Plan> {
+        plan_words(&Covered::new(*shape, *filters).unwrap(), stride, size)
+    }
 
     #[test]
     fn outputs_may_grow_as_far_as_they_fit() {
@@ -253,19 +265,16 @@ mod tests {
             for (bias, fits) in [(most, true), (-most, true), (most + 1, false), (-most - 1, false), (i32::MIN, false)] {
                 let bias: Vec<u8> = [0, 0, 0, 0, 0, 0, 0, bias].iter().flat_map(|bias| bias.to_le_bytes()).collect();
                 let filters = Filters { weights: &weights, bias: &bias, scales: &scales, zero_point: 0, packed: &[] };
-                assert_eq!(plan_words(&shape, stride, [8, 8], &filters).is_some(), fits);
+                assert_eq!(plan(&shape, stride, [8, 8], &filters).is_some(), fits);
             }
             let filters = Filters { weights: &weights, bias: &[0; 32], scales: &scales, zero_point: 0, packed: &[] };
             for size in [[1, 4], [300, 5], [7, 1000]] {
-                assert!(plan_words(&shape, stride, size, &filters).is_some_and(|plan| plan.rows <= 4 * TILES));
+                assert!(plan(&shape, stride, size, &filters).is_some_and(|plan| plan.rows <= 4 * TILES));
             }
-            assert!(
-                plan_words(&shape, stride, [8, 3], &filters).is_none()
-                    && plan_words(&shape, 3 - stride, [8, 8], &filters).is_none()
-            );
+            assert!(plan(&shape, stride, [8, 3], &filters).is_none() && plan(&shape, 3 - stride, [8, 8], &filters).is_none());
             // Scales that a division by 64 would round.
             let filters = Filters { scales: &[0; 32], ..filters };
-            assert!(plan_words(&shape, stride, [8, 8], &filters).is_none());
+            assert!(plan(&shape, stride, [8, 8], &filters).is_none());
         }
     }
 
@@ -274,8 +283,8 @@ mod tests {
         let shape = Shape { height: 3, span: 48, step: 16, channels: 8, wide: false };
         let scales: Vec<u8> = [1f32; 8].iter().flat_map(|scale| scale.to_le_bytes()).collect();
         let filters = Filters { weights: &[1; 9 * 16 * 8], bias: &[0; 32], scales: &scales, zero_point: 0, packed: &[] };
-        let (plan, mut packed) = (plan_words(&shape, 1, [4, 4], &filters).unwrap(), [0; 32_768]);
-        let len = pack(plan.form, &shape, &filters, &mut packed);
+        let (plan, mut packed) = (plan(&shape, 1, [4, 4], &filters).unwrap(), [0; 32_768]);
+        let len = pack(plan.form, &Covered::new(shape, filters).unwrap(), &mut packed);
         if !Kernel::available().any(|kernel| kernel.name() == "avx2") {
             return;
         }
@@ -283,7 +292,8 @@ mod tests {
         for short in 0..=full.len() {
             let [packed_len, input, scratch, out] = core::array::from_fn(|i| full[i] - usize::from(i == short));
             let filters = Filters { packed: &packed[..packed_len], ..filters };
-            let args = BlockRows { filters, shape, input: &[1; 6 * 6 * 16][..input], row_len: 6 * 16, rows: 4, width: 4 };
+            let layer = Covered::new(shape, filters).unwrap();
+            let args = BlockRows { layer, input: &[1; 6 * 6 * 16][..input], row_len: 6 * 16, rows: 4, width: 4 };
             let (mut scratch, mut out) = (std::vec![0; scratch], std::vec![0; out]);
             assert_eq!(run(&args, &mut scratch, &mut out), short == full.len());
             assert!(out.iter().all(|q| *q == if short == full.len() { 127 } else { 0 }));

@@ -6,10 +6,14 @@ use crate::plan::SUM;
 use crate::quant::requantize;
 use crate::shape::Window2d;
 
-/// Computes one output row into `out` (`output width * channels`).
-pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) {
+/// Computes one output row into `out` (`output width * channels`); false where a row is short.
+pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) -> bool {
     let channels = (layer.input.channels as usize).max(1);
     let (span, step) = (window.kernel[1] as usize * channels, window.stride[1] as usize * channels);
+    let end = (layer.output.width as usize).saturating_sub(1) * step + span;
+    if rows.iter().any(|row| row.len() < end) {
+        return false;
+    }
     for (x, pixel) in out.chunks_exact_mut(channels).enumerate() {
         for (c, q) in pixel.iter_mut().enumerate() {
             let windows = rows.iter().map(|row| row.get(x * step..x * step + span).unwrap_or(&[]));
@@ -18,6 +22,7 @@ pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8])
             *q = requantize(sum + layer.bias_at(0), layer.scale_at(0), layer.output_zero_point);
         }
     }
+    true
 }
 
 /// Adds the cells of a row to running sums, one a channel, kept as little-endian bytes in the arena.

@@ -23,14 +23,13 @@ pub const fn packing(layer: &Layer<'_>, window: Window2d, gray: bool) -> pack::S
     }
 }
 
-/// Computes one output row into `out` (`output width * output channels`) from the padded input rows.
-pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kernel: &Kernel, packed: &[u8], out: &mut [i8]) {
+/// Computes one output row into `out` (`output width * output channels`) from the padded input rows; false where something is short.
+pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kernel: &Kernel, packed: &[u8], out: &mut [i8]) -> bool {
     if layer.groups != 1 {
         return grouped_row(layer, window, rows, out);
     }
     let pack::Shape { span, step, channels, .. } = packing(layer, window, false);
-    let args = ConvRow { rows, filters: filters(layer, packed), span, step, channels };
-    kernel.conv_row(&args, out);
+    kernel.conv_row(&ConvRow { rows, filters: filters(layer, packed), span, step, channels }, out)
 }
 
 /// [`row`] of the first layer for rows of one gray value a pixel; `weights` are [`crate::format::Model::gray_weights`].
@@ -43,14 +42,14 @@ pub fn gray_row(
     kernel: &Kernel,
     packed: &[u8],
     out: &mut [i8],
-) {
+) -> bool {
     let pack::Shape { span, step, channels, .. } = packing(layer, window, true);
     let args = GrayRow { rows, filters: Filters { weights, ..filters(layer, packed) }, span, step, channels };
-    kernel.gray_row(&args, out);
+    kernel.gray_row(&args, out)
 }
 
-/// Computes one output row of a depthwise convolution.
-pub fn depthwise_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kernel: &Kernel, out: &mut [i8]) {
+/// Computes one output row of a depthwise convolution; false where something is short.
+pub fn depthwise_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kernel: &Kernel, out: &mut [i8]) -> bool {
     let channels = layer.input.channels as usize;
     let args = DepthwiseRow {
         rows,
@@ -59,11 +58,11 @@ pub fn depthwise_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kerne
         step: window.stride[1] as usize * channels,
         channels,
     };
-    kernel.depthwise_row(&args, out);
+    kernel.depthwise_row(&args, out)
 }
 
 /// Groups other than one and one a channel are rare: plain loops.
-fn grouped_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) {
+fn grouped_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [i8]) -> bool {
     let (channels, outputs) = (layer.input.channels as usize, (layer.output.channels as usize).max(1));
     let groups = (layer.groups as usize).max(1);
     let (inside, outside) = ((channels / groups).max(1), (outputs / groups).max(1));
@@ -76,11 +75,12 @@ fn grouped_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [
             for row in rows {
                 for column in 0..columns {
                     let at = x * step + column * channels + c / outside * inside;
-                    let cell = row.get(at..at + inside).unwrap_or(&[]);
-                    sum += crate::kernels::scalar::dot(cell, weights.next().unwrap_or(&[]));
+                    let (Some(cell), Some(weights)) = (row.get(at..at + inside), weights.next()) else { return false };
+                    sum += crate::kernels::scalar::dot(cell, weights);
                 }
             }
             *q = requantize(sum, layer.scale_at(c), layer.output_zero_point);
         }
     }
+    true
 }

@@ -4,12 +4,9 @@ use crate::format::Layer;
 use crate::kernels::Kernel;
 use crate::kernels::scalar::dot;
 
-/// Adds row `y` of the map to the accumulators, one a class.
-pub fn accumulate(layer: &Layer<'_>, y: usize, row: &[i8], kernel: &Kernel, accumulators: &mut [i32]) {
-    let (map, row_len) = (layer.input.len(), layer.input.row_len());
-    if map == 0 {
-        return;
-    }
+/// Adds row `y` of the map to the accumulators, one a class; none where there are no weights for it.
+pub fn accumulate(layer: &Layer<'_>, y: usize, row: &[i8], kernel: &Kernel, accumulators: &mut [i32]) -> Option<()> {
+    let (map, row_len) = (layer.input.len().max(1), layer.input.row_len());
     if layer.groups > 1 {
         let channels = (layer.input.channels as usize).max(1);
         for (sum, weights) in accumulators.iter_mut().zip(layer.weights.chunks_exact(channels)) {
@@ -17,13 +14,12 @@ pub fn accumulate(layer: &Layer<'_>, y: usize, row: &[i8], kernel: &Kernel, accu
                 *sum += kernel.dot(cell, weights);
             }
         }
-        return;
+        return Some(());
     }
     for (sum, weights) in accumulators.iter_mut().zip(layer.weights.chunks_exact(map)) {
-        if let Some(w) = weights.get(y * row_len..(y + 1) * row_len) {
-            *sum += kernel.dot(row, w);
-        }
+        *sum += kernel.dot(row, weights.get(y * row_len..(y + 1) * row_len)?);
     }
+    Some(())
 }
 
 /// Writes what each cell of row `y` adds to each accumulator into `map`, `[class][y][x]`; nothing if `map` is empty.

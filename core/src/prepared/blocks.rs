@@ -24,17 +24,16 @@ pub(crate) struct Block {
 fn plan(model: &Model<'_>, kernel: &Kernel, entry: usize) -> Option<Plan> {
     let layer = model.layer(entry.checked_sub(1).filter(|i| *i > 0)?)?;
     let Op::Conv2d(window) = layer.op else { return None };
-    let (shape, filters) = packing(&layer, false)?;
     let size = [layer.output.height, layer.output.width].map(usize::from);
-    (kernel.blocks?.plan)(&shape, usize::from(window.stride[0]), size, &filters)
+    (kernel.blocks?.plan)(&packing(&layer, None)?, usize::from(window.stride[0]), size)
 }
 
 /// Packs entry `entry` of [`packings`]; the bytes taken.
 pub fn pack(model: &Model<'_>, kernel: &Kernel, entry: usize, out: &mut [u8]) -> usize {
-    let Some((shape, filters)) = packings(model).nth(entry).flatten() else { return 0 };
+    let Some(layer) = packings(model).nth(entry).flatten() else { return 0 };
     match plan(model, kernel, entry).zip(kernel.blocks) {
-        Some((plan, blocks)) => (blocks.pack)(plan.form, &shape, &filters, out),
-        None => kernel.pack(&shape, &filters, out),
+        Some((plan, blocks)) => (blocks.pack)(plan.form, &layer, out),
+        None => kernel.pack(&layer, out),
     }
 }
 

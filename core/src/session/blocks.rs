@@ -7,9 +7,10 @@
 use super::{Observer, Progress, Session};
 use crate::format::Op;
 use crate::kernels::BlockRows;
+use crate::kernels::checked::Covered;
 use crate::ops::{average_pool_2d, conv_2d};
 use crate::prepared::{ALIGN, Block};
-use crate::step::{fill_row, top_padding};
+use crate::step::{copy, fill_row, top_padding};
 
 /// From where on vectors do not cross cache lines.
 pub(super) fn aligned(memory: &mut [i8]) -> &mut [i8] {
@@ -18,7 +19,7 @@ pub(super) fn aligned(memory: &mut [i8]) -> &mut [i8] {
 }
 
 impl Block {
-    /// Where the next row waits, in a session's extra memory; nowhere if no output row needs it.
+    /// Where the next row waits, in a session's extra memory; nowhere if the plan has no place for it.
     pub(super) fn waiting<'s>(&self, progress: &Progress, height: u16, spare: &'s mut [i8]) -> &'s mut [i8] {
         self.waiting_in(progress, height, spare.get_mut(self.input..).unwrap_or_default())
     }
@@ -47,39 +48,42 @@ impl Session<'_, '_> {
         }
     }
 
-    /// Layer `i`, which computes several rows at once, takes the row that waits for it; true if one now waits for the next layer.
-    pub(super) fn block_step(&mut self, i: usize, block: &Block, observe: &mut Observer<'_>) -> bool {
-        let (Some(layer), Some(progress)) = (self.layer(i), self.progress.get_mut(i)) else { return false };
+    /// Layer `i`, which computes several rows at once, takes the row that waits for it; true if it has rows to hand on now, none if a
+    /// part of the memory is short.
+    pub(super) fn block_step(&mut self, i: usize, block: &Block) -> Option<bool> {
+        let (layer, progress) = (self.layer(i)?, self.progress.get_mut(i)?);
         progress.row += 1;
-        let Op::Conv2d(window) = layer.op else { return false };
+        let Op::Conv2d(window) = layer.op else { return None };
         let (next, height) = (progress.next as usize, usize::from(layer.output.height));
         let rows = block.plan.rows.min(height.saturating_sub(next));
         let first = next * block.stride;
         if rows == 0 || (progress.row as usize) < first + (rows - 1) * block.stride + usize::from(window.kernel[0]) {
-            return false;
+            return Some(false);
         }
         let packed = self.prepared.map_or(&[][..], |prepared| prepared.filters(i, false));
-        let Some((scratch, rest)) = self.spare.split_at_mut_checked(block.input) else { return false };
-        let Some((input, rest)) = rest.split_at_mut_checked(block.output - block.input) else { return false };
-        let Some(out) = rest.get_mut(..rows * layer.output.row_len()) else { return false };
-        let (shape, filters) = (conv_2d::packing(&layer, window, false), conv_2d::filters(&layer, packed));
+        let (scratch, rest) = self.spare.split_at_mut_checked(block.input)?;
+        let (input, rest) = rest.split_at_mut_checked(block.output - block.input)?;
+        let out = rest.get_mut(..rows * layer.output.row_len())?;
+        let covered = Covered::new(conv_2d::packing(&layer, window, false), conv_2d::filters(&layer, packed))?;
         let width = usize::from(layer.output.width);
-        let args = BlockRows { filters, shape, input, row_len: block.row_len, rows, width };
-        let is_done = self.kernel.blocks.is_some_and(|blocks| (blocks.run)(&args, scratch, out));
-        debug_assert!(is_done, "a plan has all that its kernel needs");
-        // What the next block needs again.
-        let (used, end) = (rows * block.stride * block.row_len, (progress.row as usize - first) * block.row_len);
-        if used <= end && end <= input.len() {
-            input.copy_within(used..end, 0);
+        let args = BlockRows { layer: covered, input, row_len: block.row_len, rows, width };
+        if !(self.kernel.blocks?.run)(&args, scratch, out) {
+            return None;
         }
-        self.hand_on(i, block, observe);
-        true
+        // What the next block needs again: fewer rows than it drops lie after the last block of the image.
+        let (used, end) = (rows * block.stride * block.row_len, (progress.row as usize - first) * block.row_len);
+        if used <= end {
+            input.get_mut(..end)?.copy_within(used.., 0);
+        }
+        Some(true)
     }
 
-    /// The next row that layer `i` has computed goes to the next layer.
-    fn hand_on(&mut self, i: usize, block: &Block, observe: &mut Observer<'_>) {
-        let (Some(layer), Some(reader)) = (self.layer(i), self.layer(i + 1)) else { return };
-        let Some(progress) = self.progress.get_mut(i) else { return };
+    /// The next row that layer `i`, which computes several at once, has computed goes to the next layer; none if a part of the memory is
+    /// short.
+    pub(super) fn hand_on(&mut self, i: usize, observe: &mut Observer<'_>) -> Option<()> {
+        let block = self.prepared.and_then(|prepared| prepared.block(i))?;
+        let (layer, reader) = (self.layer(i)?, self.layer(i + 1)?);
+        let progress = self.progress.get_mut(i)?;
         let next = progress.next as usize;
         progress.next += 1;
         let is_last = (next + 1).is_multiple_of(block.plan.rows) || next + 1 >= usize::from(layer.output.height);
@@ -87,35 +91,31 @@ impl Session<'_, '_> {
         self.pending = if is_last { self.pending & !bit } else { self.pending | bit };
         let (rows_before, len) = (next % block.plan.rows.max(1), layer.output.row_len());
         let following = self.prepared.and_then(|prepared| prepared.block(i + 1)).zip(self.progress.get(i + 1));
-        let Some((_, rest)) = self.arena.split_at_mut_checked(self.plan.rings) else { return };
-        let Some((features, scratch)) = rest.split_at_mut_checked(self.plan.features) else { return };
+        let (_, rest) = self.arena.split_at_mut_checked(self.plan.rings)?;
+        let (features, scratch) = rest.split_at_mut_checked(self.plan.features)?;
         let (row, output) = match following {
             Some((reading, progress)) => {
-                let (before, after) = self.spare.split_at_mut_checked(reading.input).unwrap_or_default();
-                let row = before.get(block.output + rows_before * len..).unwrap_or(&[]);
+                let (before, after) = self.spare.split_at_mut_checked(reading.input)?;
+                let row = before.get(block.output + rows_before * len..)?;
                 (row, reading.waiting_in(progress, reader.output.height, after))
             }
             None => {
-                let row = self.spare.get(block.output + rows_before * len..).unwrap_or(&[]);
-                let (even, odd) = scratch.split_at_mut_checked(self.plan.scratch[0]).unwrap_or_default();
+                let row = self.spare.get(block.output + rows_before * len..)?;
+                let (even, odd) = scratch.split_at_mut_checked(self.plan.scratch[0])?;
                 (row, if i & 1 == 0 { odd } else { even })
             }
         };
-        let out = fill_row(&reader, false, output);
-        if let Some(row) = row.get(..out.len()) {
-            out.copy_from_slice(row);
-        }
+        let out = fill_row(&reader, false, output)?;
+        copy(row.get(..out.len())?, out)?;
         if self.summed == Some(i) {
             average_pool_2d::add_cells(out, features);
         }
         observe(i, next, out);
+        Some(())
     }
 
-    /// A row of the deepest layer that has some left; the layer that it now waits for.
-    pub(super) fn hand_on_pending(&mut self, observe: &mut Observer<'_>) -> Option<usize> {
-        let i = self.pending.checked_ilog2()? as usize;
-        let block = self.prepared.and_then(|prepared| prepared.block(i))?;
-        self.hand_on(i, block, observe);
-        Some(i + 1)
+    /// The deepest layer that has rows left to hand on.
+    pub(super) fn next_pending(&self) -> Option<usize> {
+        Some(self.pending.checked_ilog2()? as usize)
     }
 }

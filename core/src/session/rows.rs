@@ -4,7 +4,7 @@ use super::{Observer, Session};
 use crate::format::{Layer, Op};
 use crate::ops::{average_pool_2d, dense};
 use crate::plan::{ring, waiting};
-use crate::step::{fill_row, global_step, max_pool_step, row_bytes, window_step};
+use crate::step::{fill_row, global_step, max_pool_step, row_bytes, top_padding, window_step};
 
 impl<'m> Session<'m, '_> {
     /// Gives the gray rows that the first layer keeps all their channels, in place.
@@ -13,41 +13,66 @@ impl<'m> Session<'m, '_> {
         let Some(first) = self.model.layer(0) else { return };
         let bytes = ring(first.op, first.input, first.output).bytes();
         let channels = first.input.channels as usize;
-        if let Some(rows) = self.arena.get_mut(..bytes) {
-            // From the end: a value moves up, never onto one that still has to move.
-            for i in (0..bytes / channels.max(1)).rev() {
-                let value = rows.get(i).copied().unwrap_or(0);
-                if let Some(cell) = rows.get_mut(i * channels..(i + 1) * channels) {
-                    cell.fill(value);
-                }
+        let Some(rows) = self.arena.get_mut(..bytes) else { return self.is_faulty = true };
+        // From the end: a value moves up, never onto one that still has to move.
+        for i in (0..bytes / channels.max(1)).rev() {
+            let value = rows.get(i).copied().unwrap_or(0);
+            if let Some(cell) = rows.get_mut(i * channels..(i + 1) * channels) {
+                cell.fill(value);
             }
         }
     }
 
+    /// Takes a row of the image. What cannot be, by the arena's plan, is remembered: [`finish`](Self::finish) says so.
     pub(super) fn take(&mut self, values: impl Iterator<Item = u8>, observe: &mut Observer<'_>) {
-        let gray = self.gray;
-        if let Some((first, scratch)) = self.layer(0).zip(self.scratch(0)) {
-            let pixels = fill_row(&first, gray, scratch);
-            for (cell, value) in pixels.iter_mut().zip(values) {
-                *cell = (value ^ 0x80) as i8; // pixel - 128
-            }
-        }
         self.rows += 1;
+        self.is_faulty |= self.try_take(values, observe).is_none();
+    }
+
+    /// None where a part of the arena is not as long as its plan says.
+    fn try_take(&mut self, values: impl Iterator<Item = u8>, observe: &mut Observer<'_>) -> Option<()> {
+        let (first, gray) = (self.layer(0)?, self.gray);
+        let pixels = fill_row(&first, gray, self.scratch(0)?)?;
+        for (cell, value) in pixels.iter_mut().zip(values) {
+            *cell = (value ^ 0x80) as i8; // pixel - 128
+        }
         // A row goes as far down as it can. Then, once the image has ended, the deepest layer that still wants padding
         // below its input gets a row of it.
         let mut i = 0;
         loop {
-            while self.step(i, observe) {
+            while self.step(i, observe)? {
                 i += 1;
             }
             #[cfg(row_blocks)]
-            if let Some(next) = self.hand_on_pending(observe) {
-                i = next;
+            if let Some(next) = self.next_pending() {
+                self.hand_on(next, observe)?;
+                i = next + 1;
                 continue;
             }
-            let Some(next) = self.pad_below() else { break };
+            let Some(next) = self.next_to_pad() else { return Some(()) };
+            self.pad_below(next)?;
             i = next;
         }
+    }
+
+    /// True if every layer took all its rows and computed all of them.
+    pub(super) fn is_complete(&self) -> bool {
+        #[cfg(row_blocks)]
+        if self.pending != 0 {
+            return false;
+        }
+        let layers = (0..self.model.layer_count()).map(|i| self.model.layer(i));
+        !self.is_faulty
+            && layers.zip(&self.progress).all(|(layer, progress)| {
+                layer.is_some_and(|layer| {
+                    let below = match layer.op {
+                        Op::Conv2d(w) | Op::DepthwiseConv2d(w) => u32::from(w.pad.bottom),
+                        _ => 0,
+                    };
+                    let computed = if let Op::Dense = layer.op { 0 } else { u32::from(layer.output.height) };
+                    progress.row == top_padding(layer.op) + u32::from(layer.input.height) + below && progress.next == computed
+                })
+            })
     }
 
     /// Layer `i`, from where it is read fastest.
@@ -71,8 +96,8 @@ impl<'m> Session<'m, '_> {
         Some(if i & 1 == 0 { even } else { odd })
     }
 
-    /// Puts a row of padding before the deepest layer that has had its last real row and wants one.
-    fn pad_below(&mut self) -> Option<usize> {
+    /// The deepest layer that has had its last real row and wants padding.
+    fn next_to_pad(&self) -> Option<usize> {
         if self.rows != self.model.input().height {
             return None;
         }
@@ -81,46 +106,55 @@ impl<'m> Session<'m, '_> {
             let (Op::Conv2d(w) | Op::DepthwiseConv2d(w)) = layer.op else { continue };
             let end = u32::from(w.pad.top) + u32::from(layer.input.height);
             if progress.row >= end && progress.row < end + u32::from(w.pad.bottom) {
-                let gray = self.gray && i == 0;
-                fill_row(&layer, gray, self.scratch(i)?).fill(layer.input_zero_point);
                 return Some(i);
             }
         }
         None
     }
 
-    /// Layer `i` takes the row that waits for it; true if one now waits for the next layer.
-    fn step(&mut self, i: usize, observe: &mut Observer<'_>) -> bool {
+    /// Puts a row of padding before layer `i`.
+    fn pad_below(&mut self, i: usize) -> Option<()> {
+        let (layer, gray) = (self.model.layer(i)?, self.gray && i == 0);
+        fill_row(&layer, gray, self.scratch(i)?)?.fill(layer.input_zero_point);
+        Some(())
+    }
+
+    /// Layer `i` takes the row that waits for it; true if one now waits for the next layer, none if a part of the arena is short.
+    fn step(&mut self, i: usize, observe: &mut Observer<'_>) -> Option<bool> {
         #[cfg(row_blocks)]
         if let Some(block) = self.prepared.and_then(|prepared| prepared.block(i)) {
-            return self.block_step(i, block, observe);
+            let is_computed = self.block_step(i, block)?;
+            if is_computed {
+                self.hand_on(i, observe)?;
+            }
+            return Some(is_computed);
         }
         let reader = self.layer(i + 1);
-        let (Some(layer), Some(progress)) = (self.layer(i), self.progress.get_mut(i)) else { return false };
+        let (layer, progress) = (self.layer(i)?, self.progress.get_mut(i)?);
         let (row, next) = (progress.row, progress.next);
         progress.row += 1;
         let kept = progress.offset;
         let (rings, features) = (self.plan.rings, self.plan.features);
-        let Some((rings, rest)) = self.arena.split_at_mut_checked(rings) else { return false };
-        let Some((features, scratch)) = rest.split_at_mut_checked(features) else { return false };
-        let Some((even, odd)) = scratch.split_at_mut_checked(self.plan.scratch[0]) else { return false };
+        let (rings, rest) = self.arena.split_at_mut_checked(rings)?;
+        let (features, scratch) = rest.split_at_mut_checked(features)?;
+        let (even, odd) = scratch.split_at_mut_checked(self.plan.scratch[0])?;
         let (input, output) = if i & 1 == 0 { (even, odd) } else { (odd, even) };
         let gray = self.gray && i == 0;
         let waits = row_bytes(&layer, gray, waiting(layer.op, layer.input).len);
-        let Some(input) = input.get(..waits) else { return false };
+        let input = input.get(..waits)?;
         if let Op::Dense = layer.op {
-            dense::accumulate(&layer, row as usize, input, &self.kernel, &mut self.accumulators);
+            dense::accumulate(&layer, row as usize, input, &self.kernel, &mut self.accumulators)?;
             dense::explain(&layer, row as usize, input, self.map);
-            return false;
+            return Some(false);
         }
-        let Some(reader) = reader else { return false };
+        let reader = reader?;
         #[cfg(row_blocks)]
         let output = match (self.prepared.and_then(|prepared| prepared.block(i + 1)), self.progress.get(i + 1)) {
             (Some(block), Some(progress)) => block.waiting(progress, reader.output.height, self.spare),
             _ => output,
         };
-        let out = fill_row(&reader, false, output);
-        let kept = rings.get_mut(kept..).unwrap_or_default();
+        let out = fill_row(&reader, false, output)?;
+        let kept = rings.get_mut(kept..)?;
         let done = match layer.op {
             Op::Conv2d(w) | Op::DepthwiseConv2d(w) | Op::AveragePool2d(w) => {
                 let gray_weights = if gray { self.model.gray_weights() } else { &[] };
@@ -129,7 +163,7 @@ impl<'m> Session<'m, '_> {
             }
             Op::MaxPool2d(w) => max_pool_step(&layer, w, row, next, input, kept, out),
             _ => global_step(&layer, row, input, kept, out),
-        };
+        }?;
         if done {
             if self.summed == Some(i) {
                 average_pool_2d::add_cells(out, features);
@@ -139,6 +173,6 @@ impl<'m> Session<'m, '_> {
                 progress.next += 1;
             }
         }
-        done
+        Some(done)
     }
 }

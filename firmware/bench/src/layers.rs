@@ -115,14 +115,15 @@ impl Layer {
                 buffers.input.get((y * self.stride + i) * row_len..(y * self.stride + i + 1) * row_len).unwrap_or(&[])
             });
             let rows = &rows[..self.kernel];
-            match self.kind {
+            let is_done = match self.kind {
                 Kind::Conv => kernel.conv_row(&ConvRow { rows, filters, span, step, channels }, out),
                 Kind::Gray => kernel.gray_row(&GrayRow { rows, filters, span, step, channels }, out),
                 Kind::Depthwise => {
-                    kernel.depthwise_row(&DepthwiseRow { rows, filters, kernel_width: self.kernel, step, channels }, out);
+                    kernel.depthwise_row(&DepthwiseRow { rows, filters, kernel_width: self.kernel, step, channels }, out)
                 }
-            }
+            };
             instructions += counter.since(&start) - empty;
+            assert!(is_done, "the buffers hold the layer");
             hash.update(out.iter().map(|v| *v as u8));
         }
         (instructions, hash.get())

@@ -22,6 +22,9 @@ pub trait Transport {
     /// # Errors
     /// Those of the line.
     fn receive(&mut self, bytes: &mut [u8], millis: u32) -> Result<usize, Self::Error>;
+
+    /// Milliseconds of a clock that may wrap.
+    fn millis(&mut self) -> u32;
 }
 
 /// Why there is no answer.
@@ -31,6 +34,8 @@ pub enum Error<E> {
     Line(E),
     /// The board was silent for the whole timeout.
     Silent,
+    /// The board was never silent, and yet did not reply in [`PATIENCE`] timeouts.
+    Late,
     /// The board sent a damaged reply, or too much that is none.
     Damaged(FrameFault),
     /// The board reported an error.
@@ -61,7 +66,8 @@ impl<E> Error<E> {
                     | Fault::TooFew { .. }
                     | Fault::Checksum { .. }
             ),
-            Self::Line(_) | Self::TooLong => false,
+            // Whoever was waited for so long will not do better the next time.
+            Self::Line(_) | Self::TooLong | Self::Late => false,
         }
     }
 }
@@ -99,11 +105,14 @@ pub struct Client<T> {
     panicked: Option<Panicked>,
 }
 
+/// Timeouts in which a reply must come, whatever else the board says meanwhile: it may work for longer than one.
+pub const PATIENCE: u32 = 30;
+
 /// Bytes that are no reply, after which a board is given up: so that no noise can keep the client waiting.
 const MAX_NOISE: usize = 64 << 10;
 
 impl<T: Transport> Client<T> {
-    /// A client that waits `timeout` milliseconds for each reply.
+    /// A client that gives the board up after `timeout` milliseconds of silence, or [`PATIENCE`] times as many without a reply.
     pub const fn new(transport: T, timeout: u32) -> Self {
         Self { transport, decoder: Decoder::new(), timeout, input: [0; 256], range: 0..0, panicked: None }
     }
@@ -253,8 +262,10 @@ impl<T: Transport> Client<T> {
 
     /// Waits for a reply that `wanted` takes; others are late answers to earlier requests.
     fn wait<R>(&mut self, mut wanted: impl FnMut(Reply<'_>) -> Option<Result<R, Error<T::Error>>>) -> Result<R, Error<T::Error>> {
-        let (mut noise, mut damage) = (0, None);
+        let (mut noise, mut damage, start) = (0, None, self.transport.millis());
         loop {
+            let waited = self.transport.millis().wrapping_sub(start);
+            let Some(left @ 1..) = self.timeout.saturating_mul(PATIENCE).checked_sub(waited) else { return Err(Error::Late) };
             while let Some(byte) = self.range.next().and_then(|at| self.input.get(at)) {
                 noise += 1;
                 let reply = match self.decoder.push(*byte) {
@@ -279,7 +290,7 @@ impl<T: Transport> Client<T> {
             if noise > MAX_NOISE {
                 return Err(Error::Damaged(damage.unwrap_or(FrameFault::Message)));
             }
-            let count = self.transport.receive(&mut self.input, self.timeout).map_err(Error::Line)?;
+            let count = self.transport.receive(&mut self.input, self.timeout.min(left)).map_err(Error::Line)?;
             if count == 0 {
                 return Err(damage.map_or(Error::Silent, Error::Damaged));
             }

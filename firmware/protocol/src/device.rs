@@ -248,8 +248,9 @@ impl<E: embedded_io::Error> From<E> for Failure<E> {
 fn send<P: Platform>(out: &mut [u8], reply: &Reply<'_>, platform: &mut P) -> Result<(), LineError<P>> {
     // All replies fit: the longest strings are the model's class names, checked in `Device`'s tests.
     let frame = frame::encode(reply, out).unwrap_or(&[]);
-    platform.line().write_all(frame)?;
-    platform.line().flush()
+    let sent = platform.line().write_all(frame).and_then(|()| platform.line().flush());
+    platform.breathe();
+    sent
 }
 
 fn hello<'a, const ROW: usize>(model: &Model<'_>, identity: &Identity<'a>) -> Reply<'a> {

@@ -201,4 +201,8 @@ impl<T: Transport> Transport for Faulty<T> {
         }
         Ok(count)
     }
+
+    fn millis(&mut self) -> u32 {
+        self.inner.millis()
+    }
 }

@@ -31,7 +31,14 @@ struct Board {
     input: VecDeque<u8>,
     output: VecDeque<u8>,
     now: u32,
+    /// Milliseconds that a write takes, and a flush: of a line that nobody reads.
+    slow: u32,
     rows: usize,
+    /// When the watchdog was fed last, and the longest that it was not.
+    fed: u32,
+    hungry: u32,
+    /// It hears nothing, and says for ever that it works.
+    endless: bool,
 }
 
 impl ErrorType for Board {
@@ -54,11 +61,13 @@ impl Read for Board {
 
 impl Write for Board {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        self.now = self.now.wrapping_add(self.slow);
         self.output.extend(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> Result<(), Infallible> {
+        self.now = self.now.wrapping_add(self.slow);
         Ok(())
     }
 }
@@ -74,8 +83,10 @@ impl Platform for Board {
         self.now
     }
 
-    fn between_rows(&mut self) {
+    fn breathe(&mut self) {
         self.rows += 1;
+        self.hungry = self.hungry.max(self.now.wrapping_sub(self.fed));
+        self.fed = self.now;
     }
 
     fn self_test(&mut self, _: &mut Session<'_, '_>, working: &mut dyn FnMut(&mut Self)) -> Option<SelfTest> {
@@ -95,12 +106,21 @@ impl Transport for World<'_> {
     type Error = Infallible;
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        if self.board.endless {
+            return Ok(());
+        }
         self.board.input.extend(bytes);
         self.device.poll(&mut self.board)
     }
 
     fn receive(&mut self, bytes: &mut [u8], millis: u32) -> Result<usize, Infallible> {
         self.receives += 1;
+        if self.board.endless {
+            // One sign of life in half a timeout.
+            self.board.now = self.board.now.wrapping_add(millis.div_ceil(2));
+            let mut buffer = [0; 64];
+            self.board.output.extend(frame::encode(&Reply::Working, &mut buffer).unwrap());
+        }
         assert!(self.receives < 100_000, "the host hangs");
         if self.board.output.is_empty() {
             self.board.now = self.board.now.wrapping_add(millis);
@@ -109,6 +129,10 @@ impl Transport for World<'_> {
         let count = bytes.len().min(self.board.output.len());
         bytes.iter_mut().zip(self.board.output.drain(..count)).for_each(|(place, byte)| *place = byte);
         Ok(count)
+    }
+
+    fn millis(&mut self) -> u32 {
+        self.board.now
     }
 }
 
@@ -161,7 +185,7 @@ fn an_undisturbed_line_gives_the_verdict_and_the_map_of_a_session() {
                 prop_assert_eq!(score.accumulator, cells.iter().sum::<i32>() + score.bias);
                 prop_assert_eq!(score.logit.to_bits(), (score.accumulator as f32 * score.scale).to_bits());
             }
-            prop_assert_eq!(client.transport().board.rows, WIDTH);
+            prop_assert!(client.transport().board.rows >= WIDTH, "the watchdog is fed at least after every row");
             Ok(())
         })
     });
@@ -245,6 +269,36 @@ fn assert_serves(world: World<'_>) {
     let mut client = Client::new(world, 1_000);
     let verdict = client.classify(&image.numbered(77), &image.pixels, image.chunk, |_| ()).unwrap();
     assert_eq!(logits(&verdict), expected(&image).0);
+}
+
+#[test]
+fn a_host_that_sends_and_never_reads_starves_no_watchdog() {
+    with_world(|mut world| {
+        // Two bytes are a bad frame each, which is answered; a line that nobody reads takes 200 ms a write, and as many a flush.
+        let World { device, board, .. } = &mut world;
+        (board.slow, board.fed) = (200, board.now);
+        board.input.extend([1, 0].repeat(300));
+        device.poll(board).unwrap();
+        assert!(board.now.wrapping_sub(board.fed) <= 400, "{} ms", board.now.wrapping_sub(board.fed));
+        assert!(board.hungry <= 400, "{} ms", board.hungry);
+        assert!(board.rows >= 300);
+    });
+}
+
+#[test]
+fn a_board_that_works_for_ever_is_given_up() {
+    with_world(|mut world| {
+        world.board.endless = true;
+        let start = world.board.now;
+        let mut client = Client::new(world, 1_000);
+        assert_eq!(client.hello(|_| ()), Err(Error::Late));
+        let waited = client.transport().board.now.wrapping_sub(start);
+        assert_eq!(waited, 30_000);
+        assert!(!Error::<Infallible>::Late.is_passing());
+        // One that is done before that is waited for.
+        client.transport().board.endless = false;
+        client.hello(|_| ()).unwrap();
+    });
 }
 
 #[test]

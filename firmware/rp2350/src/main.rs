@@ -55,9 +55,9 @@ fn main() -> ! {
     core.DWT.enable_cycle_counter();
     let bus = hal::usb::UsbBus::new(peripherals.USB, peripherals.USB_DPRAM, clocks.usb_clock, true, &mut peripherals.RESETS);
     let last_words = last_words::take(&mut watchdog);
-    // A row takes milliseconds; whoever hangs for two seconds is started again.
+    // A row takes milliseconds, a reply that no host takes 400 of them; whoever hangs for two seconds is started again.
     watchdog.start(2.secs());
-    serve(device("rp2350"), Board { usb: Usb::new(bus, timer, last_words), watchdog, timer }, Board::between_rows)
+    serve(device("rp2350"), Board { usb: Usb::new(bus, timer, last_words), watchdog, timer }, Board::breathe)
 }
 
 /// USB serial, clock and watchdog.
@@ -78,14 +78,14 @@ impl Platform for Board {
         (self.timer.get_counter().ticks() / 1_000) as u32
     }
 
-    fn between_rows(&mut self) {
+    fn breathe(&mut self) {
         self.watchdog.feed();
         self.usb.poll();
     }
 
     fn self_test(&mut self, session: &mut Session<'_, '_>, working: &mut dyn FnMut(&mut Self)) -> Option<SelfTest> {
         self_test::run::<Cycles>(session, || {
-            self.between_rows();
+            self.breathe();
             working(self);
         })
         .ok()

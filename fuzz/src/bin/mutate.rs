@@ -1,25 +1,23 @@
 //! The fuzz targets on a stable compiler: `mutate TARGET SECONDS [SEED]` changes the seeds at random, without guidance, with
 //! overflow checks and debug assertions on. A panic prints the input's number, which is a function of SEED.
 
-use cxr_fuzz::seeds::{self, Random};
+use cxr_fuzz::seeds::Random;
+use cxr_fuzz::{TARGETS, Target};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (target, seeds): (fn(&[u8]), _) = match words.first() {
-        Some(&"parser") => (cxr_fuzz::parser, seeds::parser()),
-        Some(&"session") => (cxr_fuzz::session, seeds::session()),
-        _ => {
-            eprintln!("usage: mutate parser|session SECONDS [SEED]");
-            return ExitCode::from(2);
-        }
+    let Some(Target { run, seeds, .. }) = TARGETS.iter().find(|target| words.first() == Some(&target.name)) else {
+        eprintln!("usage: mutate {} SECONDS [SEED]", TARGETS.map(|target| target.name).join("|"));
+        return ExitCode::from(2);
     };
+    let seeds = seeds();
     let number = |i: usize, default: u64| words.get(i).and_then(|word| word.parse().ok()).unwrap_or(default);
     let (time, seed) = (Duration::from_secs(number(1, 10)), number(2, 1));
     let (start, mut runs) = (Instant::now(), 0u64);
-    seeds.iter().for_each(|input| target(input));
+    seeds.iter().for_each(|input| run(input));
     while start.elapsed() < time {
         for _ in 0..64 {
             let mut r = Random((seed << 40 ^ runs).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
@@ -28,7 +26,7 @@ fn main() -> ExitCode {
                 change(&mut r, &mut input, &seeds);
             }
             let number = runs;
-            let report = std::panic::catch_unwind(|| target(&input));
+            let report = std::panic::catch_unwind(|| run(&input));
             if report.is_err() {
                 eprintln!("error: input {number} of seed {seed} panics");
                 return ExitCode::FAILURE;

@@ -169,6 +169,7 @@ fn text(error: &Error<io::Error>) -> String {
     match error {
         Error::Line(error) => format!("the line failed ({error}): check the cable"),
         Error::Silent => "the board is silent: check port, baud rate and power, or give it more --timeout".into(),
+        Error::Late => "the board is busy and does not reply: restart it, or give it more --timeout".into(),
         Error::Damaged(FrameFault::Version { found, supported }) => {
             format!("the board speaks protocol {found}, this program {supported}: update the older one")
         }

@@ -44,7 +44,7 @@ pub struct Args {
     /// Bits a second of a tty; USB ignores them.
     #[arg(long, value_name = "RATE", default_value_t = 115_200)]
     pub baud: u32,
-    /// Seconds of silence after which the board is given up.
+    /// Seconds of silence after which the board is given up; a reply may take thirty times as long.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
     pub timeout: u16,
 }

@@ -5,7 +5,8 @@ use cxr_protocol::client::Transport;
 use serial2::SerialPort;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 /// How long a board may take to accept a connection or bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -74,5 +75,10 @@ impl Transport for Port {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => Ok(0),
             other => other,
         }
+    }
+
+    fn millis(&mut self) -> u32 {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed().as_millis() as u32
     }
 }

@@ -2,9 +2,8 @@
 
 #[cfg(target_abi = "eabihf")]
 use super::{even, odd, offset, quad};
-#[cfg(target_abi = "eabihf")]
-use crate::kernels::columns::width;
-use crate::kernels::{DepthwiseRow, scalar};
+use crate::kernels::checked::Depthwise;
+use crate::kernels::scalar;
 #[cfg(target_abi = "eabihf")]
 use crate::shape::MAX_KERNEL;
 #[cfg(target_abi = "eabihf")]
@@ -12,13 +11,14 @@ use core::arch::naked_asm;
 #[cfg(target_abi = "eabihf")]
 use core::mem::MaybeUninit;
 
-/// One output row of a depthwise convolution; `out` is `width * channels` long.
-pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
+/// One output row of a depthwise convolution.
+#[cfg_attr(not(target_abi = "eabihf"), allow(unused_mut))]
+pub fn depthwise_row(mut checked: Depthwise<'_>) {
     #[cfg(target_abi = "eabihf")]
-    if depthwise_columns(args, out).is_some() {
+    if depthwise_columns(&mut checked) {
         return;
     }
-    scalar::depthwise_row(args, out);
+    scalar::depthwise_row(checked);
 }
 
 /// Taps computed together: neighbours in a row.
@@ -49,17 +49,16 @@ struct Group {
     weights: [MaybeUninit<[[u32; 2]; TRIPLE]>; TRIPLES],
 }
 
-/// `None`, and nothing done, where the layer is not of the form that this takes.
+/// False, and nothing done, where the layer is not of the form that this takes.
 #[cfg(target_abi = "eabihf")]
-fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
+fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
+    let (args, width) = (checked.args(), checked.width());
     let (channels, kernel_width) = (args.channels, args.kernel_width);
-    let span = kernel_width.checked_mul(channels)?;
-    // One filter of `taps` weights a channel, interleaved.
-    let taps = args.rows.len().checked_mul(kernel_width)?;
-    let width = width(args.rows, &args.filters, span, args.step, channels, taps, out.len())?;
+    let span = kernel_width * channels;
     if channels < 4 || args.rows.len() > MAX_KERNEL || kernel_width > MAX_KERNEL {
-        return None;
+        return false;
     }
+    let out = checked.out();
     let mut group = Group {
         bias: [0; 4],
         scales: [0; 4],
@@ -76,9 +75,11 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
     for channel in (0..channels).step_by(4) {
         // The last group may repeat channels of the one before.
         let channel = channel.min(channels - 4);
-        let word = |i| 4 * (channel + i);
-        group.bias = core::array::from_fn(|i| quad(args.filters.bias, word(i)) as i32);
-        group.scales = core::array::from_fn(|i| quad(args.filters.scales, word(i)));
+        // SAFETY: there are a bias and a scale for each of the four channels, little-endian as the processor is.
+        unsafe {
+            group.bias = args.filters.bias.as_ptr().add(4 * channel).cast::<[i32; 4]>().read_unaligned();
+            group.scales = args.filters.scales.as_ptr().add(4 * channel).cast::<[u32; 4]>().read_unaligned();
+        }
         let mut to = group.triples.iter_mut().zip(&mut group.weights);
         for (row, weights) in args.rows.iter().zip(args.filters.weights.chunks_exact(span.max(1))) {
             for (i, (triple, to)) in (0..per_row).zip(&mut to) {
@@ -95,11 +96,11 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
         }
         group.end = group.triples.as_ptr().cast::<*const i8>().wrapping_add(per_row * args.rows.len());
         let out = out.as_mut_ptr().wrapping_add(channel);
-        // SAFETY: `width` found that each row holds every window; the four values read there and those written lie at
+        // SAFETY: each row holds every window; the four values read there and those written lie at
         // `channel..channel + 4` of `channels`.
         unsafe { depthwise_group(&group, out, out.wrapping_add(width * channels)) };
     }
-    Some(())
+    true
 }
 
 /// Every column of four channels, from `out` to `end`: 28 instructions for the 12 multiplications of a triple.

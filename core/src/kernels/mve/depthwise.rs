@@ -1,8 +1,8 @@
 //! Depthwise convolution: eight channels of two columns, widened to i16.
 
 use super::{COLUMNS, widen};
-use crate::kernels::columns::width;
-use crate::kernels::{DepthwiseRow, dsp};
+use crate::kernels::checked::Depthwise;
+use crate::kernels::dsp;
 use core::arch::asm;
 use core::mem::MaybeUninit;
 
@@ -21,22 +21,21 @@ struct Lanes {
     taps: [MaybeUninit<*const i8>; TAPS],
 }
 
-/// One output row of a depthwise convolution; `out` is `width * channels` long.
-pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
-    if depthwise_columns(args, out).is_none() {
-        dsp::depthwise_row(args, out);
+/// One output row of a depthwise convolution.
+pub fn depthwise_row(mut checked: Depthwise<'_>) {
+    if !depthwise_columns(&mut checked) {
+        dsp::depthwise_row(checked);
     }
 }
 
-/// `None`, and nothing done, where the layer is not of the form that this takes.
-fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
+/// False, and nothing done, where the layer is not of the form that this takes.
+fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
+    let (args, width, count) = (checked.args(), checked.width(), checked.stride());
     let (channels, kernel_width) = (args.channels, args.kernel_width);
-    let span = kernel_width.checked_mul(channels)?;
-    let count = args.rows.len().checked_mul(kernel_width)?;
-    let width = width(args.rows, &args.filters, span, args.step, channels, count, out.len())?;
     if channels < LANES || count > TAPS {
-        return None;
+        return false;
     }
+    let out = checked.out();
     let mut lanes = Lanes {
         bias: [0; LANES],
         scales: [0; LANES],
@@ -47,8 +46,8 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
         // The last group may repeat channels of the one before.
         let channel = channel.min(channels - LANES);
         let word = |bytes: &[u8], i: usize| {
-            let at = 4 * (channel + 2 * (i % 4) + i / 4);
-            bytes.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
+            // SAFETY: there are a bias and a scale for each of the eight channels, little-endian as the processor is.
+            unsafe { bytes.as_ptr().add(4 * (channel + 2 * (i % 4) + i / 4)).cast::<u32>().read_unaligned() }
         };
         lanes.bias = core::array::from_fn(|i| word(args.filters.bias, i));
         lanes.scales = core::array::from_fn(|i| word(args.filters.scales, i));
@@ -65,7 +64,7 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
         }
         for x in (0..width).step_by(COLUMNS) {
             let second = usize::from(x + 1 < width);
-            // SAFETY: `width` found that each row holds every window; the eight values read at a tap and those written lie at
+            // SAFETY: each row holds every window; the eight values read at a tap and those written lie at
             // `channel..channel + 8` of `channels`. The second column is the first one again at the right edge.
             unsafe {
                 let out = out.as_mut_ptr().add(x * channels + channel);
@@ -74,7 +73,7 @@ fn depthwise_columns(args: &DepthwiseRow<'_>, out: &mut [i8]) -> Option<()> {
             }
         }
     }
-    Some(())
+    true
 }
 
 /// Two columns of eight channels: 15 instructions a tap for 16 multiplications.

@@ -106,7 +106,7 @@ impl<const W: usize> Incoming<W> {
             if session.push_gray_row(gray).is_err() {
                 failure = Some(Failure::Fault(Fault::Internal));
             }
-            platform.between_rows();
+            platform.breathe();
             rows += 1;
             // A picture lower than the network's input has rows that keep the board busy for long.
             if rows % WORKING_ROWS == 0 {

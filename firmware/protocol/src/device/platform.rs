@@ -15,9 +15,9 @@ pub trait Platform {
     /// Milliseconds of a clock that may wrap.
     fn millis(&mut self) -> u32;
 
-    /// Called after each row of the network, the longest that the board computes without a break: feed the watchdog,
-    /// poll USB.
-    fn between_rows(&mut self) {}
+    /// Called after each row of the network and after each reply, the longest that the board computes or sends without a
+    /// break: feed the watchdog, poll USB. As long as the line has bytes, nothing else is called.
+    fn breathe(&mut self) {}
 
     /// Runs the golden fixture; `working` must be called every now and then.
     fn self_test(&mut self, session: &mut Session<'_, '_>, working: &mut dyn FnMut(&mut Self)) -> Option<SelfTest>;
