@@ -2,6 +2,7 @@
 //! evaluation, prediction, the server and the device see the same pixels.
 
 mod dicom;
+mod guard;
 mod picture;
 mod refusal;
 mod thumbnail;
@@ -18,9 +19,10 @@ use std::path::Path;
 
 /// Largest file read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
-/// Most memory that decoding one image may take, in bytes: 8192 x 8192 pixels of 16-bit gray, four times over.
+/// Most memory that decoding one image may take, in bytes, all that is alive at once: 8192 x 8192 pixels of 16-bit gray,
+/// four times over.
 const MAX_ALLOC: u64 = 512 << 20;
-const REMEDY: &str = "give a PNG, JPEG, TIFF, BMP or DICOM file";
+const REMEDY: &str = "give a PNG, JPEG, TIFF, WebP, BMP or DICOM file";
 
 /// Fails with a [`Refusal`].
 macro_rules! refuse {
@@ -60,9 +62,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Decodes an image held in memory and stretches it to `width` x `height`.
 ///
-/// The format is told from the bytes, never from `name`, which serves the errors. 8 and 16 bits; gray, RGB
-/// and RGBA (alpha is ignored); 16-bit values are gray over their full range, DICOM's over the file's window.
-/// Exif orientation is applied.
+/// The format is told from the bytes, never from `name`, which serves the errors. Colour becomes luma; alpha is
+/// composed over the background that the file names, or black; 16-bit values are gray over their full range, DICOM's
+/// over the file's window. Exif orientation is applied. docs/serve.md has the rule of each format.
 /// Returns `width * height` gray levels, 0 to 255, row by row.
 ///
 /// # Errors
@@ -103,7 +105,8 @@ impl<'n> Image<'n> {
         Self::decode_within(bytes, name, MAX_ALLOC)
     }
 
-    /// [`decode`](Self::decode) that refuses, before it decodes, what needs more than `max_bytes` of pixels.
+    /// [`decode`](Self::decode) that refuses, before it decodes, what would have more than `max_bytes` alive at once
+    /// (`bytes` themselves not counted).
     ///
     /// # Errors
     /// As [`gray`].
@@ -114,7 +117,7 @@ impl<'n> Image<'n> {
         picture::decode(bytes, name, max_bytes)
     }
 
-    /// The file format: PNG, JPEG, TIFF, BMP or DICOM.
+    /// The file format: PNG, JPEG, TIFF, WebP, BMP or DICOM.
     pub fn format(&self) -> &'static str {
         self.format
     }
