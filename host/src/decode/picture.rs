@@ -117,3 +117,6 @@ fn of_image_crate(name: &str, format: &str, error: ImageError) -> anyhow::Error 
         error => damaged(name, format, error),
     }
 }
+
+#[cfg(test)]
+mod tests;

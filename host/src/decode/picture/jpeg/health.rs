@@ -31,6 +31,10 @@ pub(in crate::decode) enum Health {
     },
 }
 
+/// Largest mean and coefficient, dequantised. Some encoders overshoot black and white a little.
+const MOST_MEAN: i32 = 1200;
+const MOST: i32 = 2048;
+
 const BREAKS_OFF: &str = "it breaks off";
 const CORRUPT: &str = "its data are corrupt";
 
@@ -63,8 +67,8 @@ struct Walk<'a> {
     blocks: Vec<Blocks>,
     dc: [Option<Huffman>; 4],
     ac: [Option<Huffman>; 4],
-    /// The first entry of each quantisation table.
-    quantisation: [i32; 4],
+    /// Quantisation tables, in the order of coefficients.
+    quantisation: [[i32; 64]; 4],
     restart: usize,
     /// Blocks of zeros to come in a band.
     run: u32,
@@ -87,7 +91,7 @@ pub(in crate::decode) fn health(bytes: &[u8], frame: &Frame) -> Health {
     });
     let blocks = blocks.collect();
     let none = || [const { None }; 4];
-    let mut walk = Walk { frame, blocks, dc: none(), ac: none(), quantisation: [1; 4], restart: 0, run: 0 };
+    let mut walk = Walk { frame, blocks, dc: none(), ac: none(), quantisation: [[1; 64]; 4], restart: 0, run: 0 };
     walk.all(bytes, units)
 }
 
@@ -148,7 +152,10 @@ impl Walk<'_> {
         while let Some(head) = payload.first() {
             let (wide, slot) = (head >> 4 != 0, usize::from(head & 3));
             let Some(table) = payload.get(1..if wide { 129 } else { 65 }) else { return };
-            self.quantisation[slot] = if wide { i32::from(table[0]) << 8 | i32::from(table[1]) } else { table[0].into() };
+            for (k, step) in self.quantisation[slot].iter_mut().enumerate() {
+                let step_of = |at: usize| i32::from(table[at]);
+                *step = if wide { step_of(2 * k) << 8 | step_of(2 * k + 1) } else { step_of(k) }.max(1);
+            }
             payload = &payload[1 + table.len()..];
         }
     }
@@ -235,25 +242,25 @@ impl Walk<'_> {
             scan.parts.iter().for_each(|part| self.blocks[part.0].begun = true);
         }
         let (rest, end) = bits.rest();
-        // One byte is what some encoders pad with.
-        Ok((end, stray || rest > 1))
+        Ok((end, stray || rest > 0))
     }
 
-    /// The difference of the mean, in bounds: a level beyond twice black and white is none.
+    /// The mean, in bounds: black is -1024 and white 1016 in the transform of 8-bit samples.
     fn mean(&mut self, (component, table, _): (usize, usize, usize), low: u32, bits: &mut Bits<'_>) -> Option<()> {
         let category = self.dc[table].as_ref()?.decode(bits)?;
         if category > 11 {
             return None;
         }
-        let step = self.quantisation[self.frame.components[component].quantisation & 3];
+        let step = self.quantisation[self.frame.components[component].quantisation & 3][0];
         let block = &mut self.blocks[component];
         block.dc += bits.extended(category.into()) << low;
-        (block.dc.abs() <= 2048 / step.max(1) + 2 + (1 << low)).then_some(())
+        (block.dc.abs() <= MOST_MEAN / step + 1 + (1 << low)).then_some(())
     }
 
     fn sequential(&mut self, part: (usize, usize, usize), bits: &mut Bits<'_>) -> Option<()> {
         self.mean(part, 0, bits)?;
         let table = self.ac[part.2].as_ref()?;
+        let steps = &self.quantisation[self.frame.components[part.0].quantisation & 3];
         let mut k = 1;
         while k < 64 {
             let symbol = table.decode(bits)?;
@@ -263,8 +270,11 @@ impl Walk<'_> {
                 (15, 0) => k += 16,
                 (_, 0) | (_, 11..) => return None,
                 _ => {
-                    bits.take(size);
-                    k += run + 1;
+                    k += run;
+                    if bits.extended(size).abs() * steps.get(k)? > MOST {
+                        return None;
+                    }
+                    k += 1;
                 }
             }
         }
