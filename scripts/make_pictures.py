@@ -442,10 +442,69 @@ def others():
     refuse("refused.heic", struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic", "HEIC")
 
 
+def large():
+    """Pictures of 1200 x 800, a few kilobytes each, for the memory that decoders take; no levels."""
+    folder = OUT / "large"
+    folder.mkdir(exist_ok=True)
+    y, x = numpy.mgrid[0:800, 0:1200]
+    gray = (x // 64 * 9 + y // 64 * 5).astype(numpy.uint8)
+    colour = numpy.dstack([gray, 255 - gray, gray // 2])
+    alpha = numpy.where(x < 600, 255, 100).astype(numpy.uint8)
+    deep = gray.astype(numpy.uint16) * 257
+    exif = Image.Exif()
+    exif[274] = 6
+
+    def pillow(name, values, **options):
+        Image.fromarray(values).save(folder / name, **options)
+
+    pillow("gray.png", gray)
+    pillow("gray-turned.png", gray, exif=exif)
+    pillow("rgb.png", colour)
+    pillow("rgba.png", numpy.dstack([colour, alpha]))
+    (folder / "gray-16.png").write_bytes(imagecodecs.png_encode(deep, level=9))
+    (folder / "rgba-16.png").write_bytes(imagecodecs.png_encode(numpy.dstack([deep, deep, deep, alpha.astype("u2") * 257]), level=9))
+    (folder / "rle.bmp").write_bytes(rle_bmp(1200, 800))
+    for turn in (None, exif):
+        for progressive in (False, True):
+            name = ("progressive" if progressive else "baseline") + ("-turned" if turn else "")
+            pillow(f"{name}-gray.jpg", gray, quality=50, progressive=progressive, exif=turn or Image.Exif())
+            pillow(f"{name}-444.jpg", colour, quality=50, progressive=progressive, subsampling=0, exif=turn or Image.Exif())
+    pillow("progressive-420.jpg", colour, quality=50, progressive=True, subsampling=2)
+    Image.fromarray(colour).convert("CMYK").save(folder / "cmyk.jpg", quality=50)
+    pillow("lossy.webp", colour, quality=30)
+    pillow("lossy-alpha.webp", numpy.dstack([colour, alpha]), quality=30)
+    pillow("lossless.webp", colour, lossless=True)
+    pillow("lossless-alpha.webp", numpy.dstack([colour, alpha]), lossless=True)
+    pillow("lossless-turned.webp", colour, lossless=True, exif=exif)
+    pillow("animated.webp", colour, save_all=True, append_images=[Image.fromarray(255 - colour)], quality=30)
+    for name in ("deflate", "zstd", "lzma", "jpeg", "webp"):
+        tifffile.imwrite(folder / f"{name}.tif", colour, compression=name, photometric="rgb", rowsperstrip=800, metadata=None)
+    tifffile.imwrite(folder / "lzw.tif", gray, compression="lzw", rowsperstrip=800, metadata=None)
+    tifffile.imwrite(folder / "deflate-16.tif", deep, compression="deflate", rowsperstrip=800, metadata=None)
+    tifffile.imwrite(folder / "deflate-32.tif", deep.astype("u4") * 65537, compression="deflate", rowsperstrip=800, metadata=None)
+    tifffile.imwrite(
+        folder / "planar.tif", numpy.moveaxis(colour, 2, 0), compression="deflate", photometric="rgb", planarconfig="separate", rowsperstrip=800, metadata=None)
+    tifffile.imwrite(
+        folder / "tiled-jpeg.tif", colour, compression="jpeg", photometric="rgb", tile=(256, 256), metadata=None)
+    Image.fromarray(gray > 100).save(folder / "fax.tif", compression="group4")
+    (folder / "turned.tif").write_bytes(tiff(zlib.compress(deep.tobytes(), 9), 16, {274: 8}, compression=8, rows=800, width=1200, height=800))
+
+
+def rle_bmp(width, height):
+    """A BMP of runs: 8 bits a pixel."""
+    line = b"".join(bytes([240, 20 * k]) for k in range(width // 240)) + b"\0\0"
+    data = line * height + b"\0\1"
+    palette = b"".join(bytes([v, v, v, 0]) for v in range(256))
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(data), 2835, 2835, 256, 0)
+    offset = 14 + len(head) + len(palette)
+    return b"BM" + struct.pack("<IHHI", offset + len(data), 0, 0, offset) + head + palette + data
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
-    for old in OUT.iterdir():
+    for old in OUT.rglob("*.*"):
         old.unlink()
+    large()
     tiffs()
     pngs()
     jpegs()

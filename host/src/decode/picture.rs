@@ -111,7 +111,8 @@ fn damaged(name: &str, format: &str, what: impl std::fmt::Display) -> anyhow::Er
 fn of_image_crate(name: &str, format: &str, error: ImageError) -> anyhow::Error {
     match error {
         ImageError::Unsupported(error) => {
-            Refusal::new(Kind::Unsupported, format!("{name}: a {format} of a sort that is not read ({error}): save it as PNG")).into()
+            Refusal::new(Kind::Unsupported, format!("{name}: a {format} of a sort that is not read ({error}): save it as PNG"))
+                .into()
         }
         ImageError::IoError(_) => damaged(name, format, "it breaks off"),
         error => damaged(name, format, error),

@@ -12,8 +12,8 @@ use std::io::Cursor;
 pub(super) fn header(bytes: &[u8], name: &str) -> Result<Header> {
     let decoder = open(bytes, name)?;
     let (width, height) = decoder.dimensions();
-    // Reduced to gray where it was decoded; a palette and a row beside it.
-    let peak = decoder.total_bytes() + 16 * u64::from(width) + (64 << 10);
+    // Reduced to gray where it was decoded, then copied; a palette and a row beside it.
+    let peak = decoder.total_bytes() + u64::from(width) * u64::from(height) + 16 * u64::from(width) + (64 << 10);
     Ok(Header { width, height, orientation: Orientation::NoTransforms, sample: 1, peak })
 }
 

@@ -251,7 +251,8 @@ fn text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let has = |word: &[u8]| lower.windows(word.len()).any(|window| window == word);
     Some(if has(b"<svg") {
         ("an SVG drawing", AS_PNG)
-    } else if lower.starts_with(b"<!doctype html") || has(b"<html") || lower.starts_with(b"<head") || lower.starts_with(b"<body") {
+    } else if lower.starts_with(b"<!doctype html") || has(b"<html") || lower.starts_with(b"<head") || lower.starts_with(b"<body")
+    {
         ("an HTML page", "download the image itself: this may be a page of login or an error")
     } else if lower.starts_with(b"<?xml") || lower.starts_with(b"<") {
         ("XML", super::REMEDY)

@@ -29,12 +29,13 @@ pub(super) fn header(bytes: &[u8], name: &str) -> Result<Header> {
     Ok(Header { width: frame.width as u32, height: frame.height as u32, orientation, sample: 1, peak: peak(&frame, pixels) })
 }
 
-/// Bytes alive while `pixels` are decoded: the output in colour, reduced where it is; a progressive picture's
-/// coefficients; some rows of blocks.
+/// Bytes alive while `pixels` are decoded: the output in colour, reduced where it is, then a copy that is no larger
+/// than it need be; a progressive picture's coefficients, and a bit for each; some rows of blocks.
 fn peak(frame: &Frame, pixels: u64) -> u64 {
-    let channels = if frame.components.len() == 1 { 1 } else { 3 };
+    let output = if frame.components.len() == 1 { 1 } else { 4 };
     let rows = 16 * 8 * 4 * frame.width as u64 * frame.components.len() as u64;
-    pixels * channels + rows + if frame.is_progressive() { frame.coefficients() } else { 0 }
+    let whole = if frame.is_progressive() { frame.coefficients() + frame.coefficients() / 16 } else { 0 };
+    pixels * output + rows + whole + (64 << 10)
 }
 
 fn read(bytes: &[u8], name: &str) -> Result<Head> {
@@ -63,7 +64,10 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Result<Decoded> {
         }
         Health::Torn { what, sound } if sound < 1.0 - TOLERATED && is_torn(&frame, sound) => {
             let sound = (100.0 * sound).floor();
-            refuse!(Damaged, "{name}: damaged JPEG ({what} after {sound} % of the picture): send the whole file again or leave it out");
+            refuse!(
+                Damaged,
+                "{name}: damaged JPEG ({what} after {sound} % of the picture): send the whole file again or leave it out"
+            );
         }
         Health::Torn { what, sound } => {
             let lost = (100.0 * (1.0 - sound)).max(0.1);

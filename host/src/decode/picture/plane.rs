@@ -133,7 +133,9 @@ impl Mixer {
         let share = (100.0 * self.hidden as f64 / pixels.max(1) as f64).max(0.1);
         let ground = if self.background == [0; 3] { "black" } else { "the background that the file names" };
         (self.hidden > 0).then(|| {
-            format!("{share:.1} % of its pixels are transparent: they are shown over {ground}, not in the colours hidden under them")
+            format!(
+                "{share:.1} % of its pixels are transparent: they are shown over {ground}, not in the colours hidden under them"
+            )
         })
     }
 }

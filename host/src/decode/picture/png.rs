@@ -10,7 +10,7 @@ use png::{BitDepth, ColorType, DecodingError, Limits, Reader, Transformations};
 use std::io::Cursor;
 
 /// Most memory for chunks beside the pixels: profiles, palettes, Exif.
-const CHUNKS: usize = 8 << 20;
+const CHUNKS: usize = 2 << 20;
 
 type Png<'a> = Reader<Cursor<&'a [u8]>>;
 
@@ -32,10 +32,19 @@ pub(super) fn header(bytes: &[u8], name: &str) -> Result<Header> {
 }
 
 fn open<'a>(bytes: &'a [u8], name: &str) -> Result<Png<'a>> {
-    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: CHUNKS });
-    decoder.set_ignore_text_chunk(true);
-    decoder.set_transformations(Transformations::EXPAND);
-    decoder.read_info().map_err(|error| unreadable(name, &error))
+    let read = |ignored| {
+        let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), Limits { bytes: CHUNKS });
+        decoder.set_ignore_text_chunk(true);
+        decoder.set_ignore_iccp_chunk(ignored);
+        decoder.set_transformations(Transformations::EXPAND);
+        decoder.read_info()
+    };
+    // A profile of megabytes is no reason to refuse the pixels.
+    let reader = match read(false) {
+        Err(DecodingError::LimitsExceeded) => read(true),
+        reader => reader,
+    };
+    reader.map_err(|error| unreadable(name, &error))
 }
 
 fn unreadable(name: &str, error: &DecodingError) -> anyhow::Error {
@@ -121,9 +130,10 @@ fn places((width, height): (usize, usize), interlaced: bool) -> impl Iterator<It
     const PASSES: [[usize; 4]; 7] =
         [[0, 0, 8, 8], [0, 4, 8, 8], [4, 0, 8, 4], [0, 2, 4, 4], [2, 0, 4, 2], [0, 1, 2, 2], [1, 0, 2, 1]];
     let passes: &[[usize; 4]] = if interlaced { &PASSES } else { &[[0, 0, 1, 1]] };
-    passes.iter().filter(move |pass| pass[1] < width).flat_map(move |&[top, left, down, across]| {
-        (top..height).step_by(down).map(move |row| (row * width + left, across))
-    })
+    passes
+        .iter()
+        .filter(move |pass| pass[1] < width)
+        .flat_map(move |&[top, left, down, across]| (top..height).step_by(down).map(move |row| (row * width + left, across)))
 }
 
 /// Reads all rows, of every pass where it is interlaced.

@@ -37,7 +37,9 @@ mod tests {
 
     #[test]
     fn narrow_values_get_their_own_white() {
-        for (largest, white) in [(0, 65_535), (200, 255), (256, 1023), (1023, 1023), (3900, 4095), (9000, 16_383), (16_384, 65_535)] {
+        for (largest, white) in
+            [(0, 65_535), (200, 255), (256, 1023), (1023, 1023), (3900, 4095), (9000, 16_383), (16_384, 65_535)]
+        {
             let mut warnings = Vec::new();
             let window = sixteen(&[0, largest], &mut warnings);
             assert_eq!((window.low, window.high), (0, white), "{largest}");

@@ -123,7 +123,8 @@ mod tests {
         assert!(Curve::of_gama(1.0).unwrap().is_unusual());
         assert!(Curve::of_gama(0.0).is_none());
         // sRGB as a parametric curve of type 3.
-        let words = [2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.04045].map(|x: f64| ((x * 65_536.0).round() as i32).to_be_bytes());
+        let words =
+            [2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.04045].map(|x: f64| ((x * 65_536.0).round() as i32).to_be_bytes());
         let srgb = [&b"para\0\0\0\0\0\x03\0\0"[..], &words.concat()].concat();
         assert!(!Curve::of_icc(&profile(b"rTRC", &srgb)).unwrap().is_unusual());
         let linear = Curve::of_icc(&profile(b"kTRC", b"curv\0\0\0\0\0\0\0\0")).unwrap();

@@ -10,7 +10,7 @@ use image_webp::{DecodingError, WebPDecoder};
 use std::io::Cursor;
 
 /// Most memory for chunks beside the pixels.
-const CHUNKS: usize = 8 << 20;
+const CHUNKS: usize = 2 << 20;
 
 fn open<'a>(bytes: &'a [u8], name: &str) -> Result<WebPDecoder<Cursor<&'a [u8]>>> {
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(|error| unreadable(name, &error))?;

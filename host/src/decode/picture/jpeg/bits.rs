@@ -104,8 +104,7 @@ pub(super) struct Huffman {
 impl Huffman {
     /// Of the counts of each length and the symbols; none where the codes do not fit.
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Option<Self> {
-        let mut table =
-            Self { fast: Box::new([(0, 0); 1 << FAST]), above: [0; 17], delta: [0; 17], symbols: symbols.to_vec() };
+        let mut table = Self { fast: Box::new([(0, 0); 1 << FAST]), above: [0; 17], delta: [0; 17], symbols: symbols.to_vec() };
         let (mut code, mut index) = (0u32, 0usize);
         for length in 1..=16u32 {
             let count = u32::from(counts[length as usize - 1]);

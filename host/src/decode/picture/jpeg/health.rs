@@ -214,11 +214,8 @@ impl Walk<'_> {
                 self.blocks.iter_mut().for_each(|c| c.dc = 0);
             }
             for part in &scan.parts {
-                let (across, down) = if alone {
-                    (1, 1)
-                } else {
-                    (self.frame.components[part.0].across, self.frame.components[part.0].down)
-                };
+                let (across, down) =
+                    if alone { (1, 1) } else { (self.frame.components[part.0].across, self.frame.components[part.0].down) };
                 for k in 0..across * down {
                     let row = unit / wide * down + k / across;
                     let column = unit % wide * across + k % across;

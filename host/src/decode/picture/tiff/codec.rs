@@ -8,8 +8,8 @@ use flate2::read::ZlibDecoder;
 use hayro_ccitt::{DecodeSettings, DecoderContext, EncodingMode};
 use std::io::{self, Cursor, Read};
 
-/// Most memory that a stream's own dictionary may take.
-pub(super) const DICTIONARY: usize = 64 << 20;
+/// Least and most memory that a stream's own dictionary may take: that of xz's preset 6, and of its largest.
+const DICTIONARY: [usize; 2] = [12 << 20, 80 << 20];
 
 /// A compression that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +67,10 @@ impl Codec {
         matches!(self, Self::FaxRle { .. } | Self::Fax3 { .. } | Self::Fax4 | Self::Jpeg | Self::WebP)
     }
 
-    /// Bytes that its state may take.
-    pub(super) fn state(self) -> usize {
+    /// Bytes that its state may take for a strip or tile of `bytes`; a dictionary is seldom larger than what it is for.
+    pub(super) fn state(self, bytes: usize) -> usize {
         match self {
-            Self::Zstd | Self::Lzma => DICTIONARY,
+            Self::Zstd | Self::Lzma => bytes.saturating_mul(2).clamp(DICTIONARY[0], DICTIONARY[1]),
             _ => 128 << 10,
         }
     }
@@ -88,6 +88,8 @@ pub(super) struct Extent {
     pub(super) rows: usize,
     /// Samples a pixel, in this strip or tile.
     pub(super) channels: usize,
+    /// What they take when they are unpacked.
+    pub(super) bytes: usize,
 }
 
 /// The rows' bytes of `stored`; bits of each byte from the last to the first where they are `reversed`.
@@ -106,10 +108,10 @@ pub(super) fn stream<'a>(
         Codec::Deflate => Box::new(ZlibDecoder::new(raw)),
         Codec::PackBits => Box::new(PackBits { inner: raw, literal: 0, repeat: 0, byte: 0 }),
         Codec::Zstd => {
-            let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(raw, DICTIONARY as u64 / 2);
+            let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(raw, codec.state(extent.bytes) as u64 / 2);
             Box::new(decoder.map_err(|error| text(&error))?)
         }
-        Codec::Lzma => Box::new(lzma_rust2::XzReader::new_mem_limit(raw, true, (DICTIONARY >> 10) as u32)),
+        Codec::Lzma => Box::new(lzma_rust2::XzReader::new_mem_limit(raw, true, (codec.state(extent.bytes) >> 10) as u32)),
         Codec::FaxRle { .. } | Codec::Fax3 { .. } | Codec::Fax4 => {
             let turned: Vec<u8>;
             let stored = if reversed {

@@ -9,7 +9,9 @@ use std::io::Read;
 /// What the samples of a pixel mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Colour {
-    Gray { min_is_white: bool },
+    Gray {
+        min_is_white: bool,
+    },
     Rgb,
     /// Gray levels of the palette's colours, R, G and B.
     Palette(Vec<[u8; 3]>),
@@ -187,7 +189,8 @@ impl<'a> Layout<'a> {
             _ => 4 * width.next_multiple_of(32) * rows.next_multiple_of(32) * channels + self.longest(),
         };
         let lines = (4 + 4 + 4) * width * self.channels as u64 * self.subsampling.1 as u64;
-        streams * (whole + self.codec.state() as u64) + lines + 16 * self.places.len() as u64
+        let state = self.codec.state(self.form.row_bytes(self.chunk.0 * channels as usize).saturating_mul(self.chunk.1));
+        streams * (whole + state as u64) + lines + 32 * self.places.len() as u64
     }
 
     fn longest(&self) -> u64 {
@@ -208,7 +211,9 @@ impl<'a> Layout<'a> {
             let (left, top) = (k % across * self.chunk.0, k / across * self.chunk.1);
             // The last strip is as high as what is left, the last tile is not.
             let rows = self.chunk.1.min(self.height - top);
-            let extent = Extent { width: self.chunk.0, rows: if self.tiled { self.chunk.1 } else { rows }, channels };
+            let stored = if self.tiled { self.chunk.1 } else { rows };
+            let bytes_of = self.form.row_bytes(self.chunk.0 * channels).saturating_mul(self.chunk.1);
+            let extent = Extent { width: self.chunk.0, rows: stored, channels, bytes: bytes_of };
             let mut streams: Vec<Box<dyn Read + '_>> = Vec::with_capacity(step);
             for plane in 0..step {
                 let stored = self.stored(plane * across * down + k)?;
@@ -217,7 +222,8 @@ impl<'a> Layout<'a> {
             let wanted = self.chunk.0.min(self.width - left) * self.channels;
             for y in (0..rows).step_by(self.subsampling.1) {
                 if self.subsampling != (1, 1) {
-                    samples::read_blocks(&mut *streams[0], self.subsampling, self.chunk.0, &mut bytes, &mut samples).map_err(text)?;
+                    samples::read_blocks(&mut *streams[0], self.subsampling, self.chunk.0, &mut bytes, &mut samples)
+                        .map_err(text)?;
                 } else if self.planar {
                     line.resize(self.chunk.0, 0);
                     for (plane, stream) in streams.iter_mut().enumerate() {

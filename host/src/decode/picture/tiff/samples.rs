@@ -112,7 +112,9 @@ mod tests {
         assert_eq!(read(24, true, false, &[1, 2, 3], 1), [0x1_0203]);
         assert_eq!(read(32, false, false, &[1, 2, 3, 0xff], 1), [0xff03_0201]);
         assert_eq!(read(8, false, true, &[10, 250, 1], 3), [10, 4, 5]);
-        assert!(Form { bits: 8, big_endian: false, differences: false }.read(&mut &[1][..], 1, &mut Vec::new(), &mut [0; 2]).is_err());
+        assert!(
+            Form { bits: 8, big_endian: false, differences: false }.read(&mut &[1][..], 1, &mut Vec::new(), &mut [0; 2]).is_err()
+        );
     }
 
     #[test]
