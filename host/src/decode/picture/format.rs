@@ -106,7 +106,7 @@ const ARCHIVES: &[(usize, &[u8], &str)] = &[
     (0, b"Rar!\x1a\x07", "a RAR archive"),
     (0, b"MSCF", "a cabinet archive"),
     (257, b"ustar", "a tar archive"),
-    (32_769, b"CD001", "the image of a disc (ISO 9660)"),
+    (32_769, b"CD001", "the image of a disc (an ISO 9660 archive)"),
 ];
 
 /// What holds no picture of its own: magic bytes, what it is, what to do.
@@ -163,6 +163,7 @@ pub(super) fn named(bytes: &[u8]) -> String {
         return "not an image but zeros alone: copying it broke off; copy it again".to_owned();
     }
     match text(bytes) {
+        Some((what, AS_PNG)) => format!("{what}, which is not read here: {AS_PNG}"),
         Some((what, remedy)) => format!("not an image but {what}: {remedy}"),
         None => format!("not an image: {remedy}"),
     }

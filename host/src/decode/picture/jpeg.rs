@@ -45,7 +45,7 @@ fn read(bytes: &[u8], name: &str) -> Result<Head> {
         Err(what) => return Err(damaged(name, "JPEG", what)),
     };
     if let Some(sort) = head.frame.unread() {
-        refuse!(Unsupported, "{name}: {sort}, which is not read as a file of its own: {CONVERT}");
+        refuse!(Unsupported, "{name}: {sort}: {CONVERT}");
     }
     Ok(head)
 }
@@ -79,7 +79,7 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Result<Decoded> {
     let pixels = pixels(bytes, colour, frame.width * frame.height * if gray { 1 } else { 3 })
         .map_err(|error| damaged(name, "JPEG", error))?;
     let mut plane = reduced(pixels, if gray { 1 } else { 3 }, &mut warnings);
-    if gray && let Some(curve) = Curve::of_icc(&profile).filter(Curve::is_unusual) {
+    if gray && let Some(curve) = Curve::unusual(&profile) {
         let levels = curve.levels::<u8>();
         plane.iter_mut().for_each(|level| *level = levels[usize::from(*level)]);
         warnings.push(tone::warning("ICC profile"));

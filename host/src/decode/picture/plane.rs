@@ -51,7 +51,7 @@ pub(super) struct Mixer {
     alpha: Alpha,
     /// R, G and B; black by default.
     background: [u32; 3],
-    /// Pixels that are not opaque and whose stored colour differs from what is shown.
+    /// Pixels that are not opaque.
     hidden: usize,
     /// Some pixel had an alpha above zero. Until then stored colours are taken, for a picture that is transparent
     /// everywhere is a writer's mistake.
@@ -104,7 +104,7 @@ impl Mixer {
         };
         self.visible |= alpha > 0;
         self.invisible |= alpha == 0;
-        self.hidden += usize::from(shown != stored);
+        self.hidden += 1;
         T::narrow(if self.visible { shown } else { stored })
     }
 
@@ -134,7 +134,7 @@ impl Mixer {
         let ground = if self.background == [0; 3] { "black" } else { "the background that the file names" };
         (self.hidden > 0).then(|| {
             format!(
-                "{share:.1} % of its pixels are transparent: they are shown over {ground}, not in the colours hidden under them"
+                "{share:.1} % of its pixels are transparent: they are shown over {ground}, not in colours that may be stored under them"
             )
         })
     }

@@ -96,13 +96,13 @@ fn curve(info: &png::Info<'_>) -> Option<(Curve, &'static str)> {
         }
         (Curve::Gamma(1.0), "cICP chunk")
     } else if let Some(profile) = &info.icc_profile {
-        (Curve::of_icc(profile)?, "ICC profile")
+        (Curve::unusual(profile)?, "ICC profile")
     } else if info.srgb.is_some() {
         return None;
     } else {
         (Curve::of_gama(f64::from(info.gama_chunk?.into_value()))?, "gAMA chunk")
     };
-    curve.is_unusual().then_some((curve, source))
+    curve.moves_by(tone::OF_GAMMA).then_some((curve, source))
 }
 
 /// The bKGD chunk in the range of the samples; black where there is none.

@@ -57,7 +57,7 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Result<Decoded> {
     let mut mixer = Mixer::new(layout.alpha.unwrap_or(Alpha::Ignore), [ground; 3]);
     let (mut plane, window) = picture(&layout, &mut mixer, &mut warnings).map_err(|what| damaged(name, "TIFF", what))?;
     warnings.extend(mixer.warning(layout.width * layout.height));
-    if let Some(curve) = layout.profile.and_then(Curve::of_icc).filter(Curve::is_unusual) {
+    if let Some(curve) = layout.profile.and_then(Curve::unusual) {
         match &mut plane {
             Plane::Eight(samples) => shown(samples, &curve.levels()),
             Plane::Sixteen(samples) if window == Window::FULL_16 && !layout.signed => shown(samples, &curve.levels()),

@@ -7,8 +7,10 @@ use super::plane::Sample;
 
 /// The exponent of the usual display curve.
 const DISPLAY: f64 = 2.2;
-/// A curve that moves no level by more of 255 is taken for the usual one: sRGB, Adobe RGB, gamma 2.0 to 2.4.
-const NEGLIGIBLE: f64 = 16.0;
+/// A profile that moves no level by more of 255 is taken for the usual one: sRGB, Adobe RGB, gamma 2.0 to 2.4.
+pub(super) const OF_PROFILES: f64 = 16.0;
+/// The same for a number that stands in the file: 1/2.2 is written in several roundings.
+pub(super) const OF_GAMMA: f64 = 2.0;
 
 /// How stored values, 0 to 1, become light.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +30,7 @@ impl Curve {
     }
 
     /// The gray or the red curve of an ICC profile; none where it has none or is damaged.
-    pub(super) fn of_icc(profile: &[u8]) -> Option<Self> {
+    fn of_icc(profile: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u32::from_be_bytes(profile.get(at..at + 4)?.try_into().ok()?));
         let count = word(128)?.min(200) as usize;
         let tags: Vec<usize> = (0..count).map(|k| 132 + 12 * k).collect();
@@ -85,9 +87,14 @@ impl Curve {
         self.light(x).powf(1.0 / DISPLAY)
     }
 
-    /// True where it is not the usual curve.
-    pub(super) fn is_unusual(&self) -> bool {
-        (0..256).any(|k| (self.shown(f64::from(k) / 255.0) * 255.0 - f64::from(k)).abs() > NEGLIGIBLE)
+    /// True where it moves a level by more than `negligible` of 255.
+    pub(super) fn moves_by(&self, negligible: f64) -> bool {
+        (0..256).any(|k| (self.shown(f64::from(k) / 255.0) * 255.0 - f64::from(k)).abs() > negligible)
+    }
+
+    /// The gray or red curve of a profile, where it is not the usual one.
+    pub(super) fn unusual(profile: &[u8]) -> Option<Self> {
+        Self::of_icc(profile).filter(|curve| curve.moves_by(OF_PROFILES))
     }
 
     /// The level shown for each value.
@@ -119,16 +126,16 @@ mod tests {
 
     #[test]
     fn usual_curves_are_left_alone() {
-        assert!(!Curve::of_gama(0.45455).unwrap().is_unusual());
-        assert!(Curve::of_gama(1.0).unwrap().is_unusual());
+        for (encoding, moved) in [(0.45455, false), (0.45, false), (0.4545, false), (0.5, true), (0.55556, true), (1.0, true)] {
+            assert_eq!(Curve::of_gama(encoding).unwrap().moves_by(OF_GAMMA), moved, "{encoding}");
+        }
         assert!(Curve::of_gama(0.0).is_none());
         // sRGB as a parametric curve of type 3.
         let words =
             [2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.04045].map(|x: f64| ((x * 65_536.0).round() as i32).to_be_bytes());
         let srgb = [&b"para\0\0\0\0\0\x03\0\0"[..], &words.concat()].concat();
-        assert!(!Curve::of_icc(&profile(b"rTRC", &srgb)).unwrap().is_unusual());
-        let linear = Curve::of_icc(&profile(b"kTRC", b"curv\0\0\0\0\0\0\0\0")).unwrap();
-        assert!(linear.is_unusual());
+        assert_eq!(Curve::unusual(&profile(b"rTRC", &srgb)), None);
+        let linear = Curve::unusual(&profile(b"kTRC", b"curv\0\0\0\0\0\0\0\0")).unwrap();
         assert_eq!(linear, Curve::Gamma(1.0));
         let table = Curve::of_icc(&profile(b"kTRC", b"curv\0\0\0\0\0\0\0\x03\0\0\x80\0\xff\xff")).unwrap();
         assert_eq!(table.levels::<u8>()[..2], linear.levels::<u8>()[..2]);

@@ -41,14 +41,16 @@ impl Frame {
     /// Why the picture cannot be read although it is sound, and the words for it.
     pub(super) fn unread(&self) -> Option<String> {
         let precision = self.precision;
-        Some(match self.process {
+        let sort = match self.process {
             3 => format!("a lossless JPEG of {precision} bits"),
             5..=7 | 13..=15 => "a hierarchical JPEG".to_owned(),
             9..=11 => "a JPEG in arithmetic coding".to_owned(),
             _ if precision != 8 => format!("a JPEG of {precision} bits a sample"),
             _ if !matches!(self.components.len(), 1 | 3 | 4) => format!("a JPEG of {} components", self.components.len()),
             _ => return None,
-        })
+        };
+        let inside = self.process == 3 || precision != 8;
+        Some(sort + if inside { ", which is read inside DICOM files alone" } else { ", which is not read here" })
     }
 
     /// True for progressive coding.
