@@ -2,6 +2,7 @@
 //! evaluation, prediction, the server and the device see the same pixels.
 
 mod dicom;
+mod guard;
 mod picture;
 mod refusal;
 mod thumbnail;
@@ -18,9 +19,10 @@ use std::path::Path;
 
 /// Largest file read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
-/// Most memory that decoding one image may take, in bytes: 8192 x 8192 pixels of 16-bit gray, four times over.
+/// Most memory that decoding one image may take, in bytes, all that is alive at once: 8192 x 8192 pixels of 16-bit gray,
+/// four times over.
 const MAX_ALLOC: u64 = 512 << 20;
-const REMEDY: &str = "give a PNG, JPEG, TIFF, BMP or DICOM file";
+const REMEDY: &str = "give a PNG, JPEG, TIFF, WebP, BMP or DICOM file";
 
 /// Fails with a [`Refusal`].
 macro_rules! refuse {
@@ -60,9 +62,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Decodes an image held in memory and stretches it to `width` x `height`.
 ///
-/// The format is told from the bytes, never from `name`, which serves the errors. 8 and 16 bits; gray, RGB
-/// and RGBA (alpha is ignored); 16-bit values are gray over their full range, DICOM's over the file's window.
-/// Exif orientation is applied.
+/// The format is told from the bytes, never from `name`, which serves the errors. Colour becomes luma; alpha is
+/// composed over the background that the file names, or black; 16-bit values are gray over their full range, DICOM's
+/// over the file's window. Exif orientation is applied. docs/serve.md has the rule of each format.
 /// Returns `width * height` gray levels, 0 to 255, row by row.
 ///
 /// # Errors
@@ -103,7 +105,8 @@ impl<'n> Image<'n> {
         Self::decode_within(bytes, name, MAX_ALLOC)
     }
 
-    /// [`decode`](Self::decode) that refuses, before it decodes, what needs more than `max_bytes` of pixels.
+    /// [`decode`](Self::decode) that refuses, before it decodes, what would have more than `max_bytes` alive at once
+    /// (`bytes` themselves not counted).
     ///
     /// # Errors
     /// As [`gray`].
@@ -114,7 +117,7 @@ impl<'n> Image<'n> {
         picture::decode(bytes, name, max_bytes)
     }
 
-    /// The file format: PNG, JPEG, TIFF, BMP or DICOM.
+    /// The file format: PNG, JPEG, TIFF, WebP, BMP or DICOM.
     pub fn format(&self) -> &'static str {
         self.format
     }
@@ -225,6 +228,8 @@ fn too_large(name: &str, width: u32, height: u32, needed: u64, max_bytes: u64) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::tiff::encoder::colortype::{self, ColorType};
+    use ::tiff::encoder::{TiffEncoder, TiffValue};
     use image::{GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
     use std::io::Cursor;
 
@@ -263,6 +268,15 @@ mod tests {
         assert!(deep > 3, "{deep} fixtures with a window of their own");
     }
 
+    fn tiff<C: ColorType>(samples: &[C::Inner]) -> Vec<u8>
+    where
+        [C::Inner]: TiffValue,
+    {
+        let mut file = Cursor::new(Vec::new());
+        TiffEncoder::new(&mut file).unwrap().write_image::<C>(40, 50, samples).unwrap();
+        file.into_inner()
+    }
+
     #[test]
     fn every_pixel_format_gives_the_same_gray() {
         let expected = gray(&encoded(ramp(), ImageFormat::Png), "gray8", 32, 32).unwrap();
@@ -270,20 +284,24 @@ mod tests {
         let wide = |x, y| u16::from(level(x, y)) * 257;
         let images: [(&str, DynamicImage); 7] = [
             ("gray16", ImageBuffer::from_fn(40, 50, |x, y| Luma([wide(x, y)])).into()),
-            ("gray alpha", ImageBuffer::from_fn(40, 50, |x, y| LumaA([level(x, y), 9])).into()),
-            ("gray alpha 16", ImageBuffer::from_fn(40, 50, |x, y| LumaA([wide(x, y), 9])).into()),
+            ("gray alpha", ImageBuffer::from_fn(40, 50, |x, y| LumaA([level(x, y), 255])).into()),
+            ("gray alpha 16", ImageBuffer::from_fn(40, 50, |x, y| LumaA([wide(x, y), 65_535])).into()),
             ("rgb", ImageBuffer::from_fn(40, 50, |x, y| Rgb([level(x, y); 3])).into()),
             ("rgb16", ImageBuffer::from_fn(40, 50, |x, y| Rgb([wide(x, y); 3])).into()),
-            ("rgba", ImageBuffer::from_fn(40, 50, |x, y| Rgba([level(x, y), level(x, y), level(x, y), 3])).into()),
-            ("rgba16", ImageBuffer::from_fn(40, 50, |x, y| Rgba([wide(x, y), wide(x, y), wide(x, y), 3])).into()),
+            ("rgba", ImageBuffer::from_fn(40, 50, |x, y| Rgba([level(x, y), level(x, y), level(x, y), 255])).into()),
+            ("rgba16", ImageBuffer::from_fn(40, 50, |x, y| Rgba([wide(x, y), wide(x, y), wide(x, y), 65_535])).into()),
         ];
         for (name, image) in images {
-            for format in [ImageFormat::Png, ImageFormat::Tiff] {
-                if format == ImageFormat::Tiff && name.starts_with("gray alpha") {
-                    continue; // the encoder has no such format
-                }
-                assert_eq!(gray(&encoded(image.clone(), format), name, 32, 32).unwrap(), expected, "{name} {format:?}");
-            }
+            assert_eq!(gray(&encoded(image.clone(), ImageFormat::Png), name, 32, 32).unwrap(), expected, "{name}");
+            let file = match &image {
+                DynamicImage::ImageLuma16(p) => tiff::<colortype::Gray16>(p),
+                DynamicImage::ImageRgb8(p) => tiff::<colortype::RGB8>(p),
+                DynamicImage::ImageRgb16(p) => tiff::<colortype::RGB16>(p),
+                DynamicImage::ImageRgba8(p) => tiff::<colortype::RGBA8>(p),
+                DynamicImage::ImageRgba16(p) => tiff::<colortype::RGBA16>(p),
+                _ => continue, // the encoder has no such format
+            };
+            assert_eq!(gray(&file, name, 32, 32).unwrap(), expected, "{name}, TIFF");
         }
         assert_eq!(gray(&encoded(ramp(), ImageFormat::Bmp), "bmp", 32, 32).unwrap(), expected);
     }
@@ -313,7 +331,7 @@ mod tests {
     #[test]
     fn errors_name_the_file_and_the_remedy() {
         let png = encoded(ramp(), ImageFormat::Png);
-        let float = encoded(DynamicImage::from(ramp()).to_rgb32f(), ImageFormat::Tiff);
+        let float = tiff::<colortype::Gray32Float>(&[0.5; 40 * 50]);
         let mut huge = png.clone();
         huge[16..20].copy_from_slice(&60_000u32.to_be_bytes());
         let checksum = crc32(&huge[12..29]);

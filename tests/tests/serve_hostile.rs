@@ -41,8 +41,8 @@ fn hostile_files_get_the_right_status() {
     );
     let bmp = encoded(&DynamicImage::new_rgb8(9, 9), ImageFormat::Bmp);
     let tiff = encoded(&DynamicImage::new_luma16(9, 9), ImageFormat::Tiff);
-    // 128 MB of zeros in a hundred kilobytes of PNG.
-    let bomb = encoded(&DynamicImage::new_rgba16(4000, 4000), ImageFormat::Png);
+    // 72 MB of zeros in a hundred kilobytes of PNG.
+    let bomb = encoded(&DynamicImage::new_luma16(6000, 6000), ImageFormat::Png);
     let polyglot = [&good[..], b"<html><script>alert(1)</script>PK\x03\x04"].concat();
     let html = b"<!doctype html><script>alert(1)</script>";
     let gif = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
@@ -57,8 +57,8 @@ fn hostile_files_get_the_right_status() {
         ("empty", b"", &[400]),
         ("truncated PNG", &good[..good.len() / 2], &[422]),
         ("a PNG's first bytes", &good[..8], &[422]),
-        // A JPEG that breaks off is still decoded as far as it goes by some decoders, gray below.
-        ("truncated JPEG", &jpeg[..jpeg.len() / 2], &[200, 422]),
+        // Some decoders go on with gray.
+        ("truncated JPEG", &jpeg[..jpeg.len() / 2], &[422]),
         ("truncated TIFF", &tiff[..tiff.len() / 2], &[422]),
         ("truncated BMP", &bmp[..bmp.len() / 2], &[422]),
         ("a BMP of 2^31 columns", &lying_bmp, &[413, 422]),

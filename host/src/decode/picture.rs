@@ -1,67 +1,123 @@
-//! Picture files, not DICOM: PNG, JPEG, TIFF, BMP.
+//! Picture files, not DICOM: PNG, JPEG, TIFF, WebP and BMP, all reduced to gray while they are decoded.
+//!
+//! A format gives its [`Header`] before any pixel is decoded: the extents, and the most bytes that will be alive at
+//! once. What would take more than allowed is refused then. Every decoder runs behind [`guarded`].
 
+mod bmp;
+mod format;
+mod jpeg;
+mod plane;
+mod png;
+mod range;
+mod tiff;
+mod tone;
+mod webp;
+
+use super::guard::guarded;
 use super::{Image, Kind, REMEDY, Refusal, refuse, too_large};
 use anyhow::Result;
 use cxr_core::image::Window;
+use format::Format;
+use image::ImageError;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
-use std::io::Cursor;
+use plane::{Plane, is_transposed};
+
+/// What a file says before its pixels are decoded.
+struct Header {
+    width: u32,
+    height: u32,
+    orientation: Orientation,
+    /// Bytes of a gray level.
+    sample: u64,
+    /// Most bytes alive at once while it is decoded, before it is turned.
+    peak: u64,
+}
+
+impl Header {
+    /// Most bytes alive at once: a picture whose rows become columns is there twice.
+    fn needed(&self) -> u64 {
+        let plane = u64::from(self.width) * u64::from(self.height) * self.sample;
+        if is_transposed(self.orientation) { self.peak.max(2 * plane) } else { self.peak }
+    }
+}
+
+/// A decoded picture, not yet turned.
+struct Decoded {
+    plane: Plane,
+    /// Of 16-bit samples.
+    window: Window,
+    warnings: Vec<String>,
+}
 
 /// Width and height, from the header and turned by Exif orientation.
 pub(super) fn dimensions(bytes: &[u8], name: &str, max_bytes: u64) -> Result<(u32, u32)> {
-    let (decoder, orientation, _) = open(bytes, name, max_bytes)?;
-    let (width, height) = decoder.dimensions();
-    let turned = matches!(
-        orientation,
-        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
-    );
-    Ok(if turned { (height, width) } else { (width, height) })
+    let format = recognised(bytes, name)?;
+    let header = header(format, bytes, name, max_bytes)?;
+    let (width, height) = (header.width, header.height);
+    Ok(if is_transposed(header.orientation) { (height, width) } else { (width, height) })
 }
 
 /// Decodes and turns by Exif orientation; refuses before it decodes what needs more than `max_bytes`.
 pub(super) fn decode<'n>(bytes: &[u8], name: &'n str, max_bytes: u64) -> Result<Image<'n>> {
-    let (decoder, orientation, format) = open(bytes, name, max_bytes)?;
-    let mut pixels = DynamicImage::from_decoder(decoder).map_err(|error| {
-        Refusal::new(Kind::Damaged, format!("{name}: damaged image ({error}): replace the file or leave it out"))
-    })?;
-    pixels.apply_orientation(orientation);
-    // Gray with alpha has no row type of its own; all others are read in place.
-    let pixels = match pixels {
-        DynamicImage::ImageLumaA8(_) => DynamicImage::ImageLuma8(pixels.into_luma8()),
-        DynamicImage::ImageLumaA16(_) => DynamicImage::ImageLuma16(pixels.into_luma16()),
-        DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
-            refuse!(Unsupported, "{name}: floating-point pixels have no black and white: convert it to an 8 or 16-bit PNG")
-        }
-        other => other,
+    let format = recognised(bytes, name)?;
+    let header = header(format, bytes, name, max_bytes)?;
+    let decode = match format {
+        Format::Png => png::decode,
+        Format::Jpeg => jpeg::decode,
+        Format::Tiff => tiff::decode,
+        Format::Bmp => bmp::decode,
+        Format::WebP => webp::decode,
     };
-    Ok(Image { name, format, pixels, window: Window::FULL_16, presets: Vec::new(), warnings: Vec::new() })
+    let failed = || damaged(name, format.name(), "its decoder gave up");
+    let Decoded { plane, window, warnings } = guarded(|| decode(bytes, name)).unwrap_or_else(|| Err(failed()))?;
+    let pixels = plane.into_image(header.width, header.height, header.orientation).ok_or_else(failed)?;
+    Ok(Image { name, format: format.name(), pixels, window, presets: Vec::new(), warnings })
 }
 
-/// A decoder held to the limits, the Exif orientation and the format's name.
-fn open<'a>(bytes: &'a [u8], name: &str, max_bytes: u64) -> Result<(impl ImageDecoder + 'a, Orientation, &'static str)> {
+fn recognised(bytes: &[u8], name: &str) -> Result<Format> {
     if bytes.is_empty() {
         refuse!(Empty, "{name}: empty file: {REMEDY}");
     }
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    let format = match reader.format() {
-        Some(ImageFormat::Png) => "PNG",
-        Some(ImageFormat::Jpeg) => "JPEG",
-        Some(ImageFormat::Tiff) => "TIFF",
-        Some(ImageFormat::Bmp) => "BMP",
-        _ => refuse!(NotAnImage, "{name}: not an image: {REMEDY}"),
-    };
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(max_bytes);
-    reader.limits(limits);
-    let unreadable = |error: image::ImageError| {
-        let kind = if matches!(error, image::ImageError::Limits(_)) { Kind::TooLarge } else { Kind::Damaged };
-        Refusal::new(kind, format!("{name}: not an image that can be read ({error}): {REMEDY}"))
-    };
-    let mut decoder = reader.into_decoder().map_err(unreadable)?;
-    let (width, height) = decoder.dimensions();
-    // Before any pixel is decoded: a few bytes of header can claim gigabytes.
-    too_large(name, width, height, decoder.total_bytes(), max_bytes)?;
-    // An unreadable Exif block is no reason to refuse the pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok((decoder, orientation, format))
+    match Format::of(bytes) {
+        Some(format) => Ok(format),
+        None => refuse!(NotAnImage, "{name}: {}", format::named(bytes)),
+    }
 }
+
+/// The header, of a picture that is not too large.
+fn header(format: Format, bytes: &[u8], name: &str, max_bytes: u64) -> Result<Header> {
+    let read = match format {
+        Format::Png => png::header,
+        Format::Jpeg => jpeg::header,
+        Format::Tiff => tiff::header,
+        Format::Bmp => bmp::header,
+        Format::WebP => webp::header,
+    };
+    let failed = || damaged(name, format.name(), "its decoder gave up");
+    let header = guarded(|| read(bytes, name)).unwrap_or_else(|| Err(failed()))?;
+    if header.width == 0 || header.height == 0 {
+        refuse!(Damaged, "{name}: a {} of no pixels: replace the file or leave it out", format.name());
+    }
+    // Before any pixel is decoded: a few bytes of header can claim gigabytes.
+    too_large(name, header.width, header.height, header.needed(), max_bytes)?;
+    Ok(header)
+}
+
+/// The refusal of a file that contradicts itself or breaks off.
+fn damaged(name: &str, format: &str, what: impl std::fmt::Display) -> anyhow::Error {
+    Refusal::new(Kind::Damaged, format!("{name}: damaged {format} ({what}): replace the file or leave it out")).into()
+}
+
+fn of_image_crate(name: &str, format: &str, error: ImageError) -> anyhow::Error {
+    match error {
+        ImageError::Unsupported(error) => {
+            Refusal::new(Kind::Unsupported, format!("{name}: a {format} of a sort that is not read ({error}): save it as PNG"))
+                .into()
+        }
+        ImageError::IoError(_) => damaged(name, format, "it breaks off"),
+        error => damaged(name, format, error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

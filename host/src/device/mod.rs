@@ -5,6 +5,7 @@
 
 mod board;
 mod pixels;
+pub use pixels::Pixels;
 mod port;
 
 use crate::classes::DISCLAIMER;
@@ -15,7 +16,6 @@ use crate::{decode, files, heatmap};
 use anyhow::{Context, Result, bail, ensure};
 use board::Board;
 use indicatif::{ProgressBar, ProgressStyle};
-use pixels::Pixels;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
