@@ -1,68 +1,94 @@
-//! DICOM files: one frame of MONOCHROME1, MONOCHROME2, RGB or YBR_FULL; uncompressed, JPEG or RLE.
+//! DICOM files: one frame of gray, colour or palette, in every transfer syntax of still images but JPEG XL.
 //!
-//! The data set is walked as a flat stream of tokens, so that neither nesting nor declared lengths cost stack or memory,
-//! and only the elements that describe pixels are read: names and dates of patients never enter memory structures.
+//! Files are read as they are in the wild: without preamble, with an untrue transfer syntax, with delimiters left out.
+//! What the header says against the image being a frontal chest radiograph becomes a warning.
 
+mod about;
+mod colour;
+mod data_set;
+mod file;
 mod header;
+mod jpeg;
+mod jpeg_2000;
+mod jpeg_ls;
 mod pixels;
+mod rle;
+mod syntax;
+mod table;
 mod voi;
 
+pub(super) use file::is_dicom;
 pub use voi::Preset;
 
-use super::{Image, Kind, Refusal, refuse, too_large};
+use super::{Image, Kind, MAX_ALLOC, Refusal, refuse};
 use anyhow::Result;
-use cxr_core::image::Window;
+use cxr_core::image::{Window, luma};
 use header::Header;
-use image::{DynamicImage, GrayImage, ImageBuffer, RgbImage};
-
-/// True for the 128-byte preamble and its magic.
-pub(super) fn is_dicom(bytes: &[u8]) -> bool {
-    bytes.get(128..132) == Some(b"DICM")
-}
+use image::{DynamicImage, ImageBuffer};
+use pixels::{Colour, Data, Samples};
 
 /// Width and height, from the header.
 pub(super) fn dimensions(bytes: &[u8], name: &str) -> Result<(u32, u32)> {
-    let header = Header::read(bytes, name)?;
+    let header = Header::read(&file::open(bytes, name, MAX_ALLOC)?, name)?;
     Ok((header.columns.into(), header.rows.into()))
 }
 
 /// Decodes the only frame; gray keeps its 16 bits and gets the file's window.
+///
+/// All that is alive at once for the image stays within `max_bytes`: the inflated file, joined fragments, the decoder's
+/// memory, samples, gray levels.
 pub(super) fn decode<'n>(bytes: &[u8], name: &'n str, max_bytes: u64) -> Result<Image<'n>> {
-    let header = Header::read(bytes, name)?;
+    let file = file::open(bytes, name, max_bytes)?;
+    let mut header = Header::read(&file, name)?;
     let (width, height) = (u32::from(header.columns), u32::from(header.rows));
     if width == 0 || height == 0 {
         refuse!(Damaged, "{name}: a DICOM image of {width} x {height} pixels: replace the file or leave it out");
     }
-    // The decoded bytes and the samples made of them.
-    let samples = u64::from(width) * u64::from(height) * u64::from(header.samples_per_pixel);
-    too_large(name, width, height, samples * (u64::from(header.bits_allocated) / 8 + 2), max_bytes)?;
-    let raw = pixels::decode(&header, bytes, name)?;
+    let mut samples = pixels::decode(&header, &file, name, max_bytes)?;
+    header.signed |= samples.signed;
     let misfit = || Refusal::new(Kind::Damaged, format!("{name}: damaged DICOM pixels: replace the file or leave it out"));
-    let whole = Image {
+    let mut whole = Image {
         name,
         format: "DICOM",
         pixels: DynamicImage::new_luma8(1, 1),
         window: Window::FULL_16,
         presets: Vec::new(),
-        warnings: Vec::new(),
+        warnings: header.about.warnings(&header.photometric),
     };
-    match header.photometric.as_str() {
-        "MONOCHROME1" | "MONOCHROME2" => {
-            let gray = voi::window(&header, pixels::samples(&header, &raw));
-            let pixels = ImageBuffer::from_raw(width, height, gray.samples).ok_or_else(misfit)?;
-            Ok(Image { pixels: DynamicImage::ImageLuma16(pixels), window: gray.window, presets: gray.presets, ..whole })
-        }
-        // Luma is the first of three planes or the first of each three bytes; uncompressed alone.
-        "YBR_FULL" if header.syntax.is_native() => {
-            let count = raw.len() / 3;
-            let luma = if header.planar { raw[..count].to_vec() } else { raw.iter().step_by(3).copied().collect() };
-            Ok(Image { pixels: GrayImage::from_raw(width, height, luma).ok_or_else(misfit)?.into(), ..whole })
-        }
-        _ => {
-            let rgb = if header.planar && !header.syntax.is_jpeg() { pixels::interleave(&raw) } else { raw };
-            Ok(Image { pixels: RgbImage::from_raw(width, height, rgb).ok_or_else(misfit)?.into(), ..whole })
-        }
+    let is_gray = header.photometric.starts_with("MONOCHROME");
+    if samples.components == 1 && header.photometric == "PALETTE COLOR" {
+        let gray = colour::palette(&header, samples, width, height);
+        let broken = || Refusal::new(Kind::Damaged, format!("{name}: a DICOM palette that is not whole: save it as MONOCHROME2"));
+        return Ok(Image { pixels: gray.ok_or_else(broken)?, ..whole });
     }
+    if samples.components > 1 && !is_gray {
+        let gray = colour::gray(&header, &samples, width, height);
+        return Ok(Image { pixels: gray.ok_or_else(misfit)?, ..whole });
+    }
+    if samples.components > 1 {
+        // A gray image in a stream of three components.
+        samples = weighed(samples);
+    }
+    let gray = voi::window(&header, samples, width as usize * height as usize);
+    let pixels = ImageBuffer::from_raw(width, height, gray.samples).ok_or_else(misfit)?;
+    whole.warnings.extend(gray.warning);
+    Ok(Image { pixels: DynamicImage::ImageLuma16(pixels), window: gray.window, presets: gray.presets, ..whole })
+}
+
+/// Luma of three components as stored values.
+fn weighed(samples: Samples<'_>) -> Samples<'static> {
+    let data = &samples.data;
+    let count = match data {
+        Data::Words(words) => words.len() / 3,
+        Data::Bytes(bytes) => bytes.len() / 3,
+        _ => 0,
+    };
+    let value = |i: usize| match samples.colour {
+        // The first component is luma.
+        Some(Colour::Ybr) => data.get(3 * i) as u16,
+        _ => luma(&[0, 1, 2].map(|k| data.get(3 * i + k))) as u16,
+    };
+    Samples { components: 1, planar: false, colour: None, signed: samples.signed, data: Data::Words((0..count).map(value).collect()) }
 }
 
 #[cfg(test)]
