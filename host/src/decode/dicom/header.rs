@@ -195,7 +195,7 @@ impl Header {
                 "{name}: floating-point DICOM pixels have no black and white: export it as MONOCHROME2 of 8 or 16 bits"
             ),
             PixelData::None if raw.is_document => {
-                refuse!(Unsupported, "{name}: this DICOM file holds a document, no image: give the radiograph itself")
+                refuse!(Unsupported, "{name}: this DICOM file holds no pixels but a document: give one with a radiograph")
             }
             PixelData::None => refuse!(Unsupported, "{name}: this DICOM file holds no pixels: give one with a radiograph"),
             PixelData::Items(items) => items,
