@@ -1,68 +1,22 @@
 //! The elements of a DICOM data set that describe pixels.
+//!
+//! Names and dates of patients are skipped: they never enter memory structures.
 
 use super::super::{Kind, Refusal, refuse};
+use super::about::About;
+use super::data_set::{Element, PixelData, items, walk};
+use super::file::File;
+use super::syntax::{self, Codec};
+use super::table::Table;
 use anyhow::Result;
-use dicom_core::header::Header as _;
-use dicom_core::{PrimitiveValue, Tag, VR};
-use dicom_dictionary_std::{tags, uids};
-use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
-use dicom_parser::dataset::LazyDataToken;
-use dicom_parser::dataset::lazy_read::LazyDataSetReader;
-use dicom_parser::stateful::decode::StatefulDecode;
-use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
-use std::io::Cursor;
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
 use std::ops::Range;
-
-/// How the pixels are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Syntax {
-    /// Uncompressed, little endian.
-    Little,
-    /// Uncompressed, big endian.
-    Big,
-    /// JPEG: baseline, extended or lossless.
-    Jpeg,
-    /// Run lengths.
-    Rle,
-}
-
-impl Syntax {
-    fn of(uid: &str) -> Option<Self> {
-        Some(match uid {
-            uids::IMPLICIT_VR_LITTLE_ENDIAN | uids::EXPLICIT_VR_LITTLE_ENDIAN => Self::Little,
-            "1.2.840.10008.1.2.2" => Self::Big,
-            uids::JPEG_BASELINE8_BIT | uids::JPEG_EXTENDED12_BIT | uids::JPEG_LOSSLESS | uids::JPEG_LOSSLESS_SV1 => Self::Jpeg,
-            uids::RLE_LOSSLESS => Self::Rle,
-            _ => return None,
-        })
-    }
-
-    /// True if the pixels lie there as they are.
-    pub(super) fn is_native(self) -> bool {
-        matches!(self, Self::Little | Self::Big)
-    }
-
-    /// True for JPEG.
-    pub(super) fn is_jpeg(self) -> bool {
-        self == Self::Jpeg
-    }
-}
-
-/// A look-up table of the file.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Table {
-    /// Stored value of the first entry.
-    pub(super) first: i32,
-    /// Bits of an entry.
-    pub(super) bits: u32,
-    /// The entries, by stored value.
-    pub(super) values: Vec<u16>,
-}
 
 /// What is needed to turn the pixels into gray levels.
 #[derive(Debug)]
 pub(super) struct Header {
-    pub(super) syntax: Syntax,
+    pub(super) codec: Codec,
     pub(super) rows: u16,
     pub(super) columns: u16,
     pub(super) samples_per_pixel: u16,
@@ -71,8 +25,15 @@ pub(super) struct Header {
     pub(super) planar: bool,
     pub(super) bits_allocated: u16,
     pub(super) bits_stored: u16,
+    /// Bits below the stored ones.
+    pub(super) shift: u32,
     pub(super) signed: bool,
-    pub(super) padding: Option<i32>,
+    /// Uncompressed pixels are big endian.
+    pub(super) big: bool,
+    /// Uncompressed pixels are words, those of eight bits too.
+    pub(super) words: bool,
+    /// Stored values from the one to the other are no image.
+    pub(super) padding: Option<(i64, i64)>,
     pub(super) slope: f64,
     pub(super) intercept: f64,
     /// Centre, width and name of each window.
@@ -81,111 +42,76 @@ pub(super) struct Header {
     pub(super) function: String,
     pub(super) modality_table: Option<Table>,
     pub(super) voi_table: Option<Table>,
-    /// Where the pixels, or the fragments of them, lie in the file.
+    /// Red, green and blue of a palette, each perhaps in segments.
+    pub(super) palette: [Table; 3],
+    pub(super) about: About,
+    /// Where the pixels, or the fragments of them, lie in the data set's bytes.
     pub(super) data: Vec<Range<usize>>,
 }
 
+/// What only the checks need.
+#[derive(Default)]
+struct Raw {
+    frames: i64,
+    high_bit: Option<i64>,
+    padding: Option<i64>,
+    padding_limit: Option<i64>,
+    modality_table: Table,
+    voi_table: Table,
+    /// Of the functional groups.
+    group_windows: bool,
+    is_document: bool,
+    /// The first file that an index of a disc names.
+    listed: Option<String>,
+}
+
 /// Longest value read of any element but a table: windows and their names are short.
-const MAX_VALUE: u32 = 4096;
-/// Longest look-up table in bytes: 2^16 entries of two bytes.
-const MAX_TABLE: u32 = 1 << 17;
-/// Deepest nesting followed.
-const MAX_DEPTH: usize = 32;
+const MAX_VALUE: usize = 4096;
 
 impl Header {
     /// Walks the data set up to its pixels and checks what it says.
-    pub(super) fn read(bytes: &[u8], name: &str) -> Result<Self> {
+    pub(super) fn read(file: &File<'_>, name: &str) -> Result<Self> {
         let damaged =
             |what: &str| Refusal::new(Kind::Damaged, format!("{name}: damaged DICOM file ({what}): replace it or leave it out"));
-        let (uid, start) = meta(bytes).ok_or_else(|| damaged("file meta information"))?;
-        let Some(syntax) = Syntax::of(uid) else {
-            let known = TransferSyntaxRegistry.get(uid).map_or(uid, |syntax| syntax.name());
-            refuse!(Unsupported, "{name}: DICOM pixels stored as {known} are not read: save it uncompressed, as JPEG or as RLE");
-        };
-        let description = TransferSyntaxRegistry.get(uid).ok_or_else(|| damaged("transfer syntax"))?;
-        let mut header = Self::empty(syntax);
-        let mut frames = 1;
-        let mut cursor = Cursor::new(bytes);
-        cursor.set_position(start as u64);
-        let mut reader = LazyDataSetReader::new_with_ts(cursor, description).map_err(|error| damaged(&error.to_string()))?;
-        let mut depth = 0usize;
-        let mut table = None::<(Tag, Table)>;
-        let mut fragments = None::<usize>;
-        while let Some(token) = reader.advance() {
-            let token = token.map_err(|error| damaged(&error.to_string()))?;
-            match token {
-                LazyDataToken::SequenceStart { tag, .. } => {
-                    depth += 1;
-                    if depth > MAX_DEPTH {
-                        return Err(damaged("nested too deeply").into());
-                    }
-                    if depth == 1 && (tag == tags::MODALITY_LUT_SEQUENCE || tag == tags::VOILUT_SEQUENCE) {
-                        table = Some((tag, Table::default()));
-                    }
-                }
-                LazyDataToken::SequenceEnd if fragments.is_some() => break,
-                LazyDataToken::SequenceEnd => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 {
-                        header.keep(table.take());
-                    }
-                }
-                LazyDataToken::PixelSequenceStart => fragments = Some(0),
-                // The first item is the offset table, of no use to a single frame.
-                LazyDataToken::LazyItemValue { len, decoder } => {
-                    let range = range(decoder.position(), len, bytes).ok_or_else(|| damaged("its pixels break off"))?;
-                    decoder.skip_bytes(len).map_err(|error| damaged(&error.to_string()))?;
-                    if fragments.is_some_and(|count| count > 1) {
-                        header.data.push(range);
-                    }
-                }
-                LazyDataToken::ItemStart { len } => {
-                    if let Some(count) = &mut fragments {
-                        *count += 1;
-                        if *count > 1 && len.get() == Some(0) {
-                            header.data.push(0..0);
-                        }
-                    }
-                }
-                LazyDataToken::LazyValue { header: element, decoder } => {
-                    let (tag, len) = (element.tag(), element.len.get().unwrap_or(u32::MAX));
-                    let range = range(decoder.position(), len, bytes).ok_or_else(|| damaged("a value breaks off"))?;
-                    if depth == 0 && tag == tags::PIXEL_DATA {
-                        header.data.push(range);
-                        break;
-                    }
-                    let wanted = match (&table, depth) {
-                        (None, 0) => tag.group() == 0x0028 && len <= MAX_VALUE,
-                        // Only the first item counts.
-                        (Some((_, table)), 1) => {
-                            (tag == tags::LUT_DESCRIPTOR || tag == tags::LUT_DATA) && len <= MAX_TABLE && table.values.is_empty()
-                        }
-                        _ => false,
-                    };
-                    if !wanted {
-                        decoder.skip_bytes(len).map_err(|error| damaged(&error.to_string()))?;
-                        continue;
-                    }
-                    // Tables are 16-bit words whatever their declared kind.
-                    if let Some((_, table)) = &mut table {
-                        decoder.skip_bytes(len).map_err(|error| damaged(&error.to_string()))?;
-                        table.take(tag, &words(&bytes[range], syntax), element.vr() == VR::SS);
-                    } else {
-                        let value = decoder.read_value_preserved(&element).map_err(|error| damaged(&error.to_string()))?;
-                        header.take(tag, &value, &mut frames);
-                    }
-                }
-                LazyDataToken::ElementHeader(_) | LazyDataToken::ItemEnd => {}
-                _ => return Err(damaged("an unknown token").into()),
+        let mut header = Self::empty(file.encoding.big);
+        let mut raw = Raw { frames: 1, ..Raw::default() };
+        let pixels = walk(&file.bytes, file.start, file.encoding, |path, element| match path {
+            [] if element.tag == tags::ENCAPSULATED_DOCUMENT => raw.is_document = true,
+            [] => header.take(element, &mut raw),
+            [(tags::MODALITY_LUT_SEQUENCE, 0)] => raw.modality_table.take(element),
+            [(tags::VOILUT_SEQUENCE, 0)] => raw.voi_table.take(element),
+            [(tags::VIEW_CODE_SEQUENCE, 0)] if element.tag == tags::CODE_MEANING => header.about.view(element),
+            [(tags::ANATOMIC_REGION_SEQUENCE, 0)] if element.tag == tags::CODE_MEANING => header.about.region(element),
+            [(tags::DIRECTORY_RECORD_SEQUENCE, _)] if element.tag == tags::REFERENCED_FILE_ID => {
+                raw.listed.get_or_insert_with(|| element.text().replace('\\', "/"));
             }
+            // Of the first frame, or of all frames.
+            [(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE | tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, 0), (kind, 0)]
+                if matches!(*kind, tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE | tags::FRAME_VOILUT_SEQUENCE) =>
+            {
+                if *kind == tags::FRAME_VOILUT_SEQUENCE && !std::mem::replace(&mut raw.group_windows, true) {
+                    header.windows.clear();
+                }
+                header.take(element, &mut raw);
+            }
+            _ => {}
+        })
+        .map_err(damaged)?;
+        if file.is_directory || raw.listed.is_some() {
+            let listed = raw.listed.map(|id| printable(&id)).map(|id| format!(", as {id:?}")).unwrap_or_default();
+            refuse!(
+                Unsupported,
+                "{name}: a DICOMDIR is the index of a disc: give the image files in the folders beside it{listed}"
+            );
         }
-        header.check(frames, name)?;
+        header.locate(file, pixels, &raw, name)?;
+        header.check(&raw, name)?;
         Ok(header)
     }
 
-    fn empty(syntax: Syntax) -> Self {
+    fn empty(big: bool) -> Self {
         Self {
-            syntax,
+            codec: Codec::Native,
             rows: 0,
             columns: 0,
             samples_per_pixel: 1,
@@ -193,7 +119,10 @@ impl Header {
             planar: false,
             bits_allocated: 0,
             bits_stored: 0,
+            shift: 0,
             signed: false,
+            big,
+            words: false,
             padding: None,
             slope: 1.0,
             intercept: 0.0,
@@ -201,39 +130,50 @@ impl Header {
             function: "LINEAR".to_owned(),
             modality_table: None,
             voi_table: None,
+            palette: Default::default(),
+            about: About::default(),
             data: Vec::new(),
         }
     }
 
-    fn take(&mut self, tag: Tag, value: &PrimitiveValue, frames: &mut u32) {
-        let short = || value.to_int::<u16>().unwrap_or(0);
-        let text = || value.to_str().trim_matches([' ', '\0']).to_owned();
-        match tag {
+    fn take(&mut self, element: &Element<'_>, raw: &mut Raw) {
+        if let Some(colour) = palette_of(element.tag) {
+            self.palette[colour].take(element);
+            return;
+        }
+        if element.value.len() > MAX_VALUE {
+            return;
+        }
+        let short = || element.number().and_then(|number| u16::try_from(number).ok()).unwrap_or(0);
+        let decimal = || element.decimals().first().copied().filter(|number| number.is_finite());
+        match element.tag {
             tags::ROWS => self.rows = short(),
             tags::COLUMNS => self.columns = short(),
             tags::SAMPLES_PER_PIXEL => self.samples_per_pixel = short(),
-            tags::PHOTOMETRIC_INTERPRETATION => self.photometric = text(),
+            tags::PHOTOMETRIC_INTERPRETATION => self.photometric = element.text(),
             tags::PLANAR_CONFIGURATION => self.planar = short() == 1,
-            tags::NUMBER_OF_FRAMES => *frames = value.to_int().unwrap_or(1),
+            tags::NUMBER_OF_FRAMES => raw.frames = element.decimals().first().map_or(1, |frames| *frames as i64),
             tags::BITS_ALLOCATED => self.bits_allocated = short(),
             tags::BITS_STORED => self.bits_stored = short(),
+            tags::HIGH_BIT => raw.high_bit = element.number(),
             tags::PIXEL_REPRESENTATION => self.signed = short() == 1,
-            tags::PIXEL_PADDING_VALUE => self.padding = value.to_int().ok(),
-            tags::RESCALE_SLOPE => self.slope = value.to_float64().ok().filter(|v| v.is_finite() && *v != 0.0).unwrap_or(1.0),
-            tags::RESCALE_INTERCEPT => self.intercept = value.to_float64().ok().filter(|v| v.is_finite()).unwrap_or(0.0),
-            tags::VOILUT_FUNCTION => self.function = text(),
+            tags::PIXEL_PADDING_VALUE => raw.padding = element.number(),
+            tags::PIXEL_PADDING_RANGE_LIMIT => raw.padding_limit = element.number(),
+            tags::RESCALE_SLOPE => self.slope = decimal().filter(|slope| *slope != 0.0).unwrap_or(1.0),
+            tags::RESCALE_INTERCEPT => self.intercept = decimal().unwrap_or(0.0),
+            tags::VOILUT_FUNCTION => self.function = element.text(),
             tags::WINDOW_CENTER | tags::WINDOW_WIDTH => {
-                for (i, number) in value.to_multi_float64().unwrap_or_default().into_iter().enumerate().take(16) {
+                for (i, number) in element.decimals().into_iter().enumerate() {
                     let window = self.window(i);
-                    if tag == tags::WINDOW_CENTER { window.0 = number } else { window.1 = number }
+                    if element.tag == tags::WINDOW_CENTER { window.0 = number } else { window.1 = number }
                 }
             }
             tags::WINDOW_CENTER_WIDTH_EXPLANATION => {
-                for (i, name) in value.to_multi_str().iter().enumerate().take(16) {
-                    self.window(i).2 = name.trim_matches([' ', '\0']).chars().filter(|c| !c.is_control()).take(40).collect();
+                for (i, name) in element.text().split('\\').enumerate().take(16) {
+                    self.window(i).2 = printable(name);
                 }
             }
-            _ => {}
+            _ => self.about.take(element),
         }
     }
 
@@ -244,29 +184,95 @@ impl Header {
         &mut self.windows[i]
     }
 
-    fn keep(&mut self, table: Option<(Tag, Table)>) {
-        match table {
-            Some((tags::MODALITY_LUT_SEQUENCE, table)) if !table.values.is_empty() => self.modality_table = Some(table),
-            Some((_, table)) if !table.values.is_empty() => self.voi_table = Some(table),
-            _ => {}
+    /// Finds the stream or the values of the frame, and what codes them: the bytes say so, not the declared syntax.
+    fn locate(&mut self, file: &File<'_>, pixels: PixelData, raw: &Raw, name: &str) -> Result<()> {
+        let bytes = &file.bytes;
+        let declared = if file.syntax.is_empty() { Some(Codec::Native) } else { Codec::of(&file.syntax) };
+        let expected = self.native_bytes();
+        let mut ranges = match pixels {
+            PixelData::Float => refuse!(
+                Unsupported,
+                "{name}: floating-point DICOM pixels have no black and white: export it as MONOCHROME2 of 8 or 16 bits"
+            ),
+            PixelData::None if raw.is_document => {
+                refuse!(Unsupported, "{name}: this DICOM file holds no pixels but a document: give one with a radiograph")
+            }
+            PixelData::None => refuse!(Unsupported, "{name}: this DICOM file holds no pixels: give one with a radiograph"),
+            PixelData::Items(items) => items,
+            PixelData::Value(range, words) => {
+                self.words = words;
+                // A stream, or items of one, in a value of defined length.
+                let value = &bytes[range.clone()];
+                let cut = (range.len() as u64) < expected;
+                let coded = Codec::shown(value).is_some() || value.starts_with(&[0xfe, 0xff, 0, 0xe0]);
+                if !(coded && (cut || declared != Some(Codec::Native))) {
+                    self.data = vec![range];
+                    return Ok(());
+                }
+                if value.starts_with(&[0xfe, 0xff]) {
+                    let (items, _) = items(value, 0, super::data_set::Encoding::EXPLICIT).unwrap_or_default();
+                    items.into_iter().map(|item| item.start + range.start..item.end + range.start).collect()
+                } else {
+                    self.data = vec![range.clone()];
+                    self.codec = Codec::shown(value).unwrap_or(Codec::Jpeg);
+                    return Ok(());
+                }
+            }
+        };
+        // The first item is the offset table, of no use to a single frame; some files leave it out.
+        let is_stream = |range: &Range<usize>| Codec::shown(&bytes[range.clone()]).is_some();
+        if ranges.first().is_some_and(|first| !is_stream(first)) {
+            ranges.remove(0);
         }
+        ranges.retain(|range| !range.is_empty());
+        let Some(first) = ranges.first() else {
+            refuse!(Unsupported, "{name}: this DICOM file holds no pixels: give one with a radiograph")
+        };
+        self.codec = match (Codec::shown(&bytes[first.clone()]), declared) {
+            (Some(shown), _) => shown,
+            (None, Some(declared)) if declared != Codec::Native => declared,
+            (None, Some(_)) if file.syntax.ends_with(".1.98") => Codec::Native,
+            (None, Some(_)) => refuse!(
+                Unsupported,
+                "{name}: its pixels are compressed although its transfer syntax says {}: save it uncompressed",
+                syntax::name(&file.syntax)
+            ),
+            (None, None) => refuse!(
+                Unsupported,
+                "{name}: DICOM pixels stored as {} are not read: save it uncompressed, as JPEG or as RLE",
+                syntax::name(&printable(&file.syntax))
+            ),
+        };
+        self.data = ranges;
+        Ok(())
     }
 
-    fn check(&mut self, frames: u32, name: &str) -> Result<()> {
+    /// Bytes of uncompressed pixels.
+    pub(super) fn native_bytes(&self) -> u64 {
+        let pixels = u64::from(self.rows) * u64::from(self.columns);
+        pixels * u64::from(self.samples_per_pixel) * u64::from(self.bits_allocated.div_ceil(8))
+    }
+
+    fn check(&mut self, raw: &Raw, name: &str) -> Result<()> {
         let (bits, samples) = (self.bits_allocated, self.samples_per_pixel);
-        if self.data.is_empty() {
-            refuse!(Unsupported, "{name}: this DICOM file holds no pixels: give one with a radiograph");
+        if raw.frames > 1 {
+            refuse!(Unsupported, "{name}: a DICOM file of {} frames: export the one frame to classify", raw.frames);
         }
-        if frames > 1 {
-            refuse!(Unsupported, "{name}: a DICOM file of {frames} frames: export the one frame to classify");
+        if self.photometric.is_empty() && samples == 1 {
+            // Files older than the element.
+            "MONOCHROME2".clone_into(&mut self.photometric);
         }
+        let depth = matches!(bits, 8 | 16) || (bits == 32 && samples == 1 && self.codec != Codec::Jpeg);
         match (self.photometric.as_str(), samples) {
-            ("MONOCHROME1" | "MONOCHROME2", 1) if bits == 8 || bits == 16 => {}
-            ("RGB" | "YBR_FULL" | "YBR_FULL_422", 3) if bits == 8 => {}
+            ("MONOCHROME1" | "MONOCHROME2", 1) if depth => {}
+            ("PALETTE COLOR", 1) if matches!(bits, 8 | 16) => {}
+            ("RGB" | "YBR_FULL" | "YBR_RCT" | "YBR_ICT", 3) if matches!(bits, 8 | 16) => {}
+            ("YBR_FULL_422" | "YBR_PARTIAL_422" | "YBR_PARTIAL_420", 3) if bits == 8 => {}
             (kind, _) => {
                 refuse!(
                     Unsupported,
-                    "{name}: DICOM pixels of {samples} x {bits} bits, {kind:?}: export it as MONOCHROME2 of 8 or 16 bits"
+                    "{name}: DICOM pixels of {samples} x {bits} bits, {:?}: export it as MONOCHROME2 of 8 or 16 bits",
+                    printable(kind)
                 )
             }
         }
@@ -274,58 +280,48 @@ impl Header {
         if self.bits_stored > bits {
             refuse!(Damaged, "{name}: {} bits stored in {bits} of a DICOM file: replace it or leave it out", self.bits_stored);
         }
+        // The stored bits may lie higher than the standard now allows; a compressed stream has its own place for them.
+        if let Some(high) = raw.high_bit.filter(|high| *high < i64::from(bits))
+            && matches!(self.codec, Codec::Native | Codec::Rle)
+        {
+            self.shift = (high + 1 - i64::from(self.bits_stored)).max(0) as u32;
+        }
         // Windows without a centre or a usable width mean nothing.
         self.windows.retain(|(centre, width, _)| centre.is_finite() && width.is_finite() && *width > 0.0);
+        self.padding = raw.padding.map(|value| {
+            // A value is compared as the pixels are read: by its stored bits.
+            let [a, b] = [value, raw.padding_limit.unwrap_or(value)].map(|value| self.value((value as u32) << self.shift));
+            (a.min(b), a.max(b))
+        });
+        self.modality_table = raw.modality_table.clone().unpacked(self.signed);
+        // Signed where the values that the table gets can be: by the kind of pixels or after rescaling.
+        let (least, _) = self.stored_range();
+        let signed = self.modality_table.is_none() && (self.slope * least as f64 + self.intercept < 0.0 || self.slope < 0.0);
+        self.voi_table = raw.voi_table.clone().unpacked(signed);
         Ok(())
     }
-}
 
-impl Table {
-    fn take(&mut self, tag: Tag, words: &[u16], signed: bool) {
-        if tag == tags::LUT_DESCRIPTOR {
-            if let [_, first, bits] = words {
-                self.first = if signed { i32::from(*first as i16) } else { i32::from(*first) };
-                self.bits = u32::from(*bits);
-            }
-        } else {
-            self.values = words.to_vec();
-        }
+    /// The least and the greatest value that the stored bits can hold.
+    fn stored_range(&self) -> (i64, i64) {
+        let span = 1i64 << self.bits_stored;
+        if self.signed { (-span / 2, span / 2 - 1) } else { (0, span - 1) }
+    }
+
+    /// A stored value: without the bits beside the stored ones, sign extended.
+    pub(super) fn value(&self, raw: u32) -> i64 {
+        let unused = 32 - u32::from(self.bits_stored);
+        let high = raw.unbounded_shr(self.shift).unbounded_shl(unused);
+        if self.signed { i64::from((high as i32) >> unused.min(31)) } else { i64::from(high.unbounded_shr(unused)) }
     }
 }
 
-/// `len` bytes from `position`, if the file has them.
-fn range(position: u64, len: u32, bytes: &[u8]) -> Option<Range<usize>> {
-    let start = usize::try_from(position).ok()?;
-    let end = start.checked_add(len as usize)?;
-    (end <= bytes.len()).then_some(start..end)
+/// Red, green or blue of the elements of a palette.
+fn palette_of(tag: Tag) -> Option<usize> {
+    let Tag(0x0028, element @ (0x1101..=0x1103 | 0x1201..=0x1203 | 0x1221..=0x1223)) = tag else { return None };
+    Some(usize::from(element & 15) - 1)
 }
 
-fn words(bytes: &[u8], syntax: Syntax) -> Vec<u16> {
-    let word = |pair: &[u8]| match (syntax, pair) {
-        (Syntax::Big, [a, b]) => u16::from_be_bytes([*a, *b]),
-        (_, [a, b]) => u16::from_le_bytes([*a, *b]),
-        _ => 0,
-    };
-    bytes.chunks_exact(2).map(word).collect()
-}
-
-/// Transfer syntax and the start of the data set: group 2 is always explicit and little endian.
-fn meta(bytes: &[u8]) -> Option<(&str, usize)> {
-    let mut at = 132;
-    let mut syntax = None;
-    while bytes.get(at..at + 2)? == [2, 0] {
-        let element = u16::from_le_bytes(bytes.get(at + 2..at + 4)?.try_into().ok()?);
-        let long = matches!(bytes.get(at + 4..at + 6)?, b"OB" | b"OW" | b"SQ" | b"UN" | b"UT" | b"OF" | b"OD" | b"UC" | b"UR");
-        let (start, len) = if long {
-            (at + 12, u32::from_le_bytes(bytes.get(at + 8..at + 12)?.try_into().ok()?) as usize)
-        } else {
-            (at + 8, usize::from(u16::from_le_bytes(bytes.get(at + 6..at + 8)?.try_into().ok()?)))
-        };
-        at = start.checked_add(len)?;
-        let value = bytes.get(start..at)?;
-        if element == 0x0010 {
-            syntax = Some(std::str::from_utf8(value).ok()?.trim_end_matches(['\0', ' ']));
-        }
-    }
-    Some((syntax?, at))
+/// Text of a file, short and without control characters.
+pub(super) fn printable(text: &str) -> String {
+    text.trim_matches([' ', '\0']).chars().filter(|c| !c.is_control()).take(40).collect()
 }

@@ -1,124 +1,216 @@
-//! Pixel bytes out of their transfer syntax.
+//! Samples out of their transfer syntax, and the memory that this takes.
 
-use super::super::{Kind, Refusal, refuse};
-use super::header::{Header, Syntax};
+use super::super::{Kind, Refusal, refuse, too_large};
+use super::file::File;
+use super::header::Header;
+use super::syntax::Codec;
+use super::{jpeg, jpeg_2000, jpeg_ls, rle};
 use anyhow::Result;
-use jpeg_decoder::{ColorTransform, Decoder};
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The frame's bytes: samples of one or two little-endian bytes, as long as the header says.
-pub(super) fn decode(header: &Header, bytes: &[u8], name: &str) -> Result<Vec<u8>> {
-    let samples = usize::from(header.rows) * usize::from(header.columns) * usize::from(header.samples_per_pixel);
-    let expected = samples * usize::from(header.bits_allocated / 8);
-    let fragments = header.data.iter().map(|range| &bytes[range.clone()]);
-    let stored: Cow<'_, [u8]> = if header.data.len() == 1 {
-        Cow::Borrowed(&bytes[header.data[0].clone()])
-    } else {
-        fragments.flatten().copied().collect::<Vec<_>>().into()
+/// Samples of a frame.
+pub(super) struct Samples<'a> {
+    pub(super) data: Data<'a>,
+    /// Samples a pixel.
+    pub(super) components: usize,
+    /// One plane a component, not one sample of each a pixel.
+    pub(super) planar: bool,
+    /// What three components are, where the stream says so.
+    pub(super) colour: Option<Colour>,
+    /// Values are signed although the header does not say so.
+    pub(super) signed: bool,
+}
+
+/// Bytes or words of samples.
+pub(super) enum Data<'a> {
+    Bytes(Cow<'a, [u8]>),
+    /// Bytes in big-endian words.
+    Swapped(&'a [u8]),
+    /// Two bytes a sample; big endian.
+    Pairs(Cow<'a, [u8]>, bool),
+    /// Four bytes a sample; big endian.
+    Fours(Cow<'a, [u8]>, bool),
+    Words(Vec<u16>),
+}
+
+/// What three components are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Colour {
+    Rgb,
+    /// Luma and chroma of the full range.
+    Ybr,
+}
+
+/// What a compressed stream says of itself, and what decoding takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) components: usize,
+    /// Bits a sample.
+    pub(super) precision: u32,
+    /// Bytes of a decoded sample.
+    pub(super) sample_bytes: u64,
+    /// Bytes at the worst moment of decoding, the samples among them.
+    pub(super) peak: u64,
+}
+
+impl Plan {
+    pub(super) fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    /// Bytes of the decoded samples.
+    pub(super) fn kept(&self) -> u64 {
+        self.pixels() * self.components as u64 * self.sample_bytes
+    }
+}
+
+/// Why a stream gives no samples; [`decode`] makes a [`Refusal`] of it.
+pub(super) enum Failure {
+    /// Breaks off or contradicts itself.
+    Damaged(String),
+    /// Sound, of a sort that is not read.
+    Unsupported(String),
+}
+
+/// The frame's samples; refuses before it decodes what needs more than `max_bytes`.
+pub(super) fn decode<'a>(header: &Header, file: &'a File<'_>, name: &str, max_bytes: u64) -> Result<Samples<'a>> {
+    let (width, height) = (u32::from(header.columns), u32::from(header.rows));
+    let pixels = u64::from(width) * u64::from(height);
+    // Gray levels of 16 bits are made of the samples.
+    let levels = 2 * pixels;
+    let total: u64 = header.data.iter().map(|range| range.len() as u64).sum();
+    let joined = if header.data.len() == 1 { 0 } else { total };
+    let fixed = file.owned_bytes() + joined;
+    let expected = header.native_bytes();
+    let needed = match header.codec {
+        Codec::Native => levels,
+        Codec::Rle => expected + levels,
+        _ => levels,
     };
-    let mut raw = match header.syntax {
-        Syntax::Little | Syntax::Big => stored.get(..expected).map(<[u8]>::to_vec),
-        Syntax::Rle => rle(header, &stored),
-        Syntax::Jpeg => jpeg(header, &stored, name)?,
-    }
-    .ok_or_else(|| {
-        Refusal::new(Kind::Damaged, format!("{name}: its DICOM pixels break off: replace the file or leave it out"))
-    })?;
-    if header.syntax == Syntax::Big && header.bits_allocated == 16 {
-        raw.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
-    }
-    Ok(raw)
-}
-
-/// Stored values, sign extended, without the bits above those stored.
-pub(super) fn samples(header: &Header, raw: &[u8]) -> Vec<i32> {
-    let unused = 32 - u32::from(header.bits_stored);
-    let value = |stored: u16| {
-        let high = u32::from(stored) << unused;
-        if header.signed { (high as i32) >> unused } else { (high >> unused) as i32 }
+    too_large(name, width, height, fixed + needed, max_bytes)?;
+    let stream: Cow<'a, [u8]> = match &header.data[..] {
+        [range] => Cow::Borrowed(&file.bytes[range.clone()]),
+        ranges => {
+            let mut joined = Vec::with_capacity(total as usize);
+            ranges.iter().for_each(|range| joined.extend_from_slice(&file.bytes[range.clone()]));
+            joined.into()
+        }
     };
-    if header.bits_allocated == 16 {
-        raw.chunks_exact(2).map(|pair| value(u16::from_le_bytes([pair[0], pair[1]]))).collect()
-    } else {
-        raw.iter().map(|byte| value(u16::from(*byte))).collect()
+    let broken = || Refusal::new(Kind::Damaged, format!("{name}: its DICOM pixels break off: replace the file or leave it out"));
+    match header.codec {
+        Codec::Native => return Ok(native(header, stream).ok_or_else(broken)?),
+        Codec::Rle => return Ok(rle::decode(header, &stream).ok_or_else(broken)?),
+        Codec::JpegXl => {
+            refuse!(Unsupported, "{name}: DICOM pixels stored as JPEG XL are not read: save it uncompressed, as JPEG or as RLE")
+        }
+        _ => {}
     }
+    let what = match header.codec {
+        Codec::Jpeg => "JPEG",
+        Codec::JpegLs => "JPEG-LS",
+        _ => "JPEG 2000",
+    };
+    let refused = |failure: Failure| match failure {
+        Failure::Damaged(reason) => Refusal::new(
+            Kind::Damaged,
+            format!("{name}: damaged {what} in a DICOM file ({reason}): replace it or leave it out"),
+        ),
+        Failure::Unsupported(reason) => {
+            Refusal::new(Kind::Unsupported, format!("{name}: {what} in a DICOM file, {reason}, is not read: save it uncompressed"))
+        }
+    };
+    // Decoders have assertions of their own; a damaged file must be no more than an error.
+    let guarded = |work: &mut dyn FnMut() -> std::result::Result<Samples<'a>, Failure>| {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Failure::Damaged("its decoder gave up".to_owned())))
+    };
+    let plan = match header.codec {
+        Codec::Jpeg => jpeg::plan(&stream),
+        Codec::JpegLs => jpeg_ls::plan(&stream),
+        _ => jpeg_2000::plan(&stream),
+    }
+    .map_err(refused)?;
+    if (plan.width, plan.height) != (width, height) {
+        refuse!(Damaged, "{name}: the {what} in this DICOM file has another size than its header: replace it or leave it out");
+    }
+    if plan.components != 1 && plan.components != 3 {
+        return Err(refused(Failure::Unsupported(format!("of {} components", plan.components))).into());
+    }
+    too_large(name, width, height, fixed + plan.peak.max(plan.kept() + levels), max_bytes)?;
+    let samples = guarded(&mut || match header.codec {
+        Codec::Jpeg => jpeg::decode(&stream, &plan, header),
+        Codec::JpegLs => jpeg_ls::decode(&stream, &plan),
+        _ => jpeg_2000::decode(&stream, &plan),
+    })
+    .map_err(refused)?;
+    Ok(samples)
 }
 
-/// Three planes to three samples a pixel.
-pub(super) fn interleave(planes: &[u8]) -> Vec<u8> {
-    let size = planes.len() / 3;
-    (0..size).flat_map(|i| [planes[i], planes[size + i], planes[2 * size + i]]).collect()
-}
-
-/// PackBits segments, one a byte plane, the high bytes first (PS3.5, annex G).
-fn rle(header: &Header, stored: &[u8]) -> Option<Vec<u8>> {
-    let word = |i: usize| Some(u32::from_le_bytes(stored.get(4 * i..4 * i + 4)?.try_into().ok()?) as usize);
-    let (pixels, bytes) = (usize::from(header.rows) * usize::from(header.columns), usize::from(header.bits_allocated / 8));
-    let planes = usize::from(header.samples_per_pixel) * bytes;
-    if word(0)? != planes || planes > 15 {
+/// Uncompressed samples, where they lie.
+fn native<'a>(header: &Header, stored: Cow<'a, [u8]>) -> Option<Samples<'a>> {
+    let pixels = u64::from(header.rows) * u64::from(header.columns);
+    let full = header.native_bytes();
+    // Chroma for every second pixel, unless the file is as long as with all of it.
+    let halved = header.photometric.ends_with("_422") && (stored.len() as u64) < full;
+    let expected = if halved { pixels.next_multiple_of(2) * 2 } else { full };
+    if (stored.len() as u64) < expected {
         return None;
     }
-    let mut out = vec![0; pixels * planes];
-    for plane in 0..planes {
-        let (start, end) = (word(1 + plane)?, if plane + 1 < planes { word(2 + plane)? } else { stored.len() });
-        // Planes of a sample run from its high byte; samples keep their order.
-        let first = plane / bytes * bytes + (bytes - 1 - plane % bytes);
-        let mut targets = out.iter_mut().skip(first).step_by(planes);
-        let (mut rest, mut written) = (stored.get(start..end)?, 0);
-        while written < pixels {
-            let (&count, tail) = rest.split_first()?;
-            let (run, length, used): (&[u8], _, _) = match count as i8 {
-                -128 => (&[], 0, 0),
-                n if n >= 0 => (tail.get(..=n as usize)?, n as usize + 1, n as usize + 1),
-                n => (tail.get(..1)?, 1 + usize::from(n.unsigned_abs()), 1),
-            };
-            for value in run.iter().cycle().take(length) {
-                if let Some(target) = targets.next() {
-                    *target = *value;
-                }
-            }
-            written += length;
-            rest = &tail[used..];
-        }
-    }
-    Some(out)
+    let stored = match stored {
+        Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[..expected.next_multiple_of(2).min(bytes.len() as u64) as usize]),
+        owned => owned,
+    };
+    let data = match (header.bits_allocated, stored) {
+        (16, bytes) => Data::Pairs(bytes, header.big),
+        (32, bytes) => Data::Fours(bytes, header.big),
+        // Words are swapped, samples of eight bits in them too (PS3.5, A.3).
+        (_, Cow::Borrowed(bytes)) if header.big && header.words => Data::Swapped(bytes),
+        (_, bytes) => Data::Bytes(bytes),
+    };
+    let components = if halved { 2 } else { usize::from(header.samples_per_pixel) };
+    Some(Samples { data, components, planar: header.planar && !halved, colour: None, signed: false })
 }
 
-/// A JPEG stream whose size must be the header's.
-fn jpeg(header: &Header, stored: &[u8], name: &str) -> Result<Option<Vec<u8>>> {
-    let read = || -> std::result::Result<_, jpeg_decoder::Error> {
-        let mut decoder = Decoder::new(stored);
-        if header.photometric == "RGB" {
-            decoder.set_color_transform(ColorTransform::RGB);
+impl Data<'_> {
+    /// A sample; 0 beyond the end.
+    #[inline]
+    pub(super) fn get(&self, i: usize) -> u32 {
+        let value = match self {
+            Self::Bytes(bytes) => bytes.get(i).map(|byte| u32::from(*byte)),
+            Self::Swapped(bytes) => bytes.get(i ^ 1).map(|byte| u32::from(*byte)),
+            Self::Words(words) => words.get(i).map(|word| u32::from(*word)),
+            Self::Pairs(bytes, big) => bytes.get(2 * i..2 * i + 2).map(|pair| {
+                let pair = [pair[0], pair[1]];
+                u32::from(if *big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) })
+            }),
+            Self::Fours(bytes, big) => bytes.get(4 * i..4 * i + 4).map(|four| {
+                let four = [four[0], four[1], four[2], four[3]];
+                if *big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }
+            }),
+        };
+        value.unwrap_or(0)
+    }
+
+    /// The first `count` samples as levels; words are replaced in place.
+    pub(super) fn into_levels(self, count: usize, mut level: impl FnMut(u32) -> u16) -> Vec<u16> {
+        match self {
+            Self::Words(mut words) => {
+                words.truncate(count);
+                words.iter_mut().for_each(|word| *word = level(u32::from(*word)));
+                words
+            }
+            other => (0..count).map(|i| level(other.get(i))).collect(),
         }
-        decoder.read_info()?;
-        let info = decoder.info();
-        // Not decoded where it claims other extents than were checked.
-        let fits = info.is_some_and(|info| {
-            (info.width, info.height) == (header.columns, header.rows)
-                && (info.pixel_format.pixel_bytes() == 3) == (header.samples_per_pixel == 3)
-        });
-        if !fits {
-            return Ok(None);
+    }
+
+    /// Bits of a sample in memory.
+    pub(super) fn bits(&self) -> u32 {
+        match self {
+            Self::Bytes(_) | Self::Swapped(_) => 8,
+            Self::Pairs(..) | Self::Words(_) => 16,
+            Self::Fours(..) => 32,
         }
-        let pixels = decoder.decode()?;
-        Ok(info.map(|info| (pixels, info.pixel_format.pixel_bytes())))
-    };
-    // The decoder has assertions of its own; a damaged file must be no more than an error.
-    let (pixels, size) = match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(Ok(Some(pixels))) => pixels,
-        Ok(Ok(None)) => {
-            refuse!(Damaged, "{name}: the JPEG in this DICOM file has another size than its header: replace it or leave it out")
-        }
-        Ok(Err(error)) => refuse!(Damaged, "{name}: damaged JPEG in a DICOM file ({error}): replace it or leave it out"),
-        Err(_) => refuse!(Damaged, "{name}: damaged JPEG in a DICOM file: replace it or leave it out"),
-    };
-    // Samples come as bytes up to 8 bits and as native words above; the header may allocate 16 for either.
-    Ok(Some(match (size, header.bits_allocated) {
-        (2, 16) => pixels.chunks_exact(2).flat_map(|pair| u16::from_ne_bytes([pair[0], pair[1]]).to_le_bytes()).collect(),
-        (1, 16) => pixels.iter().flat_map(|byte| [*byte, 0]).collect(),
-        (2, _) => return Ok(None),
-        _ => pixels,
-    }))
+    }
 }
