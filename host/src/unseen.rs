@@ -4,7 +4,7 @@
 //! that the model was trained on.
 
 use crate::files;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Said where it was not measured, or for another model file.
@@ -30,32 +30,63 @@ pub fn report_beside(model: &Path, sha256: &str) -> Option<Value> {
 /// assert_eq!(sentence, "Of 513 X-rays of healthy adults of a hospital that it had never seen, it called 425 (83 %) COVID-19.");
 /// ```
 pub fn sentence(unseen: &Value) -> String {
-    let hospitals: Vec<Hospital> =
-        unseen.as_object().into_iter().flat_map(|map| map.values()).filter_map(Hospital::new).collect();
-    let (hits, n) = hospitals.iter().fold((0, 0), |(hits, n), hospital| (hits + hospital.hits, n + hospital.n));
-    if n == 0 {
-        return NOT_MEASURED.to_owned();
-    }
-    // People are counted where every hospital's are known, and said where they are not the images.
-    let people: Option<u64> = hospitals.iter().map(|hospital| hospital.people).sum();
+    let Some(Pooled { hits, n, value, hospitals, people, least, most }) = pooled(unseen) else { return NOT_MEASURED.to_owned() };
+    // People are said where they are not the images.
     let people = people.filter(|people| *people != n).map_or_else(String::new, |people| format!("{people} "));
-    let percent = |hits: u64, n: u64| format!("{:.0}", 100.0 * hits as f64 / n as f64);
-    let (place, spread) = match hospitals.len() {
+    let (place, spread) = match hospitals {
         1 => ("a hospital".to_owned(), String::new()),
-        count => {
-            let mut shares: Vec<&Hospital> = hospitals.iter().collect();
-            shares.sort_by(|a, b| a.share().total_cmp(&b.share()));
-            let [least, most] = [shares[0], shares[count - 1]].map(|hospital| percent(hospital.hits, hospital.n));
-            (format!("{count} hospitals"), format!("; {least} to {most} % by hospital"))
-        }
+        _ => (format!("{hospitals} hospitals"), format!("; {:.0} to {:.0} % by hospital", 100.0 * least, 100.0 * most)),
     };
-    let share = percent(hits, n);
+    let share = 100.0 * value;
     format!(
-        "Of {n} X-rays of {people}healthy adults of {place} that it had never seen, it called {hits} ({share} %{spread}) COVID-19."
+        "Of {n} X-rays of {people}healthy adults of {place} that it had never seen, it called {hits} ({share:.0} %{spread}) COVID-19."
     )
 }
 
-/// Healthy people of a hospital.
+/// Healthy adults of all hospitals never seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pooled {
+    /// Images called COVID-19.
+    pub hits: u64,
+    /// Images, at least one.
+    pub n: u64,
+    /// `hits / n`.
+    pub value: f64,
+    /// Hospitals with healthy adults.
+    pub hospitals: usize,
+    /// People, where every hospital's are known.
+    pub people: Option<u64>,
+    /// The best hospital's share.
+    pub least: f64,
+    /// The worst hospital's share.
+    pub most: f64,
+}
+
+/// What [`sentence`] says, in numbers; none where it was not measured.
+pub fn pooled(unseen: &Value) -> Option<Pooled> {
+    let of: Vec<Hospital> = unseen.as_object().into_iter().flat_map(|map| map.values()).filter_map(Hospital::new).collect();
+    let (hits, n) = of.iter().fold((0, 0), |(hits, n), hospital| (hits + hospital.hits, n + hospital.n));
+    let shares = || of.iter().map(|hospital| hospital.hits as f64 / hospital.n as f64);
+    (n > 0).then(|| Pooled {
+        hits,
+        n,
+        value: hits as f64 / n as f64,
+        hospitals: of.len(),
+        people: of.iter().map(|hospital| hospital.people).sum(),
+        least: shares().fold(f64::INFINITY, f64::min),
+        most: shares().fold(0.0, f64::max),
+    })
+}
+
+impl Pooled {
+    /// As the server tells it.
+    pub fn to_json(&self) -> Value {
+        let Self { hits, n, value, hospitals, people, least, most } = self;
+        json!({ "hits": hits, "n": n, "value": value, "hospitals": hospitals, "people": people, "least": least, "most": most })
+    }
+}
+
+/// Healthy adults of a hospital.
 struct Hospital {
     hits: u64,
     n: u64,
@@ -68,16 +99,11 @@ impl Hospital {
         let (hits, n) = (rate["hits"].as_u64()?, rate["n"].as_u64()?);
         (n > 0).then(|| Self { hits, n, people: rate["patients"].as_u64() })
     }
-
-    fn share(&self) -> f64 {
-        self.hits as f64 / self.n as f64
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn several_hospitals_are_pooled_with_their_spread() {

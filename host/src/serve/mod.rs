@@ -11,6 +11,7 @@ mod classify;
 mod connection;
 mod evaluation;
 mod limits;
+mod linger;
 mod logging;
 mod metrics;
 mod model_info;

@@ -127,6 +127,7 @@ fn describe(
         "arena_bytes": model.arena_bytes(),
         "limits": { "body_bytes": limits.max_body << 20, "files": limits.max_files },
         "evaluation": evaluation.map(brief),
+        "unseen_healthy_called_covid": unseen::pooled(&unseen).map(|pooled| pooled.to_json()),
         "unseen_summary": unseen::sentence(&unseen),
         "unseen": unseen,
         "evaluation_report": has_report.then_some("/evaluation"),

@@ -5,12 +5,12 @@ use super::classify::{Job, MAX_PREVIEW, Options, Outcome};
 use super::connection::Peer;
 use super::metrics;
 use super::problem::Problem;
-use super::upload::{Arrival, DRAIN, Interrupted, Upload, chunks};
+use super::upload::{Arrival, Interrupted, Upload, chunks};
 use crate::classes::DISCLAIMER;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use multer::Multipart;
 use serde_json::json;
@@ -44,17 +44,17 @@ pub(super) async fn post(
         let arrival = Arrival::new(app.limits.timeout());
         let chunks = Box::pin(chunks(body, limit, Arc::clone(&arrival)));
         let kind = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let (results, is_whole) = if kind == "multipart/form-data" {
+        let results = if kind == "multipart/form-data" {
             let boundary =
                 multer::parse_boundary(declared).map_err(|_| Problem::malformed("multipart/form-data without a boundary"))?;
             multipart(&app, Multipart::new(chunks, boundary), &arrival, options).await
         } else if matches!(kind.as_str(), "" | "application/octet-stream" | "application/dicom") || kind.starts_with("image/") {
             let upload = app.memory.collect(chunks, length.min(limit)).await?;
-            (vec![classify(&app, "image".to_owned(), upload, options).await], true)
+            vec![classify(&app, "image".to_owned(), upload, options).await]
         } else {
             return Err(Problem::not_an_image(KINDS));
         };
-        respond(&app, results, is_whole)
+        respond(&app, results)
     };
     answer.await.unwrap_or_else(IntoResponse::into_response)
 }
@@ -68,16 +68,16 @@ type Classified = (String, Result<Bytes, Problem>);
 const REST: &str = "the rest of the request";
 
 /// Classifies the files in the order in which they arrive, one in memory at a time; what goes wrong later costs no verdict
-/// that is there. False beside them where the request was not read to its end.
-async fn multipart(app: &App, mut form: Multipart<'_>, arrival: &Arrival, options: Options) -> (Vec<Classified>, bool) {
+/// that is there.
+async fn multipart(app: &App, mut form: Multipart<'_>, arrival: &Arrival, options: Options) -> Vec<Classified> {
     let mut results = Vec::new();
     loop {
         let field = match form.next_field().await {
             Ok(Some(field)) => field,
-            Ok(None) => return (results, true),
+            Ok(None) => return results,
             Err(error) => {
                 results.push(failed(app, REST.to_owned(), broken(error)));
-                return (results, false);
+                return results;
             }
         };
         let name = field.file_name().or_else(|| field.name()).unwrap_or("image");
@@ -86,10 +86,7 @@ async fn multipart(app: &App, mut form: Multipart<'_>, arrival: &Arrival, option
             let limit = app.limits.max_files;
             let problem = Problem::too_large(format!("a request may have {limit} images: send the others in another"));
             results.push(failed(app, name, problem));
-            // A client that is still writing would miss the answer.
-            let drain = async { while let Ok(Some(_)) = form.next_field().await {} };
-            let _ = timeout(DRAIN, drain).await;
-            return (results, false);
+            return results;
         }
         match app.memory.collect(FieldChunks(field), 0).await {
             Ok(upload) => results.push(arrival.pause(classify(app, name, upload, options)).await),
@@ -97,7 +94,7 @@ async fn multipart(app: &App, mut form: Multipart<'_>, arrival: &Arrival, option
             Err(Interrupted::NoMemory) => results.push(failed(app, name, Interrupted::NoMemory.into())),
             Err(interrupted) => {
                 results.push(failed(app, name, interrupted.into()));
-                return (results, false);
+                return results;
             }
         }
     }
@@ -165,8 +162,8 @@ fn count(app: &App, outcome: Outcome) -> String {
     text
 }
 
-/// 200 if any image has a verdict; else the first one's problem. A connection whose request was not read to its end ends.
-fn respond(app: &App, results: Vec<Classified>, is_whole: bool) -> Result<Response, Problem> {
+/// 200 if any image has a verdict; else the first one's problem.
+fn respond(app: &App, results: Vec<Classified>) -> Result<Response, Problem> {
     if results.is_empty() {
         return Err(Problem::empty("no image in the request: send one as the body, or files as multipart/form-data"));
     }
@@ -188,8 +185,5 @@ fn respond(app: &App, results: Vec<Classified>, is_whole: bool) -> Result<Respon
     let body = Body::from_stream(futures_util::stream::iter(parts.into_iter().map(Ok::<_, Infallible>)));
     let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    if !is_whole {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
     Ok(response)
 }

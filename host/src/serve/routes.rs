@@ -3,12 +3,13 @@
 use super::access::{authorize, guard};
 use super::app::App;
 use super::assets::{ASSETS, respond};
+use super::linger::linger;
 use super::problem::Problem;
 use super::{evaluation, predictions};
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::extract::State;
+use axum::http::header;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use std::sync::Arc;
@@ -62,18 +63,9 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Problem::internal("this request made the server fail; the server goes on").into_response()
         }))
-        .layer(from_fn(at_once))
         .layer(from_fn_with_state(Arc::clone(app), guard))
+        .layer(from_fn(linger))
         .with_state(Arc::clone(app))
-}
-
-/// Lets an answer that left part of the body unread end the connection.
-async fn at_once(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    if matches!(response.status().as_u16(), 408 | 413) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }
 
 async fn model(State(app): State<Arc<App>>) -> Response {
@@ -95,7 +87,7 @@ mod tests {
     use super::super::connection::Peer;
     use super::*;
     use axum::body::Body;
-    use axum::http::{Method, StatusCode};
+    use axum::http::{Method, Request, StatusCode};
     use std::collections::BTreeSet;
     use tower::ServiceExt;
 

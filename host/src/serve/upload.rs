@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// Why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,6 @@ impl std::error::Error for Interrupted {}
 
 /// Longest silence within a body.
 const SILENCE: Duration = Duration::from_secs(15);
-/// How long the rest of a body that is not wanted is read.
-pub(super) const DRAIN: Duration = Duration::from_secs(2);
 
 /// The time that a body has to arrive. What the server's own work takes in between is not the client's.
 pub(super) struct Arrival {
@@ -89,9 +87,6 @@ pub(super) fn chunks(body: Body, limit: usize, arrival: Arc<Arrival>) -> impl St
         };
         let read = read + chunk.len();
         if read > limit {
-            // A client that is still writing would miss an early answer: listen a little longer.
-            let drain = async { while rest.next().await.is_some_and(|chunk| chunk.is_ok()) {} };
-            let _ = timeout(DRAIN, drain).await;
             return Some((Err(Interrupted::TooLarge(limit)), None));
         }
         Some((Ok(chunk), Some((rest, read, arrival))))
