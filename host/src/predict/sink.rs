@@ -17,6 +17,8 @@ pub(super) struct Sink<'s> {
     bar: ProgressBar,
     answered: usize,
     failed: usize,
+    /// Was a verdict printed, with what is known of hospitals never seen?
+    is_told: bool,
     /// Neighbours of images; the first one's name.
     passed_over: (usize, String),
 }
@@ -65,7 +67,7 @@ impl<'s> Sink<'s> {
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(count as u64), target);
         bar.set_style(ProgressStyle::with_template("[{bar:32}] {pos}/{len} {per_sec} {eta} {msg}")?.progress_chars("=> "));
-        Ok(Self { source, form, table, bar, answered: 0, failed: 0, passed_over: (0, String::new()) })
+        Ok(Self { source, form, table, bar, answered: 0, failed: 0, is_told: false, passed_over: (0, String::new()) })
     }
 
     /// Writes what became of an image.
@@ -76,6 +78,7 @@ impl<'s> Sink<'s> {
         let (text, row) = match &result {
             Ok(prediction) => {
                 self.answered += 1;
+                self.is_told |= self.form == Form::Text && prediction.answer.class.is_some();
                 let text = match self.form {
                     Form::Text => format!("{}\n", prediction.text(self.source)),
                     Form::Json => format!("{}\n", prediction.to_json(self.source)),
@@ -123,7 +126,8 @@ impl<'s> Sink<'s> {
             eprintln!("wrote {}: {} answers, {} failed", table.path.display(), self.answered, self.failed);
         }
         if self.form != Form::Json && self.answered > 0 {
-            print(notice)?;
+            let unseen = if self.is_told { String::new() } else { format!("{}\n", self.source.unseen) };
+            print(&format!("{unseen}{notice}"))?;
         }
         failures(self.failed, self.answered + self.failed)
     }

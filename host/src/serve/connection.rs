@@ -1,8 +1,8 @@
 //! Connections: accepted up to a limit, timed out where they stall, finished before the server stops.
 
-use super::Limits;
 use super::app::App;
 use super::routes::router;
+use super::{Limits, Signals};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -31,9 +31,9 @@ const MAX_HEADERS: usize = 64;
 /// Said to connections beyond the limit; they are not read.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Serves `listener` until the first `stop`; then says so for a while, takes no more, and finishes what is in hand. A second
-/// `stop` ends it at once.
-pub(super) async fn serve<S: Future<Output = ()>>(listener: TcpListener, app: Arc<App>, limits: &Limits, stop: impl Fn() -> S) {
+/// Serves `listener` until a signal; then says so for a while, takes no more, and finishes what is in hand. A second signal
+/// ends it at once.
+pub(super) async fn serve(listener: TcpListener, app: Arc<App>, limits: &Limits, mut signals: Signals) {
     let server = Server {
         router: router(&app),
         http: http(limits),
@@ -43,10 +43,8 @@ pub(super) async fn serve<S: Future<Output = ()>>(listener: TcpListener, app: Ar
     };
     tokio::select! {
         () = server.accept(&listener) => {}
-        () = stop() => {}
+        () = signals.next() => {}
     }
-    let again = stop();
-    tokio::pin!(again);
     server.app.stop();
     let drain = Duration::from_secs(limits.drain(listener.local_addr().is_ok_and(|address| address.ip().is_loopback())));
     tracing::info!(seconds = drain.as_secs(), "stopping: not ready, and finishing what is in hand");
@@ -54,7 +52,7 @@ pub(super) async fn serve<S: Future<Output = ()>>(listener: TcpListener, app: Ar
     tokio::select! {
         () = server.accept(&listener) => {}
         () = tokio::time::sleep(drain) => {}
-        () = &mut again => return,
+        () = signals.next() => return,
     }
     drop(listener);
     tokio::select! {
@@ -62,7 +60,7 @@ pub(super) async fn serve<S: Future<Output = ()>>(listener: TcpListener, app: Ar
         () = tokio::time::sleep(Duration::from_secs(limits.grace)) => {
             tracing::warn!(seconds = limits.grace, "some requests were not finished in time");
         }
-        () = &mut again => {}
+        () = signals.next() => {}
     }
 }
 

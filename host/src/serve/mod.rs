@@ -84,8 +84,10 @@ pub fn run(args: &Args) -> Result<()> {
             format!("{}: cannot listen there: is another server running? choose another port with --listen", args.listen)
         })?;
         let address = listener.local_addr()?;
+        // Before anyone learns the address: who starts it may stop it at once.
+        let signals = Signals::new().context("signals cannot be heard")?;
         announce(args, address, &app);
-        connection::serve(listener, Arc::clone(&app), &args.limits, stop_signal).await;
+        connection::serve(listener, Arc::clone(&app), &args.limits, signals).await;
         Ok::<_, anyhow::Error>(())
     })?;
     // Work that outlived the grace is not waited for.
@@ -114,17 +116,31 @@ fn announce(args: &Args, address: SocketAddr, app: &App) {
     }
 }
 
-/// Resolves at SIGINT or SIGTERM.
-async fn stop_signal() {
-    let interrupt = async { tokio::signal::ctrl_c().await.ok() };
+/// SIGINT and SIGTERM, heard from when this is made.
+struct Signals {
     #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
+    heard: [tokio::signal::unix::Signal; 2],
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self { heard: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
         }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<Option<()>>();
-    tokio::select! { _ = interrupt => {}, _ = terminate => {} }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate] = &mut self.heard;
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
