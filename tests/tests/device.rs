@@ -5,12 +5,10 @@
 use cxr_tests::host::run;
 use cxr_tests::{data, files, root};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
 /// A running QEMU; it ends with this value.
@@ -37,30 +35,32 @@ fn image(board: &str) -> PathBuf {
     path
 }
 
-fn qemu(machine: &[&str], board: &str, serial: &str) -> Command {
+fn qemu(machine: &[&str], board: &str, serial: &[&str]) -> Command {
     let mut qemu = Command::new(machine[0]);
-    qemu.args(&machine[1..]).args(["-display", "none", "-monitor", "none", "-serial", serial]);
+    qemu.args(&machine[1..]).args(["-display", "none"]).args(serial);
     qemu.args(["-semihosting-config", "enable=on,target=native"]).arg("-kernel").arg(image(board)).stdin(Stdio::null());
     qemu
 }
 
-/// Starts a board that listens on a free port.
+/// Starts a board that listens on a port that the system chose, which QEMU's monitor tells: no other program can take it
+/// in between, and nobody connects but `host`.
 fn listening(machine: &[&str], board: &str) -> Board {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-    let mut command = qemu(machine, board, &format!("tcp:{free},server=on,wait=off,nodelay=on"));
-    let process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let board = Board { process, port: format!("tcp:{free}") };
-    let start = Instant::now();
-    while TcpStream::connect(free).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{command:?} does not listen");
-        sleep(Duration::from_millis(50));
-    }
-    board
+    let line = "socket,id=line,host=127.0.0.1,port=0,server=on,wait=off,nodelay=on";
+    let mut command = qemu(machine, board, &["-chardev", line, "-serial", "chardev:line", "-monitor", "stdio"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let asked = process.stdin.as_mut().expect("a monitor").write_all(b"info chardev\n");
+    asked.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let words = BufReader::new(process.stdout.take().expect("a monitor")).lines().map_while(Result::ok);
+    // line: filename=disconnected:tcp:127.0.0.1:36271,server=on
+    let port = words.filter_map(|word| word.split_once("filename=disconnected:").map(|(_, rest)| rest.to_owned())).next();
+    let port = port.unwrap_or_else(|| panic!("{command:?} does not listen"));
+    Board { process, port: port.split(',').next().unwrap_or_default().to_owned() }
 }
 
 /// Starts a board on a pseudo-terminal.
 fn on_a_terminal(machine: &[&str], board: &str) -> Board {
-    let mut command = qemu(machine, board, "pty");
+    let mut command = qemu(machine, board, &["-serial", "pty", "-monitor", "none"]);
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut line = String::new();
     BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line).expect("QEMU's words");
