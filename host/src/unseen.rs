@@ -4,7 +4,7 @@
 //! that the model was trained on.
 
 use crate::files;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// Said where it was not measured, or for another model file.
@@ -18,28 +18,43 @@ pub fn report_beside(model: &Path, sha256: &str) -> Option<Value> {
     (report["model_sha256"] == sha256).then_some(report)
 }
 
+/// `unseen` of a `report.json`: by hospital, an object; null where it was not measured.
+pub fn hospitals(report: &Value) -> Value {
+    let entries = report["unseen"].as_object().into_iter().flatten().filter(|(_, entry)| entry.is_object());
+    let hospitals: Map<String, Value> = entries.map(|(name, entry)| (name.clone(), entry.clone())).collect();
+    if hospitals.is_empty() { Value::Null } else { hospitals.into() }
+}
+
 /// How often healthy adults of hospitals never seen were called COVID-19: one sentence.
 ///
-/// `unseen` is that of `report.json`: by hospital, an object with `healthy_called_covid` of `hits` and `n` images and, where
-/// known, `patients`. Hospitals without healthy people do not count; none at all gives [`NOT_MEASURED`].
+/// `unseen` is that of `report.json`: by hospital, an object with `n` images, `patients`, and `healthy_called_covid` of `hits` and
+/// `n`. Hospitals without healthy people do not count; none at all gives [`NOT_MEASURED`].
 ///
 /// ```
 /// use serde_json::json;
 /// let unseen = json!({ "a": { "healthy_called_covid": { "hits": 425, "n": 513 } } });
 /// let sentence = cxr_host::unseen::sentence(&unseen);
-/// assert_eq!(sentence, "Of 513 X-rays of healthy adults of a hospital that it had never seen, it called 425 (83 %) COVID-19.");
+/// assert_eq!(sentence, "Of 513 X-rays of healthy adults of a hospital never seen, 425 (83 %) were called COVID-19.");
 /// ```
 pub fn sentence(unseen: &Value) -> String {
-    let Some(Pooled { hits, n, value, hospitals, people, least, most }) = pooled(unseen) else { return NOT_MEASURED.to_owned() };
+    let Some(Pooled { hits, n, value, hospitals, people, least, most, is_own }) = pooled(unseen) else {
+        return NOT_MEASURED.to_owned();
+    };
     // People are said where they are not the images.
     let people = people.filter(|people| *people != n).map_or_else(String::new, |people| format!("{people} "));
     let (place, spread) = match hospitals {
         1 => ("a hospital".to_owned(), String::new()),
         _ => (format!("{hospitals} hospitals"), format!("; {:.0} to {:.0} % by hospital", 100.0 * least, 100.0 * most)),
     };
+    // Where the model knows the hospital, a network of the same training without it was measured.
+    let whose = match (is_own, hospitals) {
+        (true, _) => "",
+        (false, 1) => ", by a network trained alike without it",
+        (false, _) => ", by networks trained alike without them",
+    };
     let share = 100.0 * value;
     format!(
-        "Of {n} X-rays of {people}healthy adults of {place} that it had never seen, it called {hits} ({share:.0} %{spread}) COVID-19."
+        "Of {n} X-rays of {people}healthy adults of {place} never seen, {hits} ({share:.0} %{spread}) were called COVID-19{whose}."
     )
 }
 
@@ -60,6 +75,8 @@ pub struct Pooled {
     pub least: f64,
     /// The worst hospital's share.
     pub most: f64,
+    /// All by this very model; false where a network trained alike without the hospital was measured.
+    pub is_own: bool,
 }
 
 /// What [`sentence`] says, in numbers; none where it was not measured.
@@ -75,14 +92,18 @@ pub fn pooled(unseen: &Value) -> Option<Pooled> {
         people: of.iter().map(|hospital| hospital.people).sum(),
         least: shares().fold(f64::INFINITY, f64::min),
         most: shares().fold(0.0, f64::max),
+        is_own: of.iter().all(|hospital| hospital.is_own),
     })
 }
 
 impl Pooled {
     /// As the server tells it.
     pub fn to_json(&self) -> Value {
-        let Self { hits, n, value, hospitals, people, least, most } = self;
-        json!({ "hits": hits, "n": n, "value": value, "hospitals": hospitals, "people": people, "least": least, "most": most })
+        let Self { hits, n, value, hospitals, people, least, most, is_own } = self;
+        json!({
+            "hits": hits, "n": n, "value": value, "hospitals": hospitals, "people": people, "least": least, "most": most,
+            "is_this_model": is_own,
+        })
     }
 }
 
@@ -91,13 +112,17 @@ struct Hospital {
     hits: u64,
     n: u64,
     people: Option<u64>,
+    is_own: bool,
 }
 
 impl Hospital {
     fn new(figures: &Value) -> Option<Self> {
         let rate = &figures["healthy_called_covid"];
         let (hits, n) = (rate["hits"].as_u64()?, rate["n"].as_u64()?);
-        (n > 0).then(|| Self { hits, n, people: rate["patients"].as_u64() })
+        // All of a hospital's people are healthy where all of its images are.
+        let all = figures["patients"].as_u64().filter(|_| figures["n"].as_u64() == Some(n));
+        let people = rate["patients"].as_u64().or(all);
+        (n > 0).then(|| Self { hits, n, people, is_own: figures["network"]["is_this_model"] != false })
     }
 }
 
@@ -107,28 +132,45 @@ mod tests {
 
     #[test]
     fn several_hospitals_are_pooled_with_their_spread() {
-        let rate = |hits: u64, n: u64, patients: u64| json!({ "hits": hits, "n": n, "patients": patients, "value": 0.5 });
+        let rate = |hits: u64, n: u64| json!({ "hits": hits, "n": n, "value": 0.5 });
         let unseen = json!({
-            "a": { "n": 513, "healthy_called_covid": rate(425, 513, 500), "covid_found": null },
-            "b": { "n": 93, "healthy_called_covid": rate(45, 93, 90) },
-            "c": { "n": 800, "healthy_called_covid": null, "other_finding_called_covid": rate(300, 800, 800) },
-            "d": { "n": 0, "healthy_called_covid": rate(0, 0, 0) },
+            "a": { "n": 513, "patients": 500, "healthy_called_covid": rate(425, 513), "covid_found": null },
+            "b": { "n": 93, "patients": 90, "healthy_called_covid": rate(45, 93), "network": { "is_this_model": true } },
+            "c": { "n": 800, "healthy_called_covid": null, "other_finding_called_covid": rate(300, 800) },
+            "d": { "n": 100, "patients": 100, "healthy_called_covid": { "hits": 0, "n": 0, "value": null } },
         });
         assert_eq!(
             sentence(&unseen),
-            "Of 606 X-rays of 590 healthy adults of 2 hospitals that it had never seen, it called 470 (78 %; 48 to 83 % by hospital) COVID-19."
+            "Of 606 X-rays of 590 healthy adults of 2 hospitals never seen, 470 (78 %; 48 to 83 % by hospital) were called COVID-19."
         );
-        // As many people as images: once is enough.
-        let unseen = json!({ "a": { "healthy_called_covid": rate(0, 20, 20) } });
-        assert_eq!(
-            sentence(&unseen),
-            "Of 20 X-rays of healthy adults of a hospital that it had never seen, it called 0 (0 %) COVID-19."
-        );
+        // As many people as images: once is enough. Of a hospital with others too, the healthy people are not known.
+        let alone = |figures: Value| sentence(&json!({ "a": figures }));
+        let expected = "Of 20 X-rays of healthy adults of a hospital never seen, 0 (0 %) were called COVID-19.";
+        assert_eq!(alone(json!({ "n": 20, "patients": 20, "healthy_called_covid": rate(0, 20) })), expected);
+        assert_eq!(alone(json!({ "n": 50, "patients": 30, "healthy_called_covid": rate(0, 20) })), expected);
+        // The model knows the hospital; one without it was measured.
+        let other = alone(json!({ "healthy_called_covid": rate(5, 20), "network": { "is_this_model": false } }));
+        assert!(other.ends_with("5 (25 %) were called COVID-19, by a network trained alike without it."), "{other}");
+        assert!(sentence(&unseen).split(' ').count() < 30);
+    }
+
+    #[test]
+    fn hospitals_are_objects() {
+        assert!(hospitals(&json!({ "unseen": { "not_computed": "no hospital here is unseen" } })).is_null());
+        assert!(hospitals(&json!({})).is_null());
+        assert_eq!(hospitals(&json!({ "unseen": { "a": { "n": 1 } } })), json!({ "a": { "n": 1 } }));
     }
 
     #[test]
     fn what_was_not_measured_is_said() {
-        for unseen in [Value::Null, json!({}), json!([]), json!({ "a": {} }), json!({ "a": { "healthy_called_covid": null } })] {
+        for unseen in [
+            Value::Null,
+            json!({}),
+            json!([]),
+            json!({ "not_computed": "x" }),
+            json!({ "a": {} }),
+            json!({ "a": { "healthy_called_covid": null } }),
+        ] {
             assert_eq!(sentence(&unseen), NOT_MEASURED, "{unseen}");
         }
     }

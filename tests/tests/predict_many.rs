@@ -187,7 +187,5 @@ fn what_is_known_of_hospitals_never_seen_is_said_beside_the_model() {
     let rate = serde_json::json!({ "hits": 425, "n": 513 });
     let report = serde_json::json!({ "model_sha256": sha256, "unseen": { "pk_mendeley": { "healthy_called_covid": rate } } });
     fs::write(path.join("m.report.json"), report.to_string()).expect("a temporary file");
-    assert!(
-        said().contains("Of 513 X-rays of healthy adults of a hospital that it had never seen, it called 425 (83 %) COVID-19.")
-    );
+    assert!(said().contains("Of 513 X-rays of healthy adults of a hospital never seen, 425 (83 %) were called COVID-19."));
 }

@@ -293,7 +293,7 @@ fn hospitals_never_seen_are_told_where_they_were_measured() {
     );
     assert_eq!(
         model["unseen_summary"],
-        "Of 513 X-rays of healthy adults of a hospital that it had never seen, it called 425 (83 %) COVID-19."
+        "Of 513 X-rays of healthy adults of a hospital never seen, 425 (83 %) were called COVID-19."
     );
 }
 

@@ -378,11 +378,12 @@ fn report(folder: &Path) -> PathBuf {
     report["unseen"] = json!({
         "pk_mendeley": {
             "n": 513, "patients": 513, "healthy_called_covid": rate(425, 513), "covid_found": null, "other_finding_called_covid": null,
-            "abstained": 59, "answered": rate(29, 454), "auc": null,
+            "abstained": rate(59, 513), "answered": rate(29, 454), "auc": { "not_computed": "no COVID-19" },
+            "network": { "is_this_model": true },
         },
         "covid_cxnet": {
             "n": 410, "patients": 381, "healthy_called_covid": null, "covid_found": rate(370, 410), "other_finding_called_covid": null,
-            "abstained": 12, "auc": { "value": 0.91, "interval_95": [0.88, 0.94] },
+            "abstained": rate(12, 410), "network": { "is_this_model": false }, "auc": { "value": 0.91, "interval_95": [0.88, 0.94] },
         },
     });
     let path = folder.join("report");
@@ -421,7 +422,7 @@ fn warnings_hospitals_never_seen_and_a_gallery_behind_a_token() {
         replace_answers(&browser, &format!("{fields}{warnings}")).await;
         browser.choose(&[sample("covid-19.png")]).await;
         browser.until(DONE).await;
-        let sentence = "Of 513 X-rays of healthy adults of a hospital that it had never seen, it called 425 (83 %) COVID-19.";
+        let sentence = "Of 513 X-rays of healthy adults of a hospital never seen, 425 (83 %) were called COVID-19.";
         assert_eq!(browser.text(".verdict .unseen-figure").await, sentence);
         let told = browser.text(".warnings").await;
         assert!(told.contains("lateral view") && told.contains("61 % of the rows"), "{told}");
@@ -462,7 +463,7 @@ fn warnings_hospitals_never_seen_and_a_gallery_behind_a_token() {
         browser.eval("(() => { document.getElementById('token').value = 'correct-horse-battery-staple'; document.querySelector('#token-dialog .primary').click(); })()").await;
         browser.until("document.querySelectorAll('#content h2').length > 0").await;
         let text = browser.text("main").await;
-        for told in ["Hospitals never seen", "pk_mendeley", "425 of 513 (83\u{a0}%; 80\u{a0}% to", "410 images of 381 people", "0.910", "not measured"] {
+        for told in ["Hospitals never seen", "pk_mendeley", "425 of 513 (83\u{a0}%; 80\u{a0}% to", "410 images of 381 people", "0.910", "not measured", "trained alike without it"] {
             assert!(text.contains(told), "{told} in {text}");
         }
         browser.full_screenshot("report-unseen");

@@ -23,9 +23,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Arguments of `host predict`.
-///
-/// Exit codes: 0 all images have an answer (a refusal is one); 1 some could not be read; 2 none could, or bad usage.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 all images were answered (a refusal is an answer); 1 some could not be read; 2 none could, or bad usage."
+)]
 pub struct Args {
     /// Images.
     #[command(flatten)]

@@ -107,7 +107,7 @@ fn describe(
     let engine = file.engine()?;
     let model = engine.model;
     let [height, width, channels] = engine.input();
-    let unseen = evaluation.as_ref().map_or(Value::Null, |report| report["unseen"].clone());
+    let unseen = evaluation.as_ref().map_or(Value::Null, unseen::hospitals);
     let of_card = |key: &str| card.map_or(Value::Null, |card| card[key].clone());
     Ok(json!({
         "notice": DISCLAIMER,
