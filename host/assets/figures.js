@@ -41,9 +41,9 @@ export function headline(model) {
   const figures = [unseen
     ? [percent(unseen.value), "of healthy adults of hospitals never seen called COVID-19", places(unseen)]
     : ["Not measured", "how often healthy adults of hospitals never seen are called COVID-19", ""]];
-  if (external) figures.push([percent(external.accuracy), "right on people it has not seen, of sources it was trained on", of(external)]);
+  if (external) figures.push([percent(external.accuracy), "right on sources it was trained on, people it has not seen", of(external)]);
   const healthy = evaluation.healthy_adults_called_covid;
-  if (healthy?.n) figures.push([percent(healthy.value), "of healthy adults of such sources called COVID-19", `${healthy.hits} of ${healthy.n} images`]);
+  if (healthy?.n) figures.push([percent(healthy.value), "of healthy adults of sources it was trained on called COVID-19", `${healthy.hits} of ${healthy.n} images`]);
   if (test) figures.push([percent(test.accuracy), "right on the benchmark it was trained beside", of(test)]);
   return figures;
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Said where it was not measured, or for another model file.
 pub const NOT_MEASURED: &str =
-    "How often this model calls healthy adults of a hospital that it has never seen COVID-19 was not measured.";
+    "How often healthy adults of a hospital never seen are called COVID-19 was not measured for this model.";
 
 /// `report.json` beside a model (`NAME.report.json`), if it is there and of a model file of this SHA-256.
 pub fn report_beside(model: &Path, sha256: &str) -> Option<Value> {

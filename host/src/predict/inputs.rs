@@ -136,15 +136,14 @@ impl Inputs {
     /// Nothing was named; a folder without files; a list that cannot be read; standard input twice.
     pub fn expand(&self) -> Result<Vec<Input>> {
         ensure!(!self.images.is_empty(), "no image was given: name images, folders, @LIST, or - for standard input");
-        let mut stdin = 0;
+        let readers = self.images.iter().filter(|path| path.as_os_str() == "-" || path.as_os_str() == "@-");
+        ensure!(readers.count() <= 1, "standard input was named twice: it can be read once");
         let mut all = Vec::new();
         for path in &self.images {
             let name = path.as_os_str();
             if name == "-" {
-                stdin += 1;
                 all.push(Input::Stdin);
             } else if let Some(list) = name.to_str().and_then(|name| name.strip_prefix('@')) {
-                stdin += usize::from(list == "-");
                 for path in read_list(list)? {
                     self.add(path, &mut all)?;
                 }
@@ -152,7 +151,6 @@ impl Inputs {
                 self.add(path.clone(), &mut all)?;
             }
         }
-        ensure!(stdin <= 1, "standard input was named twice: it can be read once");
         Ok(match self.shard {
             Some(shard) => shard.of(all),
             None => all,
