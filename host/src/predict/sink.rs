@@ -136,7 +136,7 @@ impl<'s> Sink<'s> {
 /// An error's line, with the image's name in it.
 fn named(input: &Input, error: &anyhow::Error) -> String {
     let (name, message) = (input.name(), format!("{error:#}"));
-    if message.contains(&name) { message } else { format!("{name}: {message}") }
+    if message.starts_with(&name) { message } else { format!("{name}: {message}") }
 }
 
 /// Prints at once.
