@@ -30,7 +30,7 @@ function unseen(model) {
     el("h2", { id: "unseen-title" }, "Hospitals never seen"),
     el("p", {}, "No image of training came from them. A new X-ray comes from such a hospital, so these figures are the ones that it meets."),
     el("p", {}, el("strong", {}, model.unseen_summary)),
-    rows.length ? scroll("Hospitals never seen", el("table", { class: "data" },
+    rows.length ? scroll("Figures by hospital", el("table", { class: "data" },
       el("caption", {}, "Images and people of each; in brackets the 95 % interval"),
       head("Hospital", "Healthy called COVID-19", "COVID-19 found", "Other diseases called COVID-19", "AUC of COVID-19", "No answer"),
       el("tbody", {}, rows))) : null);
@@ -41,7 +41,7 @@ function overview(splits) {
     el("th", { scope: "row" }, SPLITS[name] ?? name),
     el("td", {}, String(split.n)),
     el("td", {}, typeof split.patients === "number" ? String(split.patients) : "not known"),
-    el("td", {}, `${percent(split.accuracy, 1)} (${percent(split.accuracy_interval_95[0], 1)} to ${percent(split.accuracy_interval_95[1], 1)})`),
+    el("td", { class: "wide" }, `${percent(split.accuracy, 1)} (${percent(split.accuracy_interval_95[0], 1)} to ${percent(split.accuracy_interval_95[1], 1)})`),
     el("td", {}, percent(split.balanced_accuracy, 1)),
     el("td", {}, (100 * split.ece).toFixed(1)),
     el("td", {}, String(split.abstained)),

@@ -27,8 +27,9 @@ pub fn hospitals(report: &Value) -> Value {
 
 /// How often healthy adults of hospitals never seen were called COVID-19: one sentence.
 ///
-/// `unseen` is that of `report.json`: by hospital, an object with `n` images, `patients`, and `healthy_called_covid` of `hits` and
-/// `n`. Hospitals without healthy people do not count; none at all gives [`NOT_MEASURED`].
+/// `unseen` is that of `report.json`: by hospital, an object with `n` images, `patients`, and `healthy_called_covid` of `hits`,
+/// `n` and perhaps `patients`. Hospitals with fewer than 20 images of healthy people do not count; none at all gives
+/// [`NOT_MEASURED`].
 ///
 /// ```
 /// use serde_json::json;
@@ -63,7 +64,7 @@ pub fn sentence(unseen: &Value) -> String {
 pub struct Pooled {
     /// Images called COVID-19.
     pub hits: u64,
-    /// Images, at least one.
+    /// Images, at least 20.
     pub n: u64,
     /// `hits / n`.
     pub value: f64,
@@ -107,6 +108,9 @@ impl Pooled {
     }
 }
 
+/// Fewer images of a hospital make no figure.
+const LEAST: u64 = 20;
+
 /// Healthy adults of a hospital.
 struct Hospital {
     hits: u64,
@@ -122,7 +126,7 @@ impl Hospital {
         // All of a hospital's people are healthy where all of its images are.
         let all = figures["patients"].as_u64().filter(|_| figures["n"].as_u64() == Some(n));
         let people = rate["patients"].as_u64().or(all);
-        (n > 0).then(|| Self { hits, n, people, is_own: figures["network"]["is_this_model"] != false })
+        (n >= LEAST).then(|| Self { hits, n, people, is_own: figures["network"]["is_this_model"] != false })
     }
 }
 
@@ -138,6 +142,7 @@ mod tests {
             "b": { "n": 93, "patients": 90, "healthy_called_covid": rate(45, 93), "network": { "is_this_model": true } },
             "c": { "n": 800, "healthy_called_covid": null, "other_finding_called_covid": rate(300, 800) },
             "d": { "n": 100, "patients": 100, "healthy_called_covid": { "hits": 0, "n": 0, "value": null } },
+            "e": { "n": 37, "patients": 34, "healthy_called_covid": rate(1, 3) },
         });
         assert_eq!(
             sentence(&unseen),

@@ -430,6 +430,8 @@ fn warnings_hospitals_never_seen_and_a_gallery_behind_a_token() {
         // In the list and to a screen reader as well.
         assert!(browser.text(".item-state").await.contains("with 2 warnings"));
         browser.until("document.getElementById('status').textContent.includes('with 2 warnings')").await;
+        let fits = "document.querySelector('.item-text').scrollWidth <= document.querySelector('.item-text').clientWidth";
+        assert_eq!(browser.eval(fits).await, true, "words run out of the list");
         browser.full_screenshot("warnings-light");
         assert_accessible(&browser.axe().await, "warnings");
         browser.resize(390, 844, true);
