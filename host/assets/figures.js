@@ -3,12 +3,16 @@
 /** A share as per cent. */
 export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)}\u00a0%`;
 
-/** "10 of 12 (83 %; 55 to 95 %)"; the interval is by person where one is given. */
+/** The wider of two intervals: by image and by person, either of which may not be known. */
+const wider = (one, other) => (one && other ? (one[1] - one[0] >= other[1] - other[0] ? one : other) : one ?? other ?? []);
+
+/** "10 of 12, 11 people (83 %; 55 to 95 %)". */
 export function rate(figure, byPerson) {
   if (!figure || !figure.n) return "not measured";
-  const [low, high] = byPerson ?? figure.interval_95 ?? [];
+  const [low, high] = wider(figure.interval_95, byPerson);
   const interval = low === undefined ? "" : `; ${percent(low)} to ${percent(high)}`;
-  return `${figure.hits} of ${figure.n} (${percent(figure.value)}${interval})`;
+  const people = typeof figure.patients === "number" && figure.patients !== figure.n ? `, ${figure.patients} people` : "";
+  return `${figure.hits} of ${figure.n}${people} (${percent(figure.value)}${interval})`;
 }
 
 /** What the classes are about. */
@@ -34,7 +38,7 @@ export function headline(model) {
   if (!evaluation) return [];
   const { test, external_test: external } = evaluation.splits ?? {};
   const of = (split) => {
-    const [low, high] = split.patient_bootstrap_95?.accuracy ?? split.accuracy_interval_95;
+    const [low, high] = wider(split.accuracy_interval_95, split.patient_bootstrap_95?.accuracy);
     return `${counted(split)}; 95\u00a0% interval ${percent(low)} to ${percent(high)}`;
   };
   const unseen = model.unseen_healthy_called_covid;
@@ -43,7 +47,7 @@ export function headline(model) {
     : ["Not measured", "how often healthy adults of hospitals never seen are called COVID-19", ""]];
   if (external) figures.push([percent(external.accuracy), "right on sources it was trained on, people it has not seen", of(external)]);
   const healthy = evaluation.healthy_adults_called_covid;
-  if (healthy?.n) figures.push([percent(healthy.value), "of healthy adults of sources it was trained on called COVID-19", `${healthy.hits} of ${healthy.n} images`]);
+  if (healthy?.n) figures.push([percent(healthy.value), "of healthy adults of sources it was trained on called COVID-19", `${healthy.hits} of ${counted(healthy)}`]);
   if (test) figures.push([percent(test.accuracy), "right on the benchmark it was trained beside", of(test)]);
   return figures;
 }
