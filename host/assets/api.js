@@ -39,6 +39,7 @@ async function request(path, options = {}) {
     } catch {
       throw new Failure({ title: "No connection", status: 0, detail: "The server did not answer. Is it still running?" });
     }
+    if (response.status === 204) return null;
     if (response.ok) return response.json();
     if (response.status === 401 && document.getElementById("token-dialog") && await askForToken()) continue;
     const wait = Number(response.headers.get("retry-after"));
@@ -53,6 +54,16 @@ async function request(path, options = {}) {
 
 /** What is known of the model. */
 export const model = () => request("/api/v1/model");
+
+/** Opens the evaluation with its gallery, the answer to a click on a link to it: a link has no token, so a pass is asked for first. */
+export async function openEvaluation(event) {
+  event.preventDefault();
+  const { href } = event.currentTarget;
+  const elsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
+  await request("/api/v1/evaluation-pass", { method: "POST" });
+  if (elsewhere) window.open(href, "_blank", "noopener");
+  else location.assign(href);
+}
 
 /** Classifies a file; its name stays here. */
 export async function classify(file, previewPixels) {

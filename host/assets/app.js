@@ -174,7 +174,7 @@ function renderDetail() {
     meta.textContent = `${format}, ${width} x ${height} pixels, ${bits} bits`;
     stage.style.setProperty("--ratio", item.picture.width / item.picture.height);
     pane.querySelector(".stage-note").remove();
-    right.replaceChildren(...answer(item, model, { onjson: () => saveJson(item), onprint: () => print([item]) }).filter(Boolean));
+    right.replaceChildren(...answer(item, model, { onjson: () => saveJson(item, model), onprint: () => print([item]) }).filter(Boolean));
     attach(pane, item, (view, map) => describe(item, view, map));
   } else {
     tools.remove();
@@ -229,7 +229,7 @@ function showModel() {
   byId("headline").replaceChildren(...figures.map(([value, label, note]) =>
     el("div", {}, el("dt", {}, label), el("dd", {}, el("strong", {}, value), el("span", { class: "muted" }, note)))));
   byId("headline-note").replaceChildren(figures.length
-    ? "Both belong together: pictures of other hospitals are what a new X-ray is like. "
+    ? "The first is what a new X-ray meets: it comes from a hospital that the model has never seen. The others are of sources it was trained on. "
     : "No evaluation of this model file is known: nobody can say how often it is wrong. ",
   el("a", { href: "/report" }, "All error rates and failures"));
   byId("model-line").textContent = `Model ${model.name}, SHA-256 ${model.sha256.slice(0, 12)}, version ${model.version}.`;

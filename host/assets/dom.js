@@ -12,8 +12,11 @@ export function el(name, attributes = {}, ...children) {
   return element;
 }
 
-/** A class name that breaks after its slash and nowhere else. */
-export const slashed = (name) => name.split(/(?<=\/)/).flatMap((part) => [el("span", { class: "word" }, part), el("wbr")]);
+/** A class name that breaks after its slash and nowhere else; words behind it break as words do. */
+export const slashed = (name) => name.split(/(?<=\/)/).flatMap((part) => {
+  const [word, ...rest] = part.split(/(?= )/);
+  return [el("span", { class: "word" }, word), rest.join(""), el("wbr")];
+});
 
 /** An SVG icon of one path. */
 export function icon(path) {

@@ -1,8 +1,8 @@
 // Files and sheets to take away.
 
 import { el, save } from "./dom.js";
-import { percent } from "./figures.js";
-import { CAUTION, provenance, reasonText } from "./verdict.js";
+import { counted, percent } from "./figures.js";
+import { CAUTION, provenance, reasonText, warningsOf } from "./verdict.js";
 import { draw } from "./viewer.js";
 
 const NOTICE = "Research software, not a medical device: not for diagnosis, triage or treatment.";
@@ -10,14 +10,14 @@ const NOTICE = "Research software, not a medical device: not for diagnosis, tria
 const stem = (name) => name.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_").slice(0, 80) || "image";
 
 /** An image's record: the server's answer without its pixels. */
-function record(item) {
+function record(item, model) {
   const { preview, ...result } = item.result;
-  return { notice: NOTICE, caution: CAUTION, ...result, image: item.name, time: item.time.toISOString() };
+  return { notice: NOTICE, caution: CAUTION, hospitals_never_seen: model?.unseen_summary ?? null, ...result, image: item.name, time: item.time.toISOString() };
 }
 
 /** Saves one answer. */
-export function saveJson(item) {
-  save(`${stem(item.name)}.json`, "application/json", `${JSON.stringify(record(item), null, 2)}\n`);
+export function saveJson(item, model) {
+  save(`${stem(item.name)}.json`, "application/json", `${JSON.stringify(record(item, model), null, 2)}\n`);
 }
 
 /** Saves all answers and errors as a table. */
@@ -25,12 +25,13 @@ export function saveCsv(items, model) {
   const finished = items.filter((item) => item.state === "done" || item.state === "error");
   const classes = model?.classes ?? [...new Set(finished.flatMap((item) => Object.keys(item.result?.probabilities ?? {})))];
   const head = ["image", "sha256", "time", "label", "abstained", "reason", "refusal_score", ...classes.map((name) => `p(${name})`), ...classes.map((name) => `logit(${name})`),
-    "width", "height", "bits", "format", "model", "model_sha256", "version", "problem", "notice"];
+    "warnings", "width", "height", "bits", "format", "model", "model_sha256", "version", "problem", "hospitals_never_seen", "notice"];
   const rows = finished.map((item) => {
     const result = item.result ?? {};
     return [item.name, result.sha256, item.time.toISOString(), result.label, result.abstained, result.reason, result.refusal_score,
       ...classes.map((name) => result.probabilities?.[name]), ...classes.map((_, i) => result.logits?.[i]),
-      result.width, result.height, result.bits, result.format, result.model, result.model_sha256, result.version, item.problem?.title, NOTICE];
+      warningsOf(result).join("; "), result.width, result.height, result.bits, result.format, result.model, result.model_sha256, result.version, item.problem?.title,
+      model?.unseen_summary, NOTICE];
   });
   save("chest-x-rays.csv", "text/csv;charset=utf-8", `${[head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`);
 }
@@ -67,12 +68,14 @@ function page(item, model) {
     el("p", { class: "sheet-notice" }, NOTICE),
     el("h2", {}, result.label ? `Answer: ${result.label}` : reason.title),
     reason ? el("p", {}, reason.text) : null,
+    model ? el("p", {}, model.unseen_summary) : null,
+    warningsOf(result).length ? el("ul", { class: "sheet-warnings" }, warningsOf(result).map((warning) => el("li", {}, `Warning: ${warning}`))) : null,
     el("ul", {}, (model?.classes ?? Object.keys(result.probabilities)).map((name) => el("li", {}, `${name}: ${percent(result.probabilities[name], 1)}`))),
     el("div", { class: "sheet-pictures" },
       el("figure", {}, plain, el("figcaption", {}, "As the classifier saw it")),
       el("figure", {}, mapped, el("figcaption", {}, `What speaks for (+, red) and against (\u2212, blue) ${map.class}`))),
     el("p", {}, CAUTION),
-    external ? el("p", {}, `On X-rays from other hospitals this model was right in ${percent(external.accuracy, 1)} of ${external.n}`
+    external ? el("p", {}, `On people it has not seen, of sources it was trained on, this model was right in ${percent(external.accuracy, 1)} of ${counted(external)}`
       + (healthy?.n ? ` and called ${healthy.hits} of ${healthy.n} healthy adults COVID-19.` : ".")) : el("p", {}, "No evaluation of this model file is known."),
     provenance(item, model));
 }

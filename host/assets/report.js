@@ -2,8 +2,8 @@
 
 import * as api from "./api.js";
 import { el, slashed } from "./dom.js";
-import { headline, percent, rate, SPLITS } from "./figures.js";
-import { CAUTION } from "./verdict.js";
+import { counted, headline, percent, rate, SPLITS } from "./figures.js";
+import { CAUTION, failuresLink } from "./verdict.js";
 
 const scroll = (label, table) => el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table);
 const head = (...names) => el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, slashed(name)))));
@@ -16,20 +16,42 @@ function figures(model) {
     el("p", {}, CAUTION));
 }
 
+/** Hospitals that no image of training came from: what a new X-ray meets. */
+function unseen(model) {
+  const hospitals = Object.entries(model.unseen ?? {});
+  const area = (auc) => (typeof auc === "number" ? auc : auc?.value)?.toFixed(3) ?? "not measured";
+  const withheld = (figures) => (typeof figures.abstained === "number" ? `${figures.abstained} of ${figures.n}` : rate(figures.abstained));
+  const rows = hospitals.map(([name, figures]) => el("tr", {},
+    el("th", { scope: "row" }, name, el("small", {}, typeof figures.n === "number" ? counted(figures) : ""),
+      figures.network?.is_this_model === false ? el("small", {}, "by a network trained alike without it") : null),
+    el("td", {}, rate(figures.healthy_called_covid)), el("td", {}, rate(figures.covid_found)), el("td", {}, rate(figures.other_finding_called_covid)),
+    el("td", {}, area(figures.auc)), el("td", {}, withheld(figures))));
+  return el("section", { class: "card", "aria-labelledby": "unseen-title" },
+    el("h2", { id: "unseen-title" }, "Hospitals never seen"),
+    el("p", {}, "No image of training came from them. A new X-ray comes from such a hospital, so these figures are the ones that it meets."),
+    el("p", {}, el("strong", {}, model.unseen_summary)),
+    rows.length ? scroll("Figures by hospital", el("table", { class: "data" },
+      el("caption", {}, "Images and people of each; in brackets the 95 % interval"),
+      head("Hospital", "Healthy called COVID-19", "COVID-19 found", "Other diseases called COVID-19", "AUC of COVID-19", "No answer"),
+      el("tbody", {}, rows))) : null);
+}
+
 function overview(splits) {
   const rows = Object.entries(splits).map(([name, split]) => el("tr", {},
     el("th", { scope: "row" }, SPLITS[name] ?? name),
     el("td", {}, String(split.n)),
-    el("td", {}, `${percent(split.accuracy, 1)} (${percent(split.accuracy_interval_95[0], 1)} to ${percent(split.accuracy_interval_95[1], 1)})`),
+    el("td", {}, typeof split.patients === "number" ? String(split.patients) : "not known"),
+    el("td", { class: "wide" }, `${percent(split.accuracy, 1)} (${percent(split.accuracy_interval_95[0], 1)} to ${percent(split.accuracy_interval_95[1], 1)})`),
     el("td", {}, percent(split.balanced_accuracy, 1)),
     el("td", {}, (100 * split.ece).toFixed(1)),
     el("td", {}, String(split.abstained)),
     el("td", {}, rate(split.answered))));
   return el("section", { class: "card", "aria-labelledby": "splits-title" },
     el("h2", { id: "splits-title" }, "By source"),
+    el("p", {}, "Other images of these sources were in training, other people of them: not hospitals never seen."),
     scroll("Accuracy by source", el("table", { class: "data" },
       el("caption", {}, "Calibration error: how far, on average, the probabilities are from the truth, in points"),
-      head("Images of", "Number", "Right", "Balanced", "Calibration error", "No answer", "Right where it answered"),
+      head("Images of", "Images", "People", "Right", "Balanced", "Calibration error", "No answer", "Right where it answered"),
       el("tbody", {}, rows))));
 }
 
@@ -72,13 +94,13 @@ function failures(model, splits) {
   const rows = kinds.slice(0, 20).map((kind) => el("tr", {}, el("th", { scope: "row" }, kind.source), el("td", {}, kind.truth), el("td", {}, kind.said),
     el("td", {}, `${kind.count} of ${kind.total} (${percent(kind.count / kind.total)})`)));
   const gallery = model.evaluation_report
-    ? el("p", {}, el("a", { href: model.evaluation_report }, "The whole evaluation with its failure gallery"), ": the most confident mistakes, as pictures.")
+    ? el("p", {}, failuresLink(model, "The whole evaluation with its failure gallery"), ": the most confident mistakes, as pictures.")
     : el("p", {}, "The gallery of the most confident mistakes shows pictures of the datasets, which may not be passed on. Who has them makes it with ",
       el("code", {}, "host evaluate --report DIR"), " and shows it here with ", el("code", {}, "host serve --report DIR"), ".");
   return el("section", { class: "card", id: "failures", "aria-labelledby": "failures-title" },
     el("h2", { id: "failures-title" }, "Its failures"),
     gallery,
-    scroll("Mistakes by source", el("table", { class: "data" }, el("caption", {}, "On images from other hospitals: what it took for what, the commonest first"),
+    scroll("Mistakes by source", el("table", { class: "data" }, el("caption", {}, "On people it has not seen, of sources it was trained on: what it took for what, the commonest first"),
       head("Source", "Labelled", "Taken for", "How many"), el("tbody", {}, rows))));
 }
 
@@ -93,7 +115,7 @@ function show(model) {
   }
   const classes = evaluation.classes ?? model.classes;
   const main = ["external_test", "test"].filter((name) => evaluation.splits[name]);
-  content.replaceChildren(figures(model), overview(evaluation.splits),
+  content.replaceChildren(figures(model), unseen(model), overview(evaluation.splits),
     el("div", { class: "two" }, main.map((name) => confusion(name, evaluation.splits[name], classes))), ...refusals(evaluation.refusal), failures(model, evaluation.splits));
   if (location.hash) document.querySelector(location.hash)?.scrollIntoView();
 }

@@ -1,7 +1,8 @@
 // The answer in words: what, how sure, how often wrong, about whom it says nothing.
 
-import { el, icon, ICONS, slashed } from "./dom.js";
-import { MEANINGS, percent, rate, SPLITS } from "./figures.js";
+import { openEvaluation } from "./api.js";
+import { el, icon, ICONS, say, slashed } from "./dom.js";
+import { counted, MEANINGS, percent, rate, SPLITS } from "./figures.js";
 
 /** Why no class was given. */
 export function reasonText(result, model) {
@@ -35,7 +36,20 @@ export function summary(item, model) {
   if (item.state === "error") return item.problem.title;
   if (item.state !== "done") return item.state === "working" ? "Being classified" : "Waiting";
   const { label, probabilities } = item.result;
-  return label ? `${label}, ${percent(probabilities[label])}` : reasonText(item.result, model).short;
+  const count = warningsOf(item.result).length;
+  const warned = count === 0 ? "" : count === 1 ? "; with a warning" : `; with ${count} warnings`;
+  return `${label ? `${label}, ${percent(probabilities[label])}` : reasonText(item.result, model).short}${warned}`;
+}
+
+/** What makes an answer doubtful, as the server says it. */
+export const warningsOf = (result) => result?.warnings ?? [];
+
+/** The warnings beside an answer. */
+function warnings(result) {
+  const list = warningsOf(result);
+  if (list.length === 0) return null;
+  return el("section", { class: "caution warnings", "aria-labelledby": "warnings-title" }, icon(ICONS.error),
+    el("div", {}, el("h4", { id: "warnings-title" }, "Doubtful: about this file"), el("ul", {}, list.map((warning) => el("li", {}, warning)))));
 }
 
 function bars(result, model) {
@@ -66,7 +80,7 @@ function calibration(result, model) {
   const [, top] = Object.entries(result.probabilities).sort((a, b) => b[1] - a[1])[0];
   const parts = [`Calibrated on validation images: of pictures like those given ${percent(top)}, about ${Math.round(100 * top)} in 100 are labelled so.`];
   if (test && external) {
-    parts.push(`Measured, such numbers were off by ${(100 * test.ece).toFixed(0)} points on average on the benchmark and by ${(100 * external.ece).toFixed(0)} on X-rays from other hospitals.`);
+    parts.push(`Measured, such numbers were off by ${(100 * test.ece).toFixed(0)} points on average on the benchmark and by ${(100 * external.ece).toFixed(0)} on people it has not seen, of sources it was trained on.`);
   }
   return el("p", { class: "muted" }, parts.join(" "));
 }
@@ -82,21 +96,28 @@ function errors(result, model) {
   const rows = ["external_test", "test"].filter((name) => splits[name]).map((name) => {
     const split = splits[name];
     const cells = label
-      ? [rate(split.classes?.[label]?.ppv), rate(split.classes?.[label]?.sensitivity)]
+      ? [rate(split.classes?.[label]?.ppv), rate(split.classes?.[label]?.sensitivity, split.patient_bootstrap_95?.[`sensitivity ${label}`])]
       : [`${split.abstained} of ${split.n}`, rate(split.answered)];
-    return el("tr", {}, el("th", { scope: "row" }, SPLITS[name]), cells.map((cell) => el("td", {}, cell)));
+    return el("tr", {}, el("th", { scope: "row" }, SPLITS[name], el("small", {}, counted(split))), cells.map((cell) => el("td", {}, cell)));
   });
   const heads = label ? [["Right when it said ", slashed(label)], ["Found, of all ", slashed(label)]] : ["No answer given", "Right where it answered"];
   const table = el("table", { class: "rates" },
-    el("caption", {}, "Measured on images that it was not trained on; in brackets the 95 % interval"),
+    el("caption", {}, "Measured on images that it was not trained on, none of a hospital never seen; in brackets the 95 % interval"),
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Images"), heads.map((head) => el("th", { scope: "col" }, head)))),
     el("tbody", {}, rows));
   const healthy = model.evaluation.healthy_adults_called_covid;
   const covid = label?.includes("COVID") && healthy?.n
-    ? el("p", {}, `Healthy adults from other hospitals called COVID-19: ${rate(healthy)}.`) : null;
+    ? el("p", {}, `Healthy adults of sources it was trained on called COVID-19: ${rate(healthy)}.`) : null;
   const links = el("p", { class: "links" }, el("a", { href: "/report" }, "All error rates"), " ",
-    el("a", { href: model.evaluation_report ?? "/report#failures" }, "Its failures"));
-  return el("section", {}, el("h4", {}, "How often is it wrong?"), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Error rates" }, table), covid, links);
+    failuresLink(model, "Its failures"));
+  return el("section", {}, el("h4", {}, "How often is it wrong?"), label ? null : el("p", {}, model.unseen_summary), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Error rates" }, table), covid, links);
+}
+
+/** A link to the evaluation's own page, or to the figures where it is not there. */
+export function failuresLink(model, text) {
+  if (!model.evaluation_report) return el("a", { href: "/report#failures" }, text);
+  const onclick = (event) => openEvaluation(event).catch((error) => say(error.message, true));
+  return el("a", { href: model.evaluation_report, onclick }, text);
 }
 
 /** Who is warned about what. */
@@ -129,7 +150,8 @@ export function answer(item, model, { onjson, onprint }) {
     el("div", {},
       el("p", { class: "eyebrow" }, "The classifier's answer"),
       el("h3", { class: "verdict-title" }, reason ? reason.title : slashed(result.label)),
-      el("p", {}, reason ? reason.text : `${percent(result.probabilities[result.label], 1)}: ${MEANINGS[result.label] ?? "this class"}. Not a diagnosis.`)));
+      el("p", {}, reason ? reason.text : `${percent(result.probabilities[result.label], 1)}: ${MEANINGS[result.label] ?? "this class"}. Not a diagnosis.`),
+      reason || !model ? null : el("p", { class: "unseen-figure" }, model.unseen_summary)));
   // A number beside a refusal would be read as an answer: it has to be asked for.
   const numbers = result.reason === "out_of_distribution"
     ? [el("details", {}, el("summary", {}, "What the network would have said"),
@@ -138,6 +160,7 @@ export function answer(item, model, { onjson, onprint }) {
   return [
     el("p", { class: "research" }, "Research use only: not for diagnosis, triage or treatment."),
     head,
+    warnings(result),
     ...numbers,
     el("div", { class: "caution", role: "note", "aria-label": "Caution: children and adults" }, icon(ICONS.error), el("p", {}, CAUTION)),
     errors(result, model),

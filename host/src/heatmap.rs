@@ -3,6 +3,7 @@
 //! Each cell of the final feature map adds a known amount to the class's logit (`cxr_core::explain`); red cells speak
 //! for the class, blue ones against it. No gradient, no approximation: the cells and the bias sum to the logit.
 
+use crate::files;
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Luma, Rgb, RgbImage};
@@ -42,18 +43,49 @@ pub fn overlay(gray: &[u8], width: usize, height: usize, map: &Map) -> RgbImage 
     })
 }
 
-/// Writes `picture` as `FOLDER/STEM.heatmap.png`, creating the folder.
-///
-/// # Errors
-/// Names the file.
-pub fn write(folder: &Path, image: &Path, picture: &RgbImage) -> Result<PathBuf> {
-    let mut name = image.file_stem().unwrap_or_default().to_owned();
-    name.push(".heatmap.png");
-    let path = folder.join(name);
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png).with_context(|| path.display().to_string())?;
-    crate::files::write_all(&[(path.clone(), bytes.into_inner())])?;
-    Ok(path)
+/// A folder of overlays in which no two images share a file, whoever writes there.
+#[derive(Clone, Debug)]
+pub struct Heatmaps {
+    folder: PathBuf,
+}
+
+/// Most bytes of an image's name in that of its overlay: 255 are allowed.
+const MAX_NAME: usize = 180;
+
+impl Heatmaps {
+    /// Overlays in `folder`, which is made when the first is written.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Where the overlay of the image at `path` is: `FOLDER/NAME.HASH.heatmap.png`.
+    ///
+    /// A scanner calls the first image of every series IM000001, and UIDs differ after their last dot. So the name is the whole
+    /// file name and 64 bits of the SHA-256 of the absolute path: a function of the path alone, the same in every run and
+    /// share. `-`, standard input, has no path: there it is the image's own `sha256`.
+    pub fn path(&self, path: &Path, sha256: &str) -> PathBuf {
+        let (name, identity) = if path == Path::new("-") {
+            ("stdin".into(), sha256.to_owned())
+        } else {
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (name, files::sha256(absolute.as_os_str().as_encoded_bytes()))
+        };
+        let name = &name[..name.floor_char_boundary(MAX_NAME)];
+        self.folder.join(format!("{name}.{}.heatmap.png", &identity[..16]))
+    }
+
+    /// Writes `picture` for the image at `path` with that hash; returns where.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn write(&self, path: &Path, sha256: &str, picture: &RgbImage) -> Result<PathBuf> {
+        let path = self.path(path, sha256);
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, image::ImageFormat::Png).with_context(|| path.display().to_string())?;
+        files::write_all(&[(path.clone(), bytes.into_inner())])?;
+        Ok(path)
+    }
 }
 
 #[cfg(test)]
@@ -68,5 +100,39 @@ mod tests {
         assert!(left[0] > left[2] + 40, "{left:?}");
         assert!(right[2] > right[0] + 40, "{right:?}");
         assert!(middle.iter().all(|v| v.abs_diff(100) <= 2), "{middle:?}");
+    }
+
+    #[test]
+    fn no_two_images_share_an_overlay() {
+        let heatmaps = Heatmaps::new(Path::new("out"));
+        let hash = files::sha256(b"image");
+        let long = format!("{}.png", "\u{e4}".repeat(120));
+        let paths = [
+            "a/IM000001",
+            "b/IM000001",
+            "IM000001",
+            "1.2.840.113619.1",
+            "1.2.840.113619.2",
+            "scan.png",
+            "scan.jpeg",
+            "scan",
+            "./-",
+            &long,
+            &format!("a/{long}"),
+        ];
+        let names: std::collections::BTreeSet<_> = paths.iter().map(|path| heatmaps.path(Path::new(path), &hash)).collect();
+        assert_eq!(names.len(), paths.len());
+        for (path, name) in paths.iter().map(|path| (path, heatmaps.path(Path::new(path), &hash))) {
+            let file = name.file_name().unwrap().to_string_lossy().into_owned();
+            assert!(
+                name.parent() == Some(Path::new("out")) && file.ends_with(".heatmap.png") && file.len() < 255,
+                "{path}: {file}"
+            );
+        }
+        // The way to a file does not matter, nor does what is in it.
+        let absolute = std::path::absolute("a/IM000001").unwrap();
+        assert_eq!(heatmaps.path(&absolute, &hash), heatmaps.path(Path::new("a/IM000001"), "cd"));
+        // Standard input has nothing but its bytes.
+        assert_ne!(heatmaps.path(Path::new("-"), &hash), heatmaps.path(Path::new("-"), &files::sha256(b"other")));
     }
 }

@@ -9,6 +9,7 @@ pub mod agreement;
 pub mod augment;
 #[cfg(feature = "lab")]
 pub mod bench;
+pub mod budget;
 pub mod classes;
 pub mod cli;
 #[cfg(feature = "lab")]
@@ -43,5 +44,6 @@ pub mod serve;
 pub mod synthetic;
 #[cfg(feature = "lab")]
 pub mod train;
+pub mod unseen;
 #[cfg(feature = "lab")]
 pub mod verify;

@@ -12,10 +12,15 @@ pub const HEADER: &str = ",X_ray_image_name,Label,Dataset_type,Label_2_Virus_cat
 /// Its folder of `train` and `test`.
 pub const IMAGES: &str = "Coronahack-Chest-XRay-Dataset/Coronahack-Chest-XRay-Dataset";
 
-/// The real CoronaHack folder, if there.
+/// The real CoronaHack folder, if there; a line says so where it is not, and it fails where `CXR_DATA` asks for it.
 pub fn shared_coronahack() -> Option<PathBuf> {
     let folder = root().join("../shared/data/coronahack");
-    folder.join(METADATA).is_file().then_some(folder)
+    if folder.join(METADATA).is_file() {
+        return Some(folder);
+    }
+    assert!(std::env::var_os("CXR_DATA").is_none(), "{}: CXR_DATA is set, and CoronaHack is not there", folder.display());
+    println!("skipped: no CoronaHack at {}", folder.display());
+    None
 }
 
 /// A row of the metadata: file name, label, `TRAIN` or `TEST`, virus category.

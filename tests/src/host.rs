@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// What a run of `host` left behind.
 #[derive(Debug)]
@@ -30,9 +31,21 @@ pub fn binary() -> PathBuf {
 
 /// Runs `host` in `folder`.
 pub fn run<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Run {
+    run_with(folder, arguments, b"")
+}
+
+/// Runs `host` in `folder` with `input` on standard input.
+pub fn run_with<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>, input: &[u8]) -> Run {
     let mut command = Command::new(binary());
     command.current_dir(folder).args(arguments).env_remove("RUST_BACKTRACE");
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let output = std::thread::scope(|scope| {
+        // A program that does not read its input closes it.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    });
     Run {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -57,6 +70,18 @@ impl Run {
         assert!((1..=2).contains(&lines.len()) && lines.iter().all(|line| line.starts_with("error: ")), "{}", self.stderr);
         for part in parts {
             assert!(lines[0].contains(part), "`{part}` is not in: {}", self.stderr);
+        }
+        self
+    }
+
+    /// Expects an exit code and an `error: ` line for each part that holds it.
+    #[track_caller]
+    pub fn error_lines(self, code: i32, parts: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "stderr: {}\nstdout: {}", self.stderr, self.stdout);
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        assert_eq!(lines.len(), parts.len(), "{}", self.stderr);
+        for (line, part) in lines.iter().zip(parts) {
+            assert!(line.starts_with("error: ") && line.contains(part), "`{part}` is not in: {line}");
         }
         self
     }

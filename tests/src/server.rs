@@ -51,9 +51,21 @@ impl Server {
 
     /// Resident memory in MiB.
     pub fn resident(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
-        line.split_whitespace().next().and_then(|number| number.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+        self.memory("VmRSS:")
+    }
+
+    /// The most resident memory so far, in MiB.
+    pub fn peak(&self) -> f64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> f64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let line =
+            status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_else(|| panic!("{field} is not in {status}"));
+        let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or_else(|_| panic!("{line}"));
+        kibibytes / 1024.0
     }
 
     /// Open files.
@@ -66,6 +78,13 @@ impl Server {
     pub fn metric(&self, name: &str) -> f64 {
         let text = http::get(self.address, "/metrics").expect(200).text();
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()).unwrap_or(0.0)
+    }
+
+    /// Waits until a metric is as it should be, for at most 20 seconds.
+    #[track_caller]
+    pub fn until(&self, name: &str, is_right: impl Fn(f64) -> bool) {
+        let what = format!("{name} never was right");
+        eventually(&what, || is_right(self.metric(name)));
     }
 
     /// Asserts that it still answers as it should.
@@ -94,6 +113,16 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         }
         panic!("it did not stop within {limit:?}");
+    }
+}
+
+/// Waits until something is true, for at most 20 seconds.
+#[track_caller]
+pub fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_true() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -31,9 +31,10 @@ fn without_rights_or_a_writable_file_it_predicts_as_host_predict_does() {
         println!("not run: no CXR_IMAGE; `cargo xtask test --only container`");
         return;
     };
-    let flags = "run --detach --read-only --cap-drop all --security-opt no-new-privileges --memory 256m --pids-limit 64";
+    let flags = "run --detach --read-only --cap-drop all --security-opt no-new-privileges --memory 640m --pids-limit 64";
     let mut arguments: Vec<&str> = flags.split(' ').collect();
     arguments.extend(["--publish", "127.0.0.1::8080", &image]);
+    arguments.extend("--workers 2 --connections 1024 --pixel-memory 256 --upload-memory 128".split(' '));
     let container = Container(podman(&arguments));
     let id = container.0.as_str();
     let address: SocketAddr = podman(&["port", id, "8080/tcp"]).parse().expect("an address");

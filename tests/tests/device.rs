@@ -118,10 +118,11 @@ fn assert_like_predict(board: &Board, images: &[PathBuf]) {
     let drawn = drawn.success().stdout;
     assert!(drawn.contains("verdict: ") || drawn.contains("no verdict"), "{drawn}");
     assert!(drawn.contains("not a medical device"), "{drawn}");
-    let name = Path::new(images[0].file_stem().unwrap()).with_extension("heatmap.png");
-    let of_the_board = std::fs::read(Path::new(maps).join(&name)).expect("a heatmap");
-    run(root(), ["predict", "--heatmap", maps, images[0].to_str().unwrap()]).success();
-    assert!(of_the_board == std::fs::read(Path::new(maps).join(&name)).expect("a heatmap"), "the maps differ");
+    let path = drawn.lines().find_map(|line| line.trim().strip_prefix("heatmap: ")).expect("a heatmap's path");
+    let of_the_board = std::fs::read(path).expect("a heatmap");
+    let again = run(root(), ["predict", "--json", "--heatmap", maps, images[0].to_str().unwrap()]).success().json_lines();
+    assert_eq!(again[0]["heatmap"], path);
+    assert!(of_the_board == std::fs::read(path).expect("a heatmap"), "the maps differ");
 }
 
 #[test]

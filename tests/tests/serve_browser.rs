@@ -7,9 +7,9 @@ use cxr_tests::root;
 use cxr_tests::server::Server;
 use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::key::Key;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::tempdir;
 
 /// Runs a test with a server and a browser on its page; at the end nothing may have been asked of another origin
@@ -84,7 +84,12 @@ fn upload_verdict_heatmap_and_exports() {
         browser.choose(std::slice::from_ref(&path)).await;
         browser.until(DONE).await;
         let answer = browser.text(".answer").await;
-        for told in ["Research use only", "Calibrated", "Children and adults", "How often is it wrong?"] {
+        // A verdict says what is known of hospitals never seen, as the server puts it.
+        let unseen = cxr_tests::http::get(server.address, "/api/v1/model").json()["unseen_summary"].take();
+        let unseen = unseen.as_str().expect("a sentence").to_owned();
+        assert_eq!(browser.text(".verdict .unseen-figure").await, unseen);
+        for told in ["Research use only", "Calibrated", "Children and adults", "How often is it wrong?", "people it has not seen"]
+        {
             assert!(answer.contains(told), "{told} in {answer}");
         }
         // The bars are the server's probabilities.
@@ -141,6 +146,7 @@ fn upload_verdict_heatmap_and_exports() {
         for field in ["sha256", "model_sha256", "logits", "probabilities", "refusal_score", "version"] {
             assert_eq!(saved[field], expected["predictions"][0][field], "{field}");
         }
+        assert_eq!(saved["hospitals_never_seen"], unseen);
         assert!(
             saved["notice"].is_string()
                 && saved["time"].is_string()
@@ -358,5 +364,115 @@ fn print_dark_phone_camera_and_the_report() {
         browser.full_screenshot("report-dark");
         assert_accessible(&browser.axe().await, "report, dark");
         (browser, server)
+    });
+}
+
+/// The folder of `host evaluate --report`, as it would be for the shipped model with figures of hospitals never seen.
+fn report(folder: &Path) -> PathBuf {
+    let shipped = std::fs::read(root().join("models/default.report.json")).expect("a report");
+    let mut report: Value = serde_json::from_slice(&shipped).expect("JSON");
+    let rate = |hits: u32, n: u32| {
+        let value = f64::from(hits) / f64::from(n);
+        json!({ "hits": hits, "n": n, "value": value, "interval_95": [value - 0.03, value + 0.03] })
+    };
+    report["unseen"] = json!({
+        "pk_mendeley": {
+            "n": 513, "patients": 513, "healthy_called_covid": rate(425, 513), "covid_found": null, "other_finding_called_covid": null,
+            "abstained": rate(59, 513), "answered": rate(29, 454), "auc": { "not_computed": "no COVID-19" },
+            "network": { "is_this_model": true },
+        },
+        "covid_cxnet": {
+            "n": 410, "patients": 381, "healthy_called_covid": null, "covid_found": rate(370, 410), "other_finding_called_covid": null,
+            "abstained": rate(12, 410), "network": { "is_this_model": false }, "auc": { "value": 0.91, "interval_95": [0.88, 0.94] },
+        },
+    });
+    let path = folder.join("report");
+    std::fs::create_dir(&path).expect("a temporary folder");
+    std::fs::write(path.join("report.json"), report.to_string()).expect("a temporary file");
+    std::fs::write(path.join("report.html"), "<!doctype html><title>Gallery</title><h1>Gallery of failures</h1>")
+        .expect("a temporary file");
+    path
+}
+
+/// With a token, figures of hospitals never seen, and warnings: what a verdict says, and the way to the gallery.
+#[test]
+fn warnings_hospitals_never_seen_and_a_gallery_behind_a_token() {
+    let folder = tempdir().expect("a temporary folder");
+    let token = folder.path().join("token");
+    std::fs::write(&token, "correct-horse-battery-staple").expect("a temporary file");
+    let report = report(folder.path());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let Some(browser) = Browser::start().await else { return };
+        let server = Server::start(["--token-file".as_ref(), token.as_os_str(), "--report".as_ref(), report.as_os_str()]);
+        browser.client.goto(&format!("{}/", server.origin())).await.expect("the page");
+        browser.until("document.getElementById('token-dialog').open").await;
+        browser.eval("(() => { document.getElementById('token').value = 'correct-horse-battery-staple'; document.querySelector('#token-dialog .primary').click(); })()").await;
+        browser.until("document.querySelectorAll('#headline dt').length > 0").await;
+        let figures = browser.text("#headline").await.replace('\u{a0}', " ");
+        assert!(figures.contains("83 %") && figures.contains("425 of 513 images; 1 hospital"), "{figures}");
+        assert!(figures.contains("hospitals never seen") && figures.contains("of sources it was trained on"), "{figures}");
+        assert!(figures.contains("771 images of 670 people"), "{figures}");
+        browser.full_screenshot("start-unseen");
+        assert_accessible(&browser.axe().await, "start");
+
+        let warnings = "['The file says it is a lateral view; the model knows frontal ones.', 'The data break off after 61 % of the rows.']";
+        let fields = "label: 'Pneumonia/COVID-19', abstained: false, reason: null, \
+            probabilities: { 'Normal/NA': 0.05, 'Pneumonia/NA': 0.07, 'Pneumonia/COVID-19': 0.88 }, warnings: ";
+        replace_answers(&browser, &format!("{fields}{warnings}")).await;
+        browser.choose(&[sample("covid-19.png")]).await;
+        browser.until(DONE).await;
+        let sentence = "Of 513 X-rays of healthy adults of a hospital never seen, 425 (83 %) were called COVID-19.";
+        assert_eq!(browser.text(".verdict .unseen-figure").await, sentence);
+        let told = browser.text(".warnings").await;
+        assert!(told.contains("lateral view") && told.contains("61 % of the rows"), "{told}");
+        assert_eq!(browser.eval("document.querySelector('.warnings').getAttribute('aria-labelledby')").await, "warnings-title");
+        // In the list and to a screen reader as well.
+        assert!(browser.text(".item-state").await.contains("with 2 warnings"));
+        browser.until("document.getElementById('status').textContent.includes('with 2 warnings')").await;
+        let fits = "document.querySelector('.item-text').scrollWidth <= document.querySelector('.item-text').clientWidth";
+        assert_eq!(browser.eval(fits).await, true, "words run out of the list");
+        browser.full_screenshot("warnings-light");
+        assert_accessible(&browser.axe().await, "warnings");
+        browser.resize(390, 844, true);
+        assert_eq!(browser.eval("document.documentElement.scrollWidth <= document.documentElement.clientWidth").await, true);
+        browser.full_screenshot("warnings-phone");
+        browser.scheme("dark");
+        browser.full_screenshot("warnings-phone-dark");
+        assert_accessible(&browser.axe().await, "warnings on a phone, dark");
+        browser.scheme("light");
+        browser.resize(1280, 900, false);
+
+        // What is taken away carries both.
+        browser.eval("(() => { window.saved = []; const make = URL.createObjectURL; URL.createObjectURL = (blob) => { blob.text().then((text) => window.saved.push(text)); return make(blob); }; })()").await;
+        browser.click("#csv").await;
+        browser.until("window.saved.length === 1").await;
+        let csv = browser.eval("window.saved[0]").await.as_str().expect("text").to_owned();
+        assert!(csv.lines().next().is_some_and(|head| head.contains(",warnings,") && head.contains(",hospitals_never_seen,")), "{csv}");
+        assert!(csv.contains("lateral view") && csv.contains("; The data break off") && csv.contains("425 (83 %)"), "{csv}");
+        browser.eval("dispatchEvent(new Event('beforeprint'))").await;
+        let sheet = browser.eval("document.getElementById('sheet').textContent").await.to_string();
+        assert!(sheet.contains("Warning: The file says") && sheet.contains("425 (83 %)"), "{sheet}");
+        browser.eval("dispatchEvent(new Event('afterprint'))").await;
+
+        // A link carries no token: the page gets a pass, and the gallery opens.
+        browser.eval("[...document.querySelectorAll('.links a')].find((link) => link.textContent === 'Its failures').click()").await;
+        browser.until("document.title === 'Gallery'").await;
+        assert_eq!(browser.text("h1").await, "Gallery of failures");
+
+        browser.client.goto(&format!("{}/report", server.origin())).await.expect("the page");
+        browser.until("document.getElementById('token-dialog').open").await;
+        browser.eval("(() => { document.getElementById('token').value = 'correct-horse-battery-staple'; document.querySelector('#token-dialog .primary').click(); })()").await;
+        browser.until("document.querySelectorAll('#content h2').length > 0").await;
+        let text = browser.text("main").await.replace('\u{a0}', " ");
+        for told in ["Hospitals never seen", "pk_mendeley", "425 of 513 (83 %; 80 % to", "410 images of 381 people", "0.910", "not measured", "trained alike without it"] {
+            assert!(text.contains(told), "{told} in {text}");
+        }
+        browser.full_screenshot("report-unseen");
+        assert_accessible(&browser.axe().await, "report");
+        browser.resize(390, 844, true);
+        browser.full_screenshot("report-unseen-phone");
+        assert_eq!(browser.eval("document.documentElement.scrollWidth <= document.documentElement.clientWidth").await, true);
+        assert_eq!(browser.complaints(), Vec::<String>::new());
     });
 }

@@ -5,6 +5,7 @@ use super::port::Port;
 use crate::heatmap::Map;
 use crate::model_file::Answer;
 use crate::predict::Source;
+use crate::unseen;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cxr_protocol::client::{Client, Error, Panicked};
 use cxr_protocol::fault::{Fault, FrameFault};
@@ -139,6 +140,7 @@ impl About {
                 classes: hello.classes.lines().map(str::to_owned).collect(),
                 abstain_below: hello.abstain_below,
                 refuse_above: hello.refuse_above,
+                unseen: unseen::NOT_MEASURED.to_owned(),
             },
             input: [hello.input[0], hello.input[1]].map(usize::from),
             map: hello.map.map(usize::from),

@@ -10,10 +10,12 @@ mod port;
 
 use crate::classes::DISCLAIMER;
 use crate::fail::CheckFailed;
+use crate::heatmap::Heatmaps;
 use crate::model_file::ModelFile;
-use crate::predict::{CAUTION, Prediction, default_model, likeliest};
-use crate::{decode, files, heatmap};
-use anyhow::{Context, Result, bail, ensure};
+use crate::predict::inputs::{Input, NoImage};
+use crate::predict::{CAUTION, Inputs, Prediction, default_model, failures, likeliest};
+use crate::{decode, heatmap, unseen};
+use anyhow::{Context, Result, ensure};
 use board::Board;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -27,15 +29,15 @@ pub struct Args {
     #[arg(long, value_name = "PORT")]
     pub port: String,
     /// Images, as for `predict`.
-    #[arg(required_unless_present = "self_test", value_name = "IMAGE")]
-    pub images: Vec<PathBuf>,
+    #[command(flatten)]
+    pub inputs: Inputs,
     /// Model that the board should hold; the shipped models/default.cxr if absent.
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// One JSON object per image and line.
     #[arg(long)]
     pub json: bool,
-    /// Writes DIR/IMAGE.heatmap.png for each image, from the board's map.
+    /// Writes DIR/IMAGE.HASH.heatmap.png for each image, as `predict` does, from the board's map.
     #[arg(long, value_name = "DIR")]
     pub heatmap: Option<PathBuf>,
     /// Run the board's self-test first; exit 1 if it fails.
@@ -51,17 +53,26 @@ pub struct Args {
 
 /// Runs the command; every image is tried.
 pub fn run(args: &Args) -> Result<()> {
+    // A self-test wants no image.
+    let inputs = if args.self_test && args.inputs.images.is_empty() { Vec::new() } else { args.inputs.expand()? };
     let port = port::Port::open(&args.port, args.baud)?;
     let mut board = Board::connect(port, &args.port, Duration::from_secs(args.timeout.into()))?;
-    compare(&board, args.model.as_deref())?;
+    compare(&mut board, args.model.as_deref())?;
     if args.self_test {
         self_test(&mut board, args.json)?;
     }
-    let mut failed = 0;
-    for image in &args.images {
-        match classify(&mut board, image, args.heatmap.as_deref()) {
-            Ok(prediction) if args.json => println!("{}", prediction.to_json(&board.about.source)),
-            Ok(prediction) => prediction.print(&board.about.source),
+    let heatmaps = args.heatmap.as_deref().map(Heatmaps::new);
+    let (mut answered, mut failed) = (0, 0);
+    for input in &inputs {
+        match classify(&mut board, input, heatmaps.as_ref()) {
+            Ok(prediction) => {
+                answered += 1;
+                match args.json {
+                    true => println!("{}", prediction.to_json(&board.about.source)),
+                    false => println!("{}", prediction.text(&board.about.source)),
+                }
+            }
+            Err(error) if error.is::<NoImage>() => eprintln!("passed over: {}: {error}", input.name()),
             Err(error) => {
                 eprintln!("error: {error:#}");
                 failed += 1;
@@ -70,19 +81,16 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if !args.json {
         println!("{}", board.describe());
-        if failed < args.images.len() {
+        if answered > 0 {
             println!("{CAUTION}");
         }
         println!("{DISCLAIMER}");
     }
-    match failed {
-        0 => Ok(()),
-        _ => bail!("{failed} of {} images could not be classified", args.images.len()),
-    }
+    failures(failed, answered + failed)
 }
 
-/// Says when the board's model is not the host's. A model that was not asked for may be absent.
-fn compare(board: &Board, model: Option<&Path>) -> Result<()> {
+/// Says when the board's model is not the host's, and gets the figures of one that is. A model that was not asked for may be absent.
+fn compare(board: &mut Board, model: Option<&Path>) -> Result<()> {
     let path = match model {
         Some(path) => path.to_owned(),
         None => match default_model() {
@@ -99,6 +107,8 @@ fn compare(board: &Board, model: Option<&Path>) -> Result<()> {
             file.name,
             &file.sha256[..16]
         );
+    } else if let Some(report) = unseen::report_beside(&path, &file.sha256) {
+        board.about.source.unseen = unseen::sentence(&report["unseen"]);
     }
     Ok(())
 }
@@ -137,11 +147,11 @@ fn self_test(board: &mut Board, is_json: bool) -> Result<()> {
     Ok(())
 }
 
-fn classify(board: &mut Board, path: &Path, heatmaps: Option<&Path>) -> Result<Prediction> {
+fn classify(board: &mut Board, input: &Input, heatmaps: Option<&Heatmaps>) -> Result<Prediction> {
     let started = Instant::now();
-    let image = path.display().to_string();
-    let bytes = decode::read(path)?;
-    let decoded = decode::Image::decode(&bytes, &image)?;
+    let image = input.name();
+    let bytes = input.read()?;
+    let decoded = decode::Image::decode(&bytes, &image).map_err(|error| input.judge(error))?;
     let pixels = Pixels::new(&decoded)?;
     let bar = ProgressBar::new(pixels.bytes.len() as u64).with_message(image.clone());
     bar.set_style(
@@ -150,15 +160,13 @@ fn classify(board: &mut Board, path: &Path, heatmaps: Option<&Path>) -> Result<P
     let answer = board.classify(&pixels, |sent| bar.set_position(sent as u64));
     bar.finish_and_clear();
     let (answer, number) = answer.with_context(|| image.clone())?;
-    let milliseconds = 1e3 * started.elapsed().as_secs_f64();
-    let heatmap = match heatmaps {
-        Some(folder) => {
-            let map = board.map(number, likeliest(&answer.probabilities)).with_context(|| image.clone())?;
-            let [height, width] = board.about.input;
-            Some(heatmap::write(folder, path, &heatmap::overlay(&decoded.gray(width, height)?, width, height, &map))?)
-        }
-        None => None,
-    };
-    let warnings = decoded.warnings().to_vec();
-    Ok(Prediction { image, answer, warnings, milliseconds, heatmap, sha256: files::sha256(&bytes) })
+    let mut prediction = Prediction::new(&image, &bytes, &decoded, answer);
+    prediction.milliseconds = 1e3 * started.elapsed().as_secs_f64();
+    if let Some(heatmaps) = heatmaps {
+        let map = board.map(number, likeliest(&prediction.answer.probabilities)).with_context(|| image.clone())?;
+        let [height, width] = board.about.input;
+        let picture = heatmap::overlay(&decoded.gray(width, height)?, width, height, &map);
+        prediction.heatmap = Some(heatmaps.write(input.path(), &prediction.sha256, &picture)?);
+    }
+    Ok(prediction)
 }

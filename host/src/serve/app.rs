@@ -1,10 +1,11 @@
 //! What requests share.
 
-use super::classify::{Job, Outcome, worker};
+use super::classify::{Job, Outcome, Workshop};
 use super::metrics::Metrics;
 use super::pool::Pool;
 use super::upload::Memory;
 use super::{Args, Limits, model_info};
+use crate::budget::Budget;
 use crate::model_file::ModelFile;
 use crate::predict::Source;
 use anyhow::{Context, Result, ensure};
@@ -24,7 +25,10 @@ pub(super) struct App {
     pub(super) report: Option<Bytes>,
     pub(super) pool: Pool<Job, Result<Outcome>>,
     pub(super) metrics: Metrics,
+    /// For what arrives and what is being sent.
     pub(super) memory: Memory,
+    /// For the pixels of all images that are being decoded.
+    pixels: Arc<Budget>,
     pub(super) limits: Limits,
     pub(super) clients: Clients,
     /// Names by which this server may be addressed; any if `None`.
@@ -42,9 +46,11 @@ impl App {
         // One model for as long as the program runs: workers borrow it.
         let model: &'static ModelFile = Box::leak(Box::new(served.file));
         let engine = model.engine()?;
-        let source = Arc::new(Source::new(model, engine));
+        let source = Arc::new(Source::new(model, engine, None));
         let limits = args.limits.clone();
-        let max_bytes = limits.max_pixels << 20;
+        let pixels = Arc::new(Budget::new(limits.pixel_memory << 20));
+        let workshop =
+            Workshop { engine, source, pixels: Arc::clone(&pixels), most: limits.max_pixels << 20, patience: limits.timeout() };
         let hosts = args.listen.ip().is_loopback().then(|| {
             let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
             own.into_iter()
@@ -56,9 +62,10 @@ impl App {
             model,
             model_json: served.json.to_string().into(),
             report: served.report.map(Into::into),
-            pool: Pool::start(limits.workers(), limits.queue, move || worker(engine, Arc::clone(&source), max_bytes)),
+            pool: Pool::start(limits.workers(), limits.queue, move || workshop.clone().worker()),
             metrics: Metrics::new(),
             memory: Memory::new(limits.upload_memory << 20),
+            pixels,
             clients: Clients { limit: limits.per_client, in_hand: Mutex::default() },
             hosts,
             token: token(args)?,
@@ -70,6 +77,11 @@ impl App {
     /// True if the API asks for a token.
     pub(super) fn has_token(&self) -> bool {
         self.token.is_some()
+    }
+
+    /// What passes are made with, where there is a token.
+    pub(super) fn pass_key(&self) -> Option<&[u8; 32]> {
+        self.token.as_ref()
     }
 
     /// Compares in a time that tells nothing: digests of equal length, all bytes of them.
@@ -87,9 +99,14 @@ impl App {
         !self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Bytes held by uploads.
+    /// Bytes held by uploads and answers.
     pub(super) fn upload_bytes(&self) -> usize {
         (self.limits.upload_memory << 20).saturating_sub(self.memory.free())
+    }
+
+    /// Bytes set aside for pixels.
+    pub(super) fn pixel_bytes(&self) -> u64 {
+        self.pixels.bytes() - self.pixels.free()
     }
 }
 
@@ -152,9 +169,29 @@ impl Drop for Visit<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::net::Ipv4Addr;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// Arguments of `host serve`.
+    pub(in super::super) fn args(words: &[&str]) -> Args {
+        <Command as clap::Parser>::parse_from(["serve"].iter().chain(words)).args
+    }
+
+    /// A server's state with these arguments; a token goes to a file whose name is the last of them.
+    pub(in super::super) fn app(words: &[&str], secret: Option<&str>) -> App {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        std::fs::write(path, secret.unwrap_or_default()).unwrap();
+        let words: Vec<&str> = words.iter().copied().chain(secret.map(|_| path)).collect();
+        App::new(&args(&words)).unwrap()
+    }
 
     #[test]
     fn an_address_has_so_many_requests_at_once() {

@@ -1,8 +1,8 @@
 //! What a worker does with an image: the steps of `host predict`, and what the page needs to show it.
 
 use super::upload::Upload;
+use crate::budget::Budget;
 use crate::decode::{Image, Samples, Thumbnail};
-use crate::files;
 use crate::heatmap::Map;
 use crate::model_file::Engine;
 use crate::predict::{Prediction, Source};
@@ -41,8 +41,8 @@ pub(super) struct Job {
 /// A classified image.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    /// For the client.
-    pub(super) json: Value,
+    /// For the client: JSON.
+    pub(super) text: String,
     /// For the metrics: the class or the reason for giving none.
     pub(super) verdict: String,
     /// For the log: the file's SHA-256.
@@ -52,52 +52,61 @@ pub(super) struct Outcome {
     pub(super) inference: Duration,
 }
 
-/// Returns a worker's function.
-pub(super) fn worker(
-    engine: Engine<'static>,
-    source: Arc<Source>,
-    max_bytes: u64,
-) -> impl FnMut(Job, Duration) -> Result<Outcome> {
-    move |job, waited| classify(&engine, &source, max_bytes, &job, waited)
+/// What workers share.
+#[derive(Clone)]
+pub(super) struct Workshop {
+    pub(super) engine: Engine<'static>,
+    pub(super) source: Arc<Source>,
+    /// For the pixels of all images at once.
+    pub(super) pixels: Arc<Budget>,
+    /// Most bytes of pixels of one image.
+    pub(super) most: u64,
+    /// Longest time from the queue to the pixels.
+    pub(super) patience: Duration,
 }
 
-fn classify(engine: &Engine<'_>, source: &Source, max_bytes: u64, job: &Job, waited: Duration) -> Result<Outcome> {
-    let started = Instant::now();
-    let [height, width, _] = engine.input();
-    let sha256 = files::sha256(&job.upload.bytes);
-    let image = Image::decode_within(&job.upload.bytes, &job.name, max_bytes)?;
-    let gray = image.gray(width, height)?;
-    let decoding = started.elapsed();
-    let (answer, maps) = if job.options.maps { engine.explain(&gray)? } else { (engine.classify(&gray)?, Vec::new()) };
-    let taken = started.elapsed();
+impl Workshop {
+    /// A worker's function.
+    pub(super) fn worker(self) -> impl FnMut(Job, Duration) -> Result<Outcome> {
+        move |job, waited| self.classify(&job, waited)
+    }
 
-    let class = |k: usize| engine.model.class_name(k).to_owned();
-    let verdict = match (answer.class, &answer.reason) {
-        (Some(k), _) => class(k),
-        (None, reason) => reason.clone().unwrap_or_else(|| "withheld".to_owned()),
-    };
-    let prediction = Prediction {
-        image: job.name.clone(),
-        sha256: sha256.clone(),
-        answer,
-        warnings: image.warnings().to_vec(),
-        milliseconds: 1e3 * taken.as_secs_f64(),
-        heatmap: None,
-    };
-    let mut json = prediction.to_json(source);
-    let (columns, rows) = image.dimensions();
-    json["width"] = columns.into();
-    json["height"] = rows.into();
-    json["format"] = image.format().into();
-    json["bits"] = image.bits().into();
-    json["version"] = env!("CARGO_PKG_VERSION").into();
-    if job.options.maps {
-        json["maps"] = maps.iter().enumerate().map(|(k, map)| map_json(&class(k), map)).collect();
+    fn classify(&self, job: &Job, waited: Duration) -> Result<Outcome> {
+        let (engine, bytes) = (&self.engine, &job.upload.bytes);
+        let queued = Instant::now();
+        // While pixels are waited for none are held, so someone always goes on.
+        let deadline = queued + self.patience.saturating_sub(waited);
+        let [height, width, _] = engine.input();
+        let (image, share) = self.pixels.decode(bytes, &job.name, self.most, Some(deadline))?;
+        let gray = image.gray(width, height)?;
+        let decoding = queued.elapsed();
+        let (answer, maps) = if job.options.maps { engine.explain(&gray)? } else { (engine.classify(&gray)?, Vec::new()) };
+        let taken = queued.elapsed();
+
+        let class = |k: usize| engine.model.class_name(k).to_owned();
+        let verdict = match (answer.class, &answer.reason) {
+            (Some(k), _) => class(k),
+            (None, reason) => reason.clone().unwrap_or_else(|| "withheld".to_owned()),
+        };
+        let mut prediction = Prediction::new(&job.name, bytes, &image, answer);
+        prediction.milliseconds = 1e3 * taken.as_secs_f64();
+        let mut json = prediction.to_json(&self.source);
+        let (columns, rows) = image.dimensions();
+        json["width"] = columns.into();
+        json["height"] = rows.into();
+        json["format"] = image.format().into();
+        json["bits"] = image.bits().into();
+        json["version"] = env!("CARGO_PKG_VERSION").into();
+        if job.options.maps {
+            json["maps"] = maps.iter().enumerate().map(|(k, map)| map_json(&class(k), map)).collect();
+        }
+        if let Some(longest) = job.options.preview {
+            json["preview"] = preview_json(&image, longest).context("preview")?;
+        }
+        drop((image, share));
+        let text = json.to_string();
+        Ok(Outcome { text, verdict, sha256: prediction.sha256, waited, decoding, inference: taken - decoding })
     }
-    if let Some(longest) = job.options.preview {
-        json["preview"] = preview_json(&image, longest).context("preview")?;
-    }
-    Ok(Outcome { json, verdict, sha256, waited, decoding, inference: taken - decoding })
 }
 
 fn map_json(class: &str, map: &Map) -> Value {

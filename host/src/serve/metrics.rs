@@ -39,6 +39,7 @@ pub(super) struct Metrics {
     pub(super) inference_seconds: Histogram,
     pub(super) connections: Gauge,
     upload_memory: Gauge,
+    pixel_memory: Gauge,
     resident_memory: Gauge,
 }
 
@@ -56,6 +57,7 @@ impl Metrics {
             inference_seconds: seconds(),
             connections: Gauge::default(),
             upload_memory: Gauge::default(),
+            pixel_memory: Gauge::default(),
             resident_memory: Gauge::default(),
             registry: Registry::default(),
         };
@@ -67,14 +69,20 @@ impl Metrics {
         registry.register("decode_duration_seconds", "Time to hash, decode and resize an image", new.decode_seconds.clone());
         registry.register("inference_duration_seconds", "Time of the network on an image", new.inference_seconds.clone());
         registry.register("connections", "Open connections", new.connections.clone());
-        registry.register("upload_memory_bytes", "Memory held by uploads", new.upload_memory.clone());
+        registry.register("upload_memory_bytes", "Memory held by uploads and answers", new.upload_memory.clone());
+        registry.register(
+            "pixel_memory_bytes",
+            "Memory set aside for the pixels of images being decoded",
+            new.pixel_memory.clone(),
+        );
         registry.register("resident_memory_bytes", "Resident memory of the process", new.resident_memory.clone());
         Self { registry, ..new }
     }
 
     /// The OpenMetrics text.
-    pub(super) fn text(&self, upload_memory: usize) -> String {
+    pub(super) fn text(&self, upload_memory: usize, pixel_memory: u64) -> String {
         self.upload_memory.set(upload_memory as i64);
+        self.pixel_memory.set(pixel_memory as i64);
         self.resident_memory.set(resident_memory());
         let mut text = String::new();
         // Writing to a string does not fail.
@@ -100,12 +108,13 @@ mod tests {
         metrics.requests.get_or_create(&Request { route: "/healthz".to_owned(), status: 200 }).inc();
         metrics.predictions.get_or_create(&Verdict { verdict: "low_confidence".to_owned() }).inc();
         metrics.queue_seconds.observe(0.01);
-        let text = metrics.text(4096);
+        let text = metrics.text(4096, 8192);
         for line in [
             "cxr_http_requests_total{route=\"/healthz\",status=\"200\"} 1",
             "cxr_predictions_total{verdict=\"low_confidence\"} 1",
             "cxr_queue_duration_seconds_count 1",
             "cxr_upload_memory_bytes 4096",
+            "cxr_pixel_memory_bytes 8192",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -9,20 +9,25 @@ mod app;
 mod assets;
 mod classify;
 mod connection;
+mod evaluation;
+mod limits;
+mod linger;
 mod logging;
 mod metrics;
 mod model_info;
 pub mod pool;
 mod predictions;
 mod problem;
+mod routes;
 mod upload;
 
+pub use limits::Limits;
+
 use crate::classes::DISCLAIMER;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use app::App;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,66 +65,13 @@ pub struct Args {
     pub limits: Limits,
 }
 
-/// What a client can make the server do.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Limits")]
-pub struct Limits {
-    /// Images decoded and classified at once; the number of cores if absent.
-    #[arg(long, value_name = "N")]
-    pub workers: Option<NonZeroUsize>,
-    /// Images waiting for a worker; more are answered with 503.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub queue: usize,
-    /// Prediction requests of one address at once; more are answered with 429. 0: no limit, as behind a proxy.
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub per_client: usize,
-    /// Largest request body in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 64)]
-    pub max_body: usize,
-    /// Most images in a request.
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub max_files: usize,
-    /// Most memory that the pixels of one image may take, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 256)]
-    pub max_pixels: u64,
-    /// Memory for uploads in progress, all requests together, in MiB; more are answered with 503.
-    #[arg(long, value_name = "MIB", default_value_t = 256)]
-    pub upload_memory: usize,
-    /// Open connections; more are answered with 503 and closed.
-    #[arg(long, value_name = "N", default_value_t = 4096)]
-    pub connections: usize,
-    /// Seconds in which a request's head must arrive.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    pub head_timeout: u64,
-    /// Seconds in which a request's body must arrive, and then its verdict be there.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub timeout: u64,
-    /// Seconds that work in hand is given when the server is told to stop.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    pub grace: u64,
-}
-
-impl Limits {
-    /// Largest request head in bytes.
-    pub(crate) const HEAD_BYTES: usize = 32 << 10;
-
-    fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout)
-    }
-
-    /// Worker threads.
-    pub fn workers(&self) -> usize {
-        self.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
-    }
-}
-
 /// Runs the server until it is told to stop.
 ///
 /// # Errors
 /// A model, token or report that cannot be read, an address that cannot be bound.
 pub fn run(args: &Args) -> Result<()> {
     logging::start(args.log, args.log_level);
-    ensure!(args.limits.queue > 0, "--queue 0 would refuse every image: give 1 or more");
+    args.limits.check()?;
     let app = Arc::new(App::new(args)?);
     let wanted = args.limits.connections as u64 + 256;
     // Fewer open files mean fewer connections, no failure.
@@ -132,8 +84,10 @@ pub fn run(args: &Args) -> Result<()> {
             format!("{}: cannot listen there: is another server running? choose another port with --listen", args.listen)
         })?;
         let address = listener.local_addr()?;
+        // Before anyone learns the address: who starts it may stop it at once.
+        let signals = Signals::new().context("signals cannot be heard")?;
         announce(args, address, &app);
-        connection::serve(listener, Arc::clone(&app), &args.limits, stop_signal()).await;
+        connection::serve(listener, Arc::clone(&app), &args.limits, signals).await;
         Ok::<_, anyhow::Error>(())
     })?;
     // Work that outlived the grace is not waited for.
@@ -145,7 +99,8 @@ pub fn run(args: &Args) -> Result<()> {
 /// Says where the page is and, if others can reach it, what that means.
 fn announce(args: &Args, address: SocketAddr, app: &App) {
     let url = format!("http://{address}/");
-    tracing::info!(%url, model = app.model.name, model_sha256 = &app.model.sha256[..16], workers = args.limits.workers(), "listening");
+    tracing::info!(%url, model = app.model.name, model_sha256 = &app.model.sha256[..16], workers = args.limits.workers(), memory_mib = args.limits.memory(), "listening");
+    args.limits.warn();
     // Whoever started it may not listen.
     let _ = writeln!(std::io::stdout(), "{url}\n{DISCLAIMER}");
     if !address.ip().is_loopback() {
@@ -161,18 +116,31 @@ fn announce(args: &Args, address: SocketAddr, app: &App) {
     }
 }
 
-/// Resolves at SIGINT or SIGTERM.
-async fn stop_signal() {
-    let interrupt = async { tokio::signal::ctrl_c().await.ok() };
+/// SIGINT and SIGTERM, heard from when this is made.
+struct Signals {
     #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
+    heard: [tokio::signal::unix::Signal; 2],
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self { heard: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
         }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<Option<()>>();
-    tokio::select! { _ = interrupt => {}, _ = terminate => {} }
-    tracing::info!("stopping: finishing what is in hand");
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate] = &mut self.heard;
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }

@@ -5,6 +5,7 @@ use crate::classes::DISCLAIMER;
 use crate::files;
 use crate::model_file::ModelFile;
 use crate::predict::{CAUTION, default_model};
+use crate::unseen;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -106,6 +107,7 @@ fn describe(
     let engine = file.engine()?;
     let model = engine.model;
     let [height, width, channels] = engine.input();
+    let unseen = evaluation.as_ref().map_or(Value::Null, unseen::hospitals);
     let of_card = |key: &str| card.map_or(Value::Null, |card| card[key].clone());
     Ok(json!({
         "notice": DISCLAIMER,
@@ -125,6 +127,9 @@ fn describe(
         "arena_bytes": model.arena_bytes(),
         "limits": { "body_bytes": limits.max_body << 20, "files": limits.max_files },
         "evaluation": evaluation.map(brief),
+        "unseen_healthy_called_covid": unseen::pooled(&unseen).map(|pooled| pooled.to_json()),
+        "unseen_summary": unseen::sentence(&unseen),
+        "unseen": unseen,
         "evaluation_report": has_report.then_some("/evaluation"),
     }))
 }
@@ -154,14 +159,15 @@ mod tests {
 
     #[test]
     fn a_model_without_figures_has_none() {
-        #[derive(clap::Parser)]
-        struct Command {
-            #[command(flatten)]
-            limits: Limits,
-        }
-        let limits = <Command as clap::Parser>::parse_from(["host"]).limits;
+        let limits = super::super::app::tests::args(&[]).limits;
         let value = describe(&shipped(), None, None, false, &limits).unwrap();
         assert!(value["evaluation"].is_null() && value["parameters"].is_null() && value["evaluation_report"].is_null());
         assert_eq!(value["classes"].as_array().unwrap().len(), 3);
+        assert!(value["unseen"].is_null());
+        assert_eq!(value["unseen_summary"], unseen::NOT_MEASURED);
+        let report = json!({ "splits": {}, "unseen": { "pk": { "healthy_called_covid": { "hits": 425, "n": 513 } } } });
+        let value = describe(&shipped(), None, Some(report), false, &limits).unwrap();
+        assert_eq!(value["unseen"]["pk"]["healthy_called_covid"]["n"], 513);
+        assert!(value["unseen_summary"].as_str().unwrap().contains("425 (83 %)"), "{value}");
     }
 }

@@ -1,6 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
 use super::upload::Interrupted;
+use crate::budget::Exhausted;
 use crate::decode::{Kind, Refusal};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -49,6 +50,9 @@ problems! {
 impl Problem {
     /// What makes an image unusable.
     pub(super) fn of_image(error: &anyhow::Error) -> Self {
+        if error.is::<Exhausted>() {
+            return Self::busy(Exhausted.to_string());
+        }
         let detail = format!("{error:#}");
         match error.downcast_ref::<Refusal>().map(|refusal| refusal.kind) {
             Some(Kind::Empty) => Self::empty(detail),
