@@ -349,7 +349,13 @@ impl OperatingPoint {
 
 impl Default for DataSpec {
     fn default() -> Self {
-        Self { external: false, radiologists: false, tone: Tone::None, false_alarms: 0.03, operating_point: OperatingPoint::Pooled }
+        Self {
+            external: false,
+            radiologists: false,
+            tone: Tone::None,
+            false_alarms: 0.03,
+            operating_point: OperatingPoint::Pooled,
+        }
     }
 }
 

@@ -14,20 +14,19 @@ pub(in crate::evaluate) fn tiles(report: &Report) -> Vec<[String; 3]> {
         let what = "on hospitals never seen".to_owned();
         return vec![["not measured".to_owned(), what, "see the section".to_owned()]];
     };
-    let of = |(name, entry): (&String, &Entry)| {
-        let figures: [(&str, &Rate); 3] = [
-            ("of images of healthy people", &entry.all.healthy_called_covid),
-            ("of images of people with another finding", &entry.all.other_finding_called_covid),
-            ("of COVID-19 images", &entry.all.covid_found),
+    let mut tiles = Vec::new();
+    for (name, Entry { all, .. }) in found {
+        let figures: [(&str, &str, &Rate); 3] = [
+            ("images of healthy people", "called COVID-19", &all.healthy_called_covid),
+            ("images of people with another finding", "called COVID-19", &all.other_finding_called_covid),
+            ("COVID-19 images", "found", &all.covid_found),
         ];
-        let name = name.clone();
-        figures.into_iter().enumerate().filter(|(_, (_, rate))| rate.n >= LEAST).map(move |(k, (what, rate))| {
-            let verdict = if k == 2 { "found" } else { "called COVID-19" };
-            let what = format!("{what} of a hospital never seen, {name}, {verdict}");
-            [rate.value.map_or(NONE.to_owned(), percent), what, of_images(rate)]
-        })
-    };
-    found.iter().flat_map(of).collect()
+        for (what, verdict, rate) in figures.into_iter().filter(|(_, _, rate)| rate.n >= LEAST) {
+            let what = format!("of {what} of a hospital never seen, {name}, {verdict}");
+            tiles.push([rate.value.map_or(NONE.to_owned(), percent), what, of_images(rate)]);
+        }
+    }
+    tiles
 }
 
 /// The section.
