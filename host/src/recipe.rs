@@ -165,6 +165,10 @@ pub struct TrainSpec {
     /// the source tells need not be learned.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub source_prior: f32,
+    /// Probability, for each image of a batch, of taking a random share of another one's means and deviations of the first feature
+    /// maps (MixStyle); 0 = off.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mix_style: f32,
     /// Decay a step of the exponential moving average of the weights; 0 = off.
     #[serde(default)]
     pub ema: f64,
