@@ -511,6 +511,17 @@ mod tests {
     }
 
     #[test]
+    fn trial_recipes_are_valid() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/experiments/recipes");
+        let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!files.is_empty());
+        for file in files {
+            let recipe = Recipe::load(&file).unwrap();
+            assert_eq!(file.file_stem().unwrap().to_str(), Some(recipe.name.as_str()));
+        }
+    }
+
+    #[test]
     fn round_trips_through_toml() {
         for text in [SEED, DEFAULT, ASPECT, TUNE] {
             let recipe = Recipe::parse(text).unwrap();
