@@ -1,6 +1,9 @@
 //! The network as a Burn module, built from a recipe, and its way out as a [`FloatModel`].
 
+mod mix;
 mod unfold;
+
+pub use mix::Mix;
 
 use crate::classes::CLASSES;
 use crate::float_model::{FloatLayer, FloatModel, Pool, PoolKind};
@@ -82,16 +85,25 @@ impl Network {
     ///
     /// The one gray channel stands for `input.channels` equal ones: the first convolution sums its weights over them.
     pub fn forward(&self, gray: Tensor<4>) -> Tensor<2> {
+        self.forward_mixed(gray, None)
+    }
+
+    /// [`forward`](Self::forward), with the statistics of the first feature maps mixed between images: for training.
+    pub fn forward_mixed(&self, gray: Tensor<4>, mix: Option<&Mix>) -> Tensor<2> {
+        let device = gray.device();
         let mut x = gray;
         let mut blocks = self.blocks.iter();
-        let mut first = true;
+        let mut done = 0;
         for layer in &self.spec.layers {
             x = match layer {
                 LayerSpec::Conv { .. } | LayerSpec::DepthwiseConv { .. } => {
                     let block = blocks.next().expect("one block a convolution");
-                    let y = conv2d(x, block.filters(first), None, block.options());
-                    first = false;
-                    relu(block.norm.forward(y))
+                    let y = relu(block.norm.forward(conv2d(x, block.filters(done == 0), None, block.options())));
+                    done += 1;
+                    match mix.filter(|_| done <= mix::BLOCKS) {
+                        Some(mix) => mix.apply(y, &device),
+                        None => y,
+                    }
                 }
                 pool => pooled(pool, x),
             };

@@ -165,6 +165,10 @@ pub struct TrainSpec {
     /// the source tells need not be learned.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub source_prior: f32,
+    /// Probability, for each image of a batch, of taking a random share of another one's means and deviations of the first feature
+    /// maps (MixStyle); 0 = off.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mix_style: f32,
     /// Decay a step of the exponential moving average of the weights; 0 = off.
     #[serde(default)]
     pub ema: f64,
@@ -349,7 +353,13 @@ impl OperatingPoint {
 
 impl Default for DataSpec {
     fn default() -> Self {
-        Self { external: false, radiologists: false, tone: Tone::None, false_alarms: 0.03, operating_point: OperatingPoint::Pooled }
+        Self {
+            external: false,
+            radiologists: false,
+            tone: Tone::None,
+            false_alarms: 0.03,
+            operating_point: OperatingPoint::Pooled,
+        }
     }
 }
 
@@ -497,6 +507,17 @@ mod tests {
             let (macs, weights) = cost(&Recipe::parse(default).unwrap());
             assert!((143e6..145e6).contains(&(macs as f64)), "{macs}");
             assert!((505e3..507e3).contains(&(weights as f64)), "{weights}");
+        }
+    }
+
+    #[test]
+    fn trial_recipes_are_valid() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/experiments/recipes");
+        let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!files.is_empty());
+        for file in files {
+            let recipe = Recipe::load(&file).unwrap();
+            assert_eq!(file.file_stem().unwrap().to_str(), Some(recipe.name.as_str()));
         }
     }
 

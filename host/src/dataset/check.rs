@@ -70,6 +70,8 @@ pub(crate) fn check(args: &DataArgs, leave_out: &LeaveOut) -> Result<Report> {
         left_out: dataset.unused.clone(),
         empty_classes: dataset.empty_classes().iter().map(|(class, split)| format!("{class} in {}", split.name())).collect(),
         splits: source_splits(samples),
+        hospitals_unseen: hospitals(samples, Split::is_quoted).difference(&hospitals(samples, Split::learns)).cloned().collect(),
+        hospitals_seen: hospitals(samples, Split::learns),
         patients_across_splits: patients_across_splits(samples),
         ..Report::default()
     };
@@ -105,6 +107,11 @@ pub(crate) fn check(args: &DataArgs, leave_out: &LeaveOut) -> Result<Report> {
     report.passed = report.failures.is_empty();
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Hospitals of the images of some splits.
+fn hospitals(samples: &[Sample], of: impl Fn(Split) -> bool) -> BTreeSet<String> {
+    samples.iter().filter(|sample| of(sample.split)).map(|sample| sample.hospital().to_owned()).collect()
 }
 
 fn inspect(sample: &Sample) -> Inspected {
@@ -380,6 +387,9 @@ mod tests {
         assert_eq!(report.left_out[crate::dataset::external::WITHDRAWN], 93);
         let partial: usize = report.splits.iter().map(|row| row.other_finding).sum();
         assert_eq!(partial, 800);
+        // ood_* are pictures to be refused.
+        assert_eq!(report.hospitals_unseen.iter().collect::<Vec<_>>(), ["figure1"]);
+        assert!(report.hospitals_seen.contains("pk_mendeley"));
         // Kaggle's own copies, all of one patient or at least of one split.
         assert_eq!(report.duplicates.exact_within["Pneumonia/NA"], 30);
     }

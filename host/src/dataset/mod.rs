@@ -169,12 +169,12 @@ impl<'a> Query<'a> {
 /// What [`read`] refuses; missing images (how many, the first, where to look); a class without images; a patient in two splits.
 pub fn load(query: &Query<'_>) -> Result<Dataset> {
     let dataset = read(query)?;
-    let mut missing = dataset.all().filter(|sample| !sample.path.is_file());
-    if let Some(first) = missing.next() {
+    let missing: Vec<&Sample> = dataset.all().filter(|sample| !sample.path.is_file()).collect();
+    if let Some((first, others)) = missing.split_first() {
         bail!(
             "{}: image listed in the metadata but missing, with {} others: unpack the download again, or run `host data check` for the list",
             first.path.display(),
-            missing.count()
+            others.len()
         );
     }
     if let Some((class, split)) = dataset.empty_classes().first() {

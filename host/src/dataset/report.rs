@@ -5,7 +5,7 @@ use super::{OTHER_FINDING_LABEL, Split};
 use crate::classes::{CLASSES, DISCLAIMER};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 
 /// The report; `passed` decides the exit code.
@@ -25,6 +25,10 @@ pub struct Report {
     pub(crate) left_out: BTreeMap<String, usize>,
     pub(crate) empty_classes: Vec<String>,
     pub(crate) splits: Vec<SourceSplit>,
+    /// Hospitals that train or val has images of.
+    pub(crate) hospitals_seen: BTreeSet<String>,
+    /// Hospitals of test images alone: what is measured there holds for hospitals never seen.
+    pub(crate) hospitals_unseen: BTreeSet<String>,
     pub(crate) sizes: Sizes,
     pub(crate) patients_across_splits: Vec<Patient>,
     pub(crate) duplicates: Duplicates,
@@ -118,6 +122,11 @@ impl Display for Report {
         }
         writeln!(f, "{files}\n")?;
         writeln!(f, "{}\n", self.split_table())?;
+        let names = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join(", ");
+        writeln!(f, "sources trained on, whose test images are of people not seen: {}", names(&self.hospitals_seen))?;
+        let none = "none; see --leave-out of host train".to_owned();
+        let unseen = if self.hospitals_unseen.is_empty() { none } else { names(&self.hospitals_unseen) };
+        writeln!(f, "hospitals never seen: {unseen}\n")?;
         let mut sizes = table(["longer side, pixels", "images"]);
         for (bin, count) in &self.sizes.histogram {
             sizes.add_row([bin.clone(), count.to_string()]);

@@ -60,8 +60,9 @@ pub struct Network {
     pub model_sha256: String,
 }
 
-/// Figures of a hospital's images. A verdict that was withheld counts with its likeliest class, but in `answered` and in
-/// `healthy_answered_covid`. Intervals are Wilson's, or by resampling patients where that is wider.
+/// Figures of a hospital's images. "Called" and "found" are verdicts that are given, of all images: one that is withheld is neither.
+/// In `likeliest`, `accuracy` and `confusion` it counts with its likeliest class, as in the report's other sections. Intervals are
+/// Wilson's, or by resampling patients where that is wider.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figures {
     /// Images.
@@ -70,8 +71,6 @@ pub struct Figures {
     pub patients: usize,
     /// Images of healthy people called COVID-19.
     pub healthy_called_covid: Rate,
-    /// The same, where the verdict was not withheld, of all images of healthy people.
-    pub healthy_answered_covid: Rate,
     /// Images of healthy people called ill.
     pub healthy_called_ill: Rate,
     /// Images of COVID-19 found.
@@ -82,6 +81,8 @@ pub struct Figures {
     pub pneumonia_called_covid: Rate,
     /// Images with a partial label, which are not COVID-19, called so.
     pub other_finding_called_covid: Rate,
+    /// The first, the fourth and the seventh with withheld verdicts by their likeliest class.
+    pub likeliest: Likeliest,
     /// Verdicts withheld.
     pub abstained: Rate,
     /// Right where a verdict was given, of images of a class.
@@ -92,6 +93,17 @@ pub struct Figures {
     pub auc: Computed<Auc>,
     /// Rows are the truth, columns the likeliest class, in class order.
     pub confusion: [[usize; CLASSES.len()]; CLASSES.len()],
+}
+
+/// COVID-19 as the likeliest class, whether or not the verdict is withheld.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Likeliest {
+    /// Of images of healthy people.
+    pub healthy_called_covid: Rate,
+    /// Of images of COVID-19.
+    pub covid_found: Rate,
+    /// Of images with a partial label.
+    pub other_finding_called_covid: Rate,
 }
 
 /// An image of a hospital never seen, or of a person with a partial label.
@@ -118,7 +130,8 @@ impl Figures {
             Rate::by_patient(cases.iter().filter(|c| of(c.outcome)).map(|c| (hit(c.outcome), c.outcome.patient.as_str())))
         };
         let truth = |class: usize| move |o: &Outcome| o.truth == class;
-        let covid = |o: &Outcome| o.predicted == COVID;
+        let likeliest = |o: &Outcome| o.predicted == COVID;
+        let covid = |o: &Outcome| likeliest(o) && !o.abstained;
         let labelled = |o: &Outcome| o.truth != OTHER_FINDING;
         let mut confusion = [[0; CLASSES.len()]; CLASSES.len()];
         cases.iter().filter(|c| labelled(c.outcome)).for_each(|c| confusion[c.outcome.truth][c.outcome.predicted] += 1);
@@ -135,12 +148,16 @@ impl Figures {
             n: cases.len(),
             patients: cases.iter().map(|c| c.outcome.patient.as_str()).collect::<BTreeSet<_>>().len(),
             healthy_called_covid: rate(&truth(0), &covid),
-            healthy_answered_covid: rate(&truth(0), &|o| covid(o) && !o.abstained),
-            healthy_called_ill: rate(&truth(0), &|o| o.predicted != 0),
+            healthy_called_ill: rate(&truth(0), &|o| o.predicted != 0 && !o.abstained),
             covid_found: rate(&truth(COVID), &covid),
-            pneumonia_found: rate(&truth(1), &Outcome::right),
+            pneumonia_found: rate(&truth(1), &|o| o.right() && !o.abstained),
             pneumonia_called_covid: rate(&truth(1), &covid),
             other_finding_called_covid: rate(&truth(OTHER_FINDING), &covid),
+            likeliest: Likeliest {
+                healthy_called_covid: rate(&truth(0), &likeliest),
+                covid_found: rate(&truth(COVID), &likeliest),
+                other_finding_called_covid: rate(&truth(OTHER_FINDING), &likeliest),
+            },
             abstained: rate(&|_| true, &|o| o.abstained),
             answered: rate(&|o| labelled(o) && !o.abstained, &Outcome::right),
             accuracy: rate(&labelled, &Outcome::right),
@@ -308,8 +325,8 @@ mod tests {
         let pk = &entries["pk"].all;
         let counts = |rate: &Rate| (rate.hits, rate.n);
         assert_eq!((pk.n, pk.patients), (4, 4));
-        assert_eq!(counts(&pk.healthy_called_covid), (2, 3));
-        assert_eq!(counts(&pk.healthy_answered_covid), (1, 3));
+        assert_eq!(counts(&pk.likeliest.healthy_called_covid), (2, 3));
+        assert_eq!(counts(&pk.healthy_called_covid), (1, 3));
         assert_eq!(counts(&pk.other_finding_called_covid), (1, 1));
         assert_eq!((counts(&pk.abstained), counts(&pk.answered), counts(&pk.accuracy)), ((1, 4), (1, 2), (1, 3)));
         assert!(matches!(&pk.auc, Computed::No { .. }));

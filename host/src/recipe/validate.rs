@@ -77,6 +77,7 @@ impl TrainSpec {
             ensure!((0.0..1.0).contains(smoothing), "train.source_label_smoothing: {source} must be in [0, 1)");
         }
         ensure!((0.0..=2.0).contains(&self.source_prior), "train.source_prior = {}: use 0 to 2", self.source_prior);
+        ensure!((0.0..=1.0).contains(&self.mix_style), "train.mix_style = {}: use 0 to 1", self.mix_style);
         ensure!((0.0..1.0).contains(&self.ema), "train.ema must be in [0, 1)");
         let BatchNormSpec { momentum, epsilon } = self.batch_norm;
         ensure!(

@@ -36,6 +36,7 @@ pub fn run(recipe: &Recipe, data: &Data, pool: &ThreadPool, devices: &[Device], 
                 classes: prepared.classes.clone(),
                 smoothing: prepared.smoothing.clone(),
                 priors: prepared.priors.clone(),
+                mix: prepared.mix.clone(),
                 size,
             };
             let began = Instant::now();

@@ -3,7 +3,10 @@
 use super::data::{Data, ImageSet, OfSource};
 use crate::augment;
 use crate::classes::CLASSES;
+use crate::network::Mix;
 use crate::recipe::{AugmentSpec, Recipe};
+use rand::Rng;
+use rand::seq::SliceRandom;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -23,6 +26,8 @@ pub struct Batch {
     pub smoothing: Vec<f32>,
     /// What the source tells of the class: added to each image's logits in the loss.
     pub priors: Vec<[f32; CLASSES.len()]>,
+    /// Whose statistics the images take a share of.
+    pub mix: Mix,
     /// Height and width.
     pub size: usize,
 }
@@ -40,6 +45,8 @@ pub struct Epoch<'a> {
     pub size: usize,
     /// Distortions.
     pub augment: &'a AugmentSpec,
+    /// Probability of mixed statistics.
+    pub mix_style: f32,
     /// What the loss takes from each source.
     pub of_source: &'a [OfSource],
     /// Seed of the run.
@@ -59,7 +66,8 @@ impl<'a> Epoch<'a> {
         epoch: usize,
     ) -> Self {
         let (batch, size) = (recipe.train.batch, recipe.size_at(epoch));
-        Self { set: &data.train, order, batch, size, augment: &recipe.augment, of_source, seed, epoch }
+        let mix_style = recipe.train.mix_style;
+        Self { set: &data.train, order, batch, size, augment: &recipe.augment, mix_style, of_source, seed, epoch }
     }
 
     /// Number of batches.
@@ -82,8 +90,21 @@ impl<'a> Epoch<'a> {
             classes: indices.iter().map(|&index| self.set.classes[index]).collect(),
             smoothing: indices.iter().map(|&index| self.of_source[self.set.sources[index]].smoothing).collect(),
             priors: indices.iter().map(|&index| self.of_source[self.set.sources[index]].log_prior).collect(),
+            mix: self.mix(number, indices.len()),
             size: self.size,
         }
+    }
+
+    /// A random other image and share for some of the `count` images of batch `number`; nothing drawn where that is off.
+    fn mix(&self, number: usize, count: usize) -> Mix {
+        if self.mix_style == 0.0 {
+            return Mix { partners: (0..count).collect(), own: vec![1.0; count] };
+        }
+        let mut rng = augment::generator(self.seed ^ 0x4d49_5854_5545, self.epoch, number);
+        let mut partners: Vec<usize> = (0..count).collect();
+        partners.shuffle(&mut rng);
+        let own = (0..count).map(|_| if rng.random::<f32>() < self.mix_style { rng.random() } else { 1.0 }).collect();
+        Mix { partners, own }
     }
 }
 

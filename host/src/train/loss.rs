@@ -95,9 +95,10 @@ pub fn log_probabilities(logits: &[f32; N]) -> [f64; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Mix;
 
     fn batch(classes: &[usize], priors: Vec<[f32; N]>) -> Batch {
-        Batch { images: vec![], classes: classes.to_vec(), smoothing: vec![0.05, 0.3, 0.1], priors, size: 0 }
+        Batch { images: vec![], classes: classes.to_vec(), smoothing: vec![0.05, 0.3, 0.1], priors, mix: Mix::default(), size: 0 }
     }
 
     #[test]
@@ -137,6 +138,7 @@ mod tests {
             classes: vec![OTHER_FINDING],
             smoothing: vec![0.1],
             priors: vec![[0.0; N]],
+            mix: Mix::default(),
             size: 0,
         });
         let logits = Tensor::<2>::from_data(TensorData::new(vec![0.0f32, 0.0, 0.0], [1, N]), &device).require_grad();

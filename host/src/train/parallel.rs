@@ -107,7 +107,8 @@ fn shares(batch: Batch, count: usize) -> Vec<Batch> {
             images: batch.images[range.start * area..range.end * area].to_vec(),
             classes: batch.classes[range.clone()].to_vec(),
             smoothing: batch.smoothing[range.clone()].to_vec(),
-            priors: batch.priors[range].to_vec(),
+            priors: batch.priors[range.clone()].to_vec(),
+            mix: batch.mix.part(range),
             size: batch.size,
         }
     };
@@ -161,6 +162,7 @@ mod tests {
             classes: (0..count).map(|i| i * 2 % 3).collect(),
             smoothing: (0..count).map(|i| 0.1 * (i % 4) as f32).collect(),
             priors: (0..count).map(|i| [-0.1 * i as f32, 0.0, -1.0]).collect(),
+            mix: crate::network::Mix { partners: (0..count).collect(), own: vec![1.0; count] },
             size,
         }
     }

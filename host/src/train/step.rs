@@ -54,8 +54,9 @@ pub fn train_step(
 /// Forward and backward: gradients of the share that `batch` has in the mean loss over `total` images, and its logits.
 pub fn gradients(network: &Network, batch: Batch, total: usize, device: &Device) -> (GradientsParams, Tensor<2>) {
     let targets = Targets::new(&batch);
-    let Batch { images, classes, size, .. } = batch;
-    let logits = network.forward(pixel_values(images, [classes.len(), 1, size, size], device));
+    let Batch { images, classes, mix, size, .. } = batch;
+    let images = pixel_values(images, [classes.len(), 1, size, size], device);
+    let logits = network.forward_mixed(images, Some(&mix).filter(|mix| !mix.is_nothing()));
     let loss = targets.loss(logits.clone(), total, device);
     (GradientsParams::from_grads(loss.backward(), network), logits)
 }

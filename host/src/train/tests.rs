@@ -262,6 +262,30 @@ fn what_a_source_tells_of_the_class() {
 }
 
 #[test]
+fn statistics_are_mixed_where_the_recipe_says_so() {
+    let data = data::generated().unwrap();
+    let mut recipe = Recipe::parse(DEMO).unwrap();
+    let of_source = data.of_source(&recipe.train);
+    let order: Vec<usize> = (0..8).collect();
+    let mix = |recipe: &Recipe, epoch| loader::Epoch::new(recipe, &data, &order, &of_source, 1, epoch).prepare(0).mix;
+    assert!(mix(&recipe, 0).is_nothing());
+    recipe.train.mix_style = 0.5;
+    assert!(!mix(&recipe, 0).is_nothing());
+    assert_eq!(mix(&recipe, 0), mix(&recipe, 0));
+    assert_ne!(mix(&recipe, 0), mix(&recipe, 1));
+    // It trains, and a run is the same twice.
+    let folder = tempfile::tempdir().unwrap();
+    let path = tiny(folder.path());
+    let mut tiny = Recipe::load(&path).unwrap();
+    tiny.train.mix_style = 0.5;
+    std::fs::write(&path, tiny.to_toml().unwrap()).unwrap();
+    let runs = ["a", "b"].map(|name| folder.path().join(name));
+    runs.iter().for_each(|out| run(&args(&path, out)).unwrap());
+    assert_eq!(figures(&runs[0]), figures(&runs[1]));
+    assert_eq!(weights(&runs[0]), weights(&runs[1]));
+}
+
+#[test]
 fn missing_folders_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = tiny(folder.path());

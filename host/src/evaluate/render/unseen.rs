@@ -14,20 +14,19 @@ pub(in crate::evaluate) fn tiles(report: &Report) -> Vec<[String; 3]> {
         let what = "on hospitals never seen".to_owned();
         return vec![["not measured".to_owned(), what, "see the section".to_owned()]];
     };
-    let of = |(name, entry): (&String, &Entry)| {
-        let figures: [(&str, &Rate); 3] = [
-            ("of images of healthy people", &entry.all.healthy_called_covid),
-            ("of images of people with another finding", &entry.all.other_finding_called_covid),
-            ("of COVID-19 images", &entry.all.covid_found),
+    let mut tiles = Vec::new();
+    for (name, Entry { all, .. }) in found {
+        let figures: [(&str, &str, &Rate); 3] = [
+            ("images of healthy people", "called COVID-19", &all.healthy_called_covid),
+            ("images of people with another finding", "called COVID-19", &all.other_finding_called_covid),
+            ("COVID-19 images", "found", &all.covid_found),
         ];
-        let name = name.clone();
-        figures.into_iter().enumerate().filter(|(_, (_, rate))| rate.n >= LEAST).map(move |(k, (what, rate))| {
-            let verdict = if k == 2 { "found" } else { "called COVID-19" };
-            let what = format!("{what} of a hospital never seen, {name}, {verdict}");
-            [rate.value.map_or(NONE.to_owned(), percent), what, of_images(rate)]
-        })
-    };
-    found.iter().flat_map(of).collect()
+        for (what, verdict, rate) in figures.into_iter().filter(|(_, _, rate)| rate.n >= LEAST) {
+            let what = format!("of {what} of a hospital never seen, {name}, {verdict}");
+            tiles.push([rate.value.map_or(NONE.to_owned(), percent), what, of_images(rate)]);
+        }
+    }
+    tiles
 }
 
 /// The section.
@@ -40,6 +39,7 @@ pub(super) fn section(report: &Report) -> Section {
                     name,
                     format!("{} ({} people)", f.n, f.patients),
                     rate(&f.healthy_called_covid),
+                    rate(&f.likeliest.healthy_called_covid),
                     rate(&f.healthy_called_ill),
                     rate(&f.other_finding_called_covid),
                     rate(&f.covid_found),
@@ -60,6 +60,7 @@ pub(super) fn section(report: &Report) -> Section {
                 "hospital",
                 "images",
                 "healthy called COVID-19",
+                "healthy, COVID-19 likeliest",
                 "healthy called ill",
                 "another finding called COVID-19",
                 "COVID-19 found",
@@ -88,8 +89,8 @@ pub(super) fn section(report: &Report) -> Section {
         let caption = "Adults labelled Pneumonia/NA whose opacity radiologists confirmed: sources that it was trained on, people it has not seen";
         blocks.push(Block::table(caption, ["split", "called Pneumonia/NA", "called COVID-19"], rows.collect()));
     }
-    let note = "What a new X-ray meets: no image of these hospitals was trained on, validated on or used for any threshold. A verdict that is \
-        withheld counts with its likeliest class, but for the column of verdicts given. Another finding: certainly not COVID-19, nothing more is known. \
+    let note = "What a new X-ray meets: no image of these hospitals was trained on, validated on or used for any threshold. Called and found \
+        are verdicts that are given, of all images: one that is withheld is neither. Another finding: certainly not COVID-19, nothing more is known. \
         Intervals are Wilson's, or by resampling people where that is wider.";
     Section { id: "unseen", title: "Hospitals never seen", note: note.to_owned(), blocks }
 }
