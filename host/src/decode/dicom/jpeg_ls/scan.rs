@@ -1,8 +1,7 @@
 //! One scan of JPEG-LS: contexts, runs and Golomb codes (T.87, annex A).
 
 /// Order of run lengths (T.87, A.2.1).
-const J: [u32; 32] =
-    [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+const J: [u32; 32] = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// Coding parameters.
 #[derive(Clone, Copy)]
