@@ -37,7 +37,9 @@ pub fn seen<'a>(sources: impl IntoIterator<Item = &'a str>, left_out: &[String])
             seen.insert(IEEE8023.to_owned());
         }
     }
-    left_out.iter().for_each(|source| drop(seen.remove(of_source(source))));
+    for source in left_out {
+        seen.remove(of_source(source));
+    }
     seen
 }
 
