@@ -1,6 +1,6 @@
 //! Networks with random weights and images of random bytes: fixtures that need no training.
 
-use crate::float_model::{FloatLayer, FloatModel, Pool, PoolKind};
+use crate::float_model::{FloatLayer, FloatModel, Input, Pool, PoolKind};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -74,7 +74,7 @@ pub fn network(seed: u64, input: [usize; 3], steps: &[Step]) -> FloatModel {
         weight: uniform(3 * length, (3.0 / length as f32).sqrt()),
         bias: uniform(3, 0.3),
     });
-    FloatModel { input, layers }
+    FloatModel { input, normalization: Input::PIXELS, layers }
 }
 
 /// Bytes of the linear congruential generator `x = x * 1664525 + 1013904223`, the upper byte of each state after

@@ -1,16 +1,15 @@
 //! The four files of an exported model, and the error of each layer.
 
-use super::cxr::{self, Header};
-use super::random::{lcg_bytes, smooth};
-use super::search;
 use crate::classes::{CLASSES, DISCLAIMER};
+use crate::cxr::{self, Header};
 use crate::files;
-use crate::float_model::{FloatModel, Pool, PoolKind};
+use crate::float_model::{FloatModel, Pool, PoolKind, layer_name};
 use crate::model_file::{ModelFile, replicate};
 use crate::onnx::run::{Mode, Runner, to_nhwc};
-use crate::onnx::{float, int8, layer_name};
-use crate::quantize::calibrate::{observe, observed_name};
-use crate::quantize::{QuantizedConv, QuantizedLayer, QuantizedModel, QuantizedPool, quantize};
+use crate::onnx::{float, int8};
+use crate::quantize::calibrate::observe;
+use crate::quantize::{Options, QuantizedConv, QuantizedLayer, QuantizedModel, QuantizedPool, quantize};
+use crate::random::{lcg_bytes, smooth};
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -99,7 +98,7 @@ impl Bundle {
     /// A network without training, calibrated on generated images.
     pub fn random(model: FloatModel, seed: u64) -> Result<Self> {
         let images = calibration_images(&model, seed);
-        let quantized = quantize(&model, &observe(&model, &images, &|| ())?, search::DEFAULT)?;
+        let quantized = int8::for_referee(quantize(&model, &observe(&model, &images, &|| ())?, Options::DEFAULT)?)?;
         let metadata = json!({ "recipe": "random weights", "seed": seed }).to_string();
         let header = Header { metadata, ..Header::default() };
         Self::new(&model, &quantized, &header, &images, json!({ "recipe": "random weights", "seed": seed }))
@@ -202,7 +201,7 @@ fn layer_reports(
 }
 
 fn layer_errors(model: &FloatModel, quantized: &QuantizedModel, file: &ModelFile, images: &[Vec<u8>]) -> Result<Errors> {
-    let names: Vec<String> = model.layers.iter().enumerate().filter_map(|(i, layer)| observed_name(i, layer)).collect();
+    let names = model.observed_names();
     let runner = Runner::new(&float::write(model), "float network", &names, Mode::Optimized)?;
     let engine = file.engine()?;
     let per_image = images

@@ -3,9 +3,8 @@
 use crate::classes::CLASSES;
 use crate::float_model::PoolKind;
 use crate::quantize::{QuantizedLayer, QuantizedModel};
-use crate::refusal::Head;
 use anyhow::{Context, Result, ensure};
-use cxr_core::format::{LayerSpec, ModelSpec, Op, encode, encoded_len};
+use cxr_core::format::{LayerSpec, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::shape::{Padding, Shape, Window2d};
 use std::borrow::Cow;
 
@@ -19,12 +18,59 @@ pub struct Header {
     /// Top probability under which the verdict is withheld.
     pub abstain_below: f32,
     /// The out-of-distribution score.
-    pub refusal: Option<Head>,
+    pub refusal: Option<RefusalHead>,
 }
 
 impl Default for Header {
     fn default() -> Self {
         Self { metadata: "{}".to_owned(), temperature: 1.0, abstain_below: 0.0, refusal: None }
+    }
+}
+
+/// Resolution of the i16 weights of a refusal head.
+const STEPS: f64 = 32_767.0;
+
+/// A refusal head, as [`cxr_core::format::Refusal`] evaluates it: linear functions of channel sums, the first as it is and the
+/// others squared, each times a coefficient, add up to the score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusalHead {
+    coefficients: Vec<f32>,
+    scales: Vec<f32>,
+    bias: Vec<i64>,
+    weights: Vec<i16>,
+    /// Layers between the map that it reads and the dense layer.
+    pub back: usize,
+    /// Score above which a picture is refused.
+    pub refuse_above: f32,
+}
+
+impl RefusalHead {
+    /// A head without functions on the map `back` layers before the dense one; it refuses nothing.
+    pub fn new(back: usize) -> Self {
+        Self { coefficients: vec![], scales: vec![], bias: vec![], weights: vec![], back, refuse_above: f32::MAX }
+    }
+
+    /// Adds the function `direction * (sums - mean) + offset`.
+    pub fn push(&mut self, coefficient: f32, direction: &[f64], mean: &[f64], offset: f64) {
+        let largest = direction.iter().fold(0.0, |largest: f64, weight| largest.max(weight.abs()));
+        let scale = (largest / STEPS).max(1e-30);
+        let weights: Vec<i16> = direction.iter().map(|w| (w / scale).round() as i16).collect();
+        let centre: f64 = weights.iter().zip(mean).map(|(w, m)| f64::from(*w) * m).sum();
+        self.bias.push((offset / scale - centre).round() as i64);
+        self.coefficients.push(coefficient);
+        self.scales.push(scale as f32);
+        self.weights.extend(weights);
+    }
+
+    fn spec(&self) -> RefusalSpec<'_> {
+        RefusalSpec {
+            coefficients: &self.coefficients,
+            scales: &self.scales,
+            bias: &self.bias,
+            weights: &self.weights,
+            back: self.back as u16,
+            refuse_above: self.refuse_above,
+        }
     }
 }
 
@@ -35,7 +81,7 @@ impl Default for Header {
 pub fn write(model: &QuantizedModel, header: &Header) -> Result<Vec<u8>> {
     let mut blobs = Vec::with_capacity(model.layers.len());
     for (index, layer) in model.layers.iter().enumerate() {
-        let name = crate::onnx::layer_name(index, layer.kind());
+        let name = crate::float_model::layer_name(index, layer.kind());
         blobs.push(Blob::of(layer).with_context(|| format!("{name}: the device cannot hold this layer"))?);
     }
     let layers: Vec<LayerSpec<'_>> = blobs.iter().map(Blob::spec).collect();
@@ -46,7 +92,7 @@ pub fn write(model: &QuantizedModel, header: &Header) -> Result<Vec<u8>> {
         metadata: &header.metadata,
         temperature: header.temperature,
         abstain_below: header.abstain_below,
-        refusal: header.refusal.as_ref().map(Head::spec),
+        refusal: header.refusal.as_ref().map(RefusalHead::spec),
     };
     let mut bytes = vec![0; encoded_len(&spec)];
     let length = encode(&spec, &mut bytes).context("core refuses this network; change its recipe")?;

@@ -1,4 +1,4 @@
-//! How close two networks' logits are.
+//! Logits: probabilities, the likeliest class, and how close two networks' are.
 
 use serde::Serialize;
 
@@ -34,6 +34,14 @@ pub fn float_comparison<'a>(pairs: impl Iterator<Item = (&'a [f32], &'a [f32])>)
 /// Index of the largest value, the first of equals.
 pub fn argmax(values: &[f32]) -> usize {
     values.iter().enumerate().fold(0, |best, (i, v)| if *v > values[best] { i } else { best })
+}
+
+/// Softmax of `logits / temperature`, in f64.
+pub fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|&l| (f64::from(l - max) / temperature).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|p| p / sum).collect()
 }
 
 #[cfg(test)]
