@@ -1,15 +1,17 @@
 //! What classifiers reach that do not look at the lungs: fitted on the training images, measured on the tests.
 
-use super::Computed;
-use super::auc::Auc;
-use super::intervals::{Balanced, Rate};
-use super::linear::{Linear, argmax};
-use super::measure::{Measurements, Traits};
-use super::people;
 use crate::classes::{CLASSES, COVID};
 use crate::dataset::{Sample, Split};
+use crate::evaluate::figure::{Auc, Balanced, Block, Computed, Evidence, Figure, Measurements, Page, Rate, Section, Traits};
+use crate::evaluate::linear::{Linear, argmax};
+use crate::evaluate::people;
+use crate::evaluate::render::text::{auc, balanced, bounded_percent, rate};
+use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// The splits that it stands beside.
+const TESTS: [&str; 2] = ["test", "external_test"];
 
 /// A simple classifier on a split.
 #[derive(Clone, Debug, Serialize)]
@@ -72,7 +74,7 @@ fn metadata(sample: &Sample) -> Vec<f64> {
 }
 
 /// Every baseline; the last is the control on the border pixels.
-pub fn baselines(samples: &[Sample], measured: &Measurements) -> BTreeMap<&'static str, Baseline> {
+fn baselines(samples: &[Sample], measured: &Measurements) -> BTreeMap<&'static str, Baseline> {
     let one = |features: Features| -> Baseline {
         let rows = |split: Split| -> Vec<(&Sample, Vec<f64>)> {
             let of_split = samples.iter().zip(&measured.traits).filter(|(sample, _)| sample.split == split);
@@ -109,77 +111,84 @@ fn by_split<'a>(cases: impl Fn(Split) -> Vec<Case<'a>>) -> BTreeMap<&'static str
     splits.into_iter().filter(|(_, cases)| !cases.is_empty()).map(|(name, cases)| (name, Figures::new(&cases))).collect()
 }
 
-/// How well a simple classifier on the network's last features tells which source an image of one class is from.
+/// Every baseline, and this model beside them.
 #[derive(Clone, Debug, Serialize)]
-pub struct SourcePrediction {
-    /// Sources told apart; those with enough training images.
-    pub sources: Vec<String>,
-    /// Training images.
-    pub trained_on: usize,
-    /// Share right among images that were not trained on (val, test, external_test).
-    pub accuracy: Rate,
-    /// Mean share right over the sources.
-    pub balanced_accuracy: Balanced,
-    /// What guessing reaches of that.
-    pub chance: f64,
+#[serde(transparent)]
+pub struct Baselines {
+    found: BTreeMap<&'static str, Baseline>,
+    /// Cells of this model, by split.
+    #[serde(skip)]
+    this_model: Vec<Vec<String>>,
 }
 
-/// Training images that a source needs to take part.
-const LEAST: usize = 20;
+impl Figure for Baselines {
+    fn compute(from: &Evidence<'_>) -> Result<Self> {
+        let row = |split: &'static str| {
+            let model = from.splits.get(split)?;
+            let outcomes = &from.outcomes[split];
+            Some(vec![
+                "this model".to_owned(),
+                split.to_owned(),
+                bounded_percent(model.accuracy, Some(model.accuracy_interval_95)),
+                bounded_percent(model.balanced_accuracy, model.patient_bootstrap_95["balanced_accuracy"]),
+                auc(Auc::of(outcomes.iter().map(|o| (o.abnormal(), o.truth != 0))).as_ref()),
+                auc(model.classes[CLASSES[COVID]].auc.as_ref()),
+            ])
+        };
+        let this_model = TESTS.into_iter().filter_map(row).collect();
+        Ok(Self { found: baselines(from.samples, from.measured), this_model })
+    }
 
-/// By class.
-pub fn source_prediction(samples: &[Sample], measured: &Measurements) -> BTreeMap<&'static str, Computed<SourcePrediction>> {
-    CLASSES.iter().enumerate().map(|(class, name)| (*name, of_class(samples, measured, class))).collect()
+    fn sections(&self, _: &Page<'_>) -> Result<Vec<Section>> {
+        let (mut rows, mut blocks) = (Vec::new(), Vec::new());
+        for split in TESTS {
+            rows.extend(self.this_model.iter().filter(|row| row[1] == split).cloned());
+            for (name, baseline) in &self.found {
+                if let Computed::Yes(splits) = baseline
+                    && let Some(found) = splits.get(split)
+                {
+                    rows.push(baseline_row(name, split, found));
+                }
+            }
+        }
+        let head = [
+            "classifier",
+            "split",
+            "accuracy",
+            "balanced accuracy",
+            "AUC, Normal against the rest",
+            "AUC, COVID-19 against the rest",
+        ];
+        blocks.push(Block::table("This model beside classifiers that do not look at the lungs", head, rows));
+        for (name, baseline) in &self.found {
+            if let Computed::No { not_computed } = baseline {
+                blocks.push(Block::Missing(format!("{name}: {not_computed}")));
+            }
+        }
+        let note = "Each is a balanced logistic regression fitted on the training images and measured once. Where one comes near \
+            the model, the data give \
+                    the answer away without a lung. Where all images have one size, \
+                    as in copies scaled to 224x224, image size says nothing; in the original files it and the JPEG quality give \
+                    the class away.";
+        Ok(vec![Section { id: "baselines", title: "Trivial baselines", note: note.to_owned(), blocks }])
+    }
 }
 
-fn of_class(samples: &[Sample], measured: &Measurements, class: usize) -> Computed<SourcePrediction> {
-    let features: Vec<(&Sample, &[f64])> = samples
-        .iter()
-        .zip(&measured.traits)
-        .filter(|(sample, _)| sample.class == class)
-        .filter_map(|(sample, traits)| Some((sample, traits.as_ref()?.features.as_deref()?)))
-        .collect();
-    if features.is_empty() {
-        return Computed::no("features are read from core: run with --engine core");
-    }
-    let count = |source: &str, train: bool| {
-        features.iter().filter(|(s, _)| s.source == source && (s.split == Split::Train) == train).count()
-    };
-    let mut sources: Vec<&str> = features.iter().map(|(sample, _)| sample.source.as_str()).collect();
-    sources.sort_unstable();
-    sources.dedup();
-    sources.retain(|source| count(source, true) >= LEAST && count(source, false) > 0);
-    if sources.len() < 2 {
-        return Computed::no(format!(
-            "{} source has {LEAST} training images and images that were not trained on; two are needed",
-            sources.len()
-        ));
-    }
-    let label = |sample: &Sample| sources.iter().position(|source| *source == sample.source);
-    let side = |train: bool| features.iter().filter(move |(sample, _)| (sample.split == Split::Train) == train);
-    let (labels, rows): (Vec<usize>, Vec<&[f64]>) = side(true).filter_map(|(s, row)| Some((label(s)?, *row))).unzip();
-    let linear = match Linear::fit(&rows, &labels, sources.len()) {
-        Ok(linear) => linear,
-        Err(error) => return Computed::no(format!("{error:#}")),
-    };
-    let told = |(sample, row): &(&'_ Sample, &[f64])| {
-        label(sample).map(|truth| (truth, argmax(&linear.scores(row)) == truth, sample.patient.clone()))
-    };
-    let told: Vec<(usize, bool, String)> = side(false).filter_map(told).collect();
-    let hits: Vec<(usize, bool, &str)> = told.iter().map(|(truth, hit, patient)| (*truth, *hit, patient.as_str())).collect();
-    Computed::Yes(SourcePrediction {
-        accuracy: Rate::of(hits.iter().map(|(_, hit, _)| *hit)),
-        balanced_accuracy: Balanced::new(&hits, sources.len()),
-        chance: 1.0 / sources.len() as f64,
-        trained_on: labels.len(),
-        sources: sources.into_iter().map(str::to_owned).collect(),
-    })
+fn baseline_row(name: &str, split: &str, f: &Figures) -> Vec<String> {
+    vec![
+        name.to_owned(),
+        split.to_owned(),
+        rate(&f.accuracy),
+        balanced(&f.balanced_accuracy),
+        auc(f.normal_vs_abnormal.as_ref()),
+        auc(f.covid.as_ref()),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::people::tests::sample;
     use super::*;
+    use crate::evaluate::people::tests::sample;
 
     fn traits(level: f64) -> Option<Traits> {
         Some(Traits {
@@ -195,7 +204,7 @@ mod tests {
         let samples: Vec<Sample> = (0..60).map(|i| of(Split::Train, i)).chain((0..30).map(|i| of(Split::Test, i))).collect();
         let level = |i: usize| (i % 3) as f64 + (i % 7) as f64 / 20.0;
         let traits = (0..60).chain(0..30).map(|i| traits(level(i))).collect();
-        let found = baselines(&samples, &Measurements { traits, measured: vec![] });
+        let found = baselines(&samples, &Measurements { traits, ..Measurements::default() });
         let of = |name: &str| match &found[name] {
             Computed::Yes(splits) => splits["test"].clone(),
             Computed::No { not_computed } => panic!("{not_computed}"),
@@ -205,17 +214,5 @@ mod tests {
         // Neither says anything: one class for all.
         assert_eq!(of("image size").accuracy.hits, 10);
         assert_eq!(of("always the commonest training class").accuracy.hits, 10);
-    }
-
-    #[test]
-    fn sources_are_told_apart_within_a_class() {
-        let sources = ["nih", "rsna"];
-        let of = |split, i: usize| sample(sources[i % 2], &format!("{split:?}{i}"), split, 0, None);
-        let samples: Vec<Sample> = (0..60).map(|i| of(Split::Train, i)).chain((0..20).map(|i| of(Split::Val, i))).collect();
-        let traits = (0..80).map(|i| traits((i % 2) as f64)).collect();
-        let found = source_prediction(&samples, &Measurements { traits, measured: vec![] });
-        let Computed::Yes(normal) = &found["Normal/NA"] else { panic!() };
-        assert_eq!((normal.accuracy.hits, normal.accuracy.n, normal.trained_on, normal.chance), (20, 20, 60, 0.5));
-        assert!(matches!(found["Pneumonia/NA"], Computed::No { .. }));
     }
 }

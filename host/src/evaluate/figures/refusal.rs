@@ -1,10 +1,11 @@
 //! How often pictures are refused: X-rays that should not be, and what is none.
 
-use super::auc::{Auc, curve};
-use super::intervals::Rate;
-use super::measure::Measurements;
-use crate::dataset::{Sample, Split};
-use crate::decode;
+use crate::dataset::Sample;
+use crate::evaluate::auc::curve;
+use crate::evaluate::figure::{Auc, Block, EngineName, Evidence, Figure, Measurements, Page, Rate, Section};
+use crate::evaluate::measure;
+use crate::evaluate::render::plots::{self, Axes, Line};
+use crate::evaluate::render::text::{auc, percent, rate};
 use crate::model_file::Engine;
 use crate::refusal::negatives::{KINDS, SIDE, generate};
 use anyhow::Result;
@@ -50,25 +51,25 @@ struct Seen {
 }
 
 /// Measures on the samples of the splits; `None` where the model has no refusal head.
-pub(super) fn measure(engine: Engine<'_>, samples: &[Sample], measured: &Measurements) -> Result<Option<Refusals>> {
+fn refusals(engine: Engine<'_>, samples: &[Sample], measured: &Measurements) -> Result<Option<Refusals>> {
     let Some(head) = engine.model.refusal() else { return Ok(None) };
     let [height, width, _] = engine.input();
-    let other = |gray: &[u8], names: Vec<String>| -> Result<Option<Seen>> {
-        let answer = engine.classify(gray)?;
-        let refused = answer.reason.as_deref() == Some("out_of_distribution");
-        Ok(answer.refusal_score.map(|score| Seen { frontal: false, names, score, refused }))
+    let made = |gray: &[u8], names: Vec<String>| -> Result<Option<Seen>> {
+        let refused = measure::refused(&engine.classify(gray)?);
+        Ok(refused.map(|(score, refused)| Seen { frontal: false, names, score, refused }))
     };
-    let must_refuse: Vec<&Sample> = samples.iter().filter(|s| s.split == Split::OutOfDistribution).collect();
-    let real = must_refuse.par_iter().map(|sample| {
-        let gray = decode::gray(&decode::read(&sample.path)?, &sample.path.display().to_string(), width, height)?;
-        other(&gray, names("out_of_distribution", &sample.view))
+    let to_be_refused = samples.iter().zip(&measured.refused);
+    let real = to_be_refused.filter_map(|(sample, refused)| {
+        let (score, refused) = (*refused)?;
+        Some(Seen { frontal: false, names: names("out_of_distribution", &sample.view), score, refused })
     });
     let pictures = if [width, height] == [SIDE; 2] { KINDS.len() * GENERATED } else { 0 };
     let generated = (0..pictures).into_par_iter().map(|i| {
         let kind = i % KINDS.len();
-        other(&generate(kind, FIRST_SEED + i as u64), names("generated", KINDS[kind]))
+        made(&generate(kind, FIRST_SEED + i as u64), names("generated", KINDS[kind]))
     });
-    let mut seen: Vec<Seen> = real.chain(generated).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    let generated: Vec<Option<Seen>> = generated.collect::<Result<_>>()?;
+    let mut seen: Vec<Seen> = real.chain(generated.into_iter().flatten()).collect();
     for (sample, measured) in samples.iter().zip(&measured.measured) {
         let Some(measured) = measured else { continue };
         let split = sample.split.name();
@@ -108,6 +109,66 @@ fn roc(seen: &[Seen], kind: &str) -> Option<Roc> {
     let ((others, caught), (frontal, lost)) = (of(false, kind), of(true, "test"));
     let auc = Auc::new(&others, &frontal)?;
     Some(Roc { auc, operating_point: [lost.value?, caught.value?], curve: curve(&others, &frontal, 60) })
+}
+
+/// Absent with an engine other than core, or a model without a refusal head.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Refusal(pub Option<Refusals>);
+
+impl Figure for Refusal {
+    fn compute(from: &Evidence<'_>) -> Result<Self> {
+        Ok(Self(match from.subject.engine {
+            EngineName::Core => refusals(from.networks.engine, from.samples, from.measured)?,
+            EngineName::Tract => None,
+        }))
+    }
+
+    fn sections(&self, _: &Page<'_>) -> Result<Vec<Section>> {
+        let note = "A score on a feature map refuses what does not look like a frontal chest X-ray; its threshold was set \
+            on validation. \
+                    out_of_distribution images are real CT slices and lateral views that it was not fitted to; the generated \
+                    kinds it was fitted to, with other seeds.";
+        let section = |blocks| Section { id: "refusal", title: "Refusal", note: note.to_owned(), blocks };
+        let Some(found) = &self.0 else {
+            return Ok(vec![section(vec![Block::Missing(
+                "the model has no refusal head, or another engine than core was evaluated (--engine core)".to_owned(),
+            )])]);
+        };
+        let mut blocks = vec![Block::Text(format!("Refused above a score of {:.3}.", found.refuse_above))];
+        if found.roc.is_empty() {
+            blocks.push(Block::Missing("a ROC curve: there is no other picture (give --external), or no test image".to_owned()));
+        } else {
+            let rows = found.roc.iter().map(|(name, roc)| {
+                vec![(*name).to_owned(), auc(Some(&roc.auc)), percent(roc.operating_point[0]), percent(roc.operating_point[1])]
+            });
+            let head = ["other pictures", "AUC of the score", "test X-rays refused", "others refused"];
+            blocks.push(Block::table(
+                "The score against the test split's X-rays; the last columns are the operating point",
+                head,
+                rows.collect(),
+            ));
+            let caption = "Share of other pictures refused by share of test X-rays refused; the dots are the operating point.";
+            blocks.push(Block::Plot(caption.to_owned(), curves(&found.roc)?));
+        }
+        for (head, rates) in [("frontal chest X-rays", &found.in_distribution), ("other pictures", &found.others)] {
+            let rows = rates.iter().map(|(name, found)| vec![name.clone(), rate(found)]).collect();
+            blocks.push(Block::table("", [head, "refused"], rows));
+        }
+        Ok(vec![section(blocks)])
+    }
+}
+
+/// ROC curves of the refusal score with their operating points.
+fn curves(curves: &BTreeMap<&'static str, Roc>) -> Result<String> {
+    let line = |(name, roc): (&&'static str, &Roc)| Line {
+        name,
+        points: roc.curve.iter().map(|[x, y]| (*x, *y)).collect(),
+        marked: false,
+    };
+    let dots: Vec<(f64, f64)> = curves.values().map(|roc| (roc.operating_point[0], roc.operating_point[1])).collect();
+    let axes = Axes { x: ("test X-rays refused", 0.0, 1.0), y: ("other pictures refused", 0.0, 1.0), diagonal: true };
+    plots::draw(&axes, &curves.iter().map(line).collect::<Vec<_>>(), &dots)
 }
 
 #[cfg(test)]

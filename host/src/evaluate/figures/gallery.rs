@@ -1,9 +1,9 @@
 //! The surest of the wrong verdicts.
 
-use super::measure::Case;
 use crate::classes::CLASSES;
-use crate::decode;
-use anyhow::Result;
+use crate::evaluate::figure::{Block, Case, Evidence, Figure, Page, Section, Sets};
+use crate::evaluate::mistake::Mistake;
+use anyhow::{Context, Result};
 use base64::Engine;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{FilterType, resize};
@@ -16,35 +16,39 @@ const SHOWN: usize = 20;
 /// Side of a thumbnail, in pixels.
 const SIDE: u32 = 176;
 
-/// A wrong verdict.
+/// The surest mistakes, with thumbnails.
 #[derive(Clone, Debug, Serialize)]
-pub struct Mistake {
-    /// File name, as in the source's metadata.
-    pub image: String,
-    /// Where the image lies: the path given to `host evaluate`, and below.
-    pub path: String,
-    /// Source.
-    pub source: String,
-    /// Split.
-    pub split: &'static str,
-    /// Class it is labelled with.
-    pub truth: &'static str,
-    /// Class it was given.
-    pub verdict: &'static str,
-    /// Probability that the network gave that class.
-    pub probability: f64,
-    /// The verdict was withheld.
-    pub withheld: bool,
-    /// JPEG, base64; in report.html alone.
-    #[serde(skip)]
-    pub thumbnail: Option<String>,
+#[serde(transparent)]
+pub struct Gallery(Vec<Mistake>);
+
+impl Figure for Gallery {
+    fn compute(from: &Evidence<'_>) -> Result<Self> {
+        Ok(Self(gallery(&from.tests)?))
+    }
+
+    fn sections(&self, _: &Page<'_>) -> Result<Vec<Section>> {
+        let shown = self.0.iter().any(|mistake| mistake.thumbnail.is_some());
+        let mut blocks = vec![Block::Gallery(self.0.clone())];
+        if !shown {
+            blocks.push(Block::Text(
+                "This copy holds no dataset image; run host evaluate without --no-gallery-images to see them.".to_owned(),
+            ));
+        }
+        let note = "The 20 wrong verdicts of the test splits that the network was surest of, withheld ones included. Some labels \
+            are wrong themselves: nih's are text-mined.";
+        Ok(vec![Section { id: "gallery", title: "Most confident mistakes", note: note.to_owned(), blocks }])
+    }
 }
 
-/// The surest mistakes of the sets, with thumbnails if wanted.
-///
-/// # Errors
-/// An image that cannot be read any more.
-pub fn gallery(sets: &[(&'static str, Vec<Case<'_>>)], thumbnails: bool) -> Result<Vec<Mistake>> {
+impl Gallery {
+    /// The same without dataset images.
+    pub fn without_images(mut self) -> Self {
+        self.0.iter_mut().for_each(|mistake| mistake.thumbnail = None);
+        self
+    }
+}
+
+fn gallery(sets: &Sets<'_>) -> Result<Vec<Mistake>> {
     let all = sets.iter().flat_map(|(_, cases)| cases);
     let mut wrong: Vec<&Case<'_>> = all.filter(|case| !case.measured.outcome.right()).collect();
     wrong.sort_by(|a, b| {
@@ -63,7 +67,7 @@ pub fn gallery(sets: &[(&'static str, Vec<Case<'_>>)], thumbnails: bool) -> Resu
             verdict: CLASSES[outcome.predicted],
             probability: outcome.top(),
             withheld: outcome.abstained,
-            thumbnail: if thumbnails { Some(thumbnail(&decode::gray_256(&sample.path)?)?) } else { None },
+            thumbnail: Some(thumbnail(case.measured.picture.as_deref().context("a mistake has lost its picture")?)?),
         })
     };
     wrong.par_iter().map(show).collect()

@@ -1,13 +1,12 @@
-//! Other runs' reports: seeds.
+//! Runs that differ in their seed alone.
 
-use super::{Computed, Recipe};
 use crate::dataset::fold::{self, Fold};
-use crate::files;
-use anyhow::{Context, Result, ensure};
+use crate::evaluate::figure::{Block, Computed, Recipe, Section};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Headline figures: name and where report.json has them.
 const HEADLINES: [(&str, &str); 9] = [
@@ -35,7 +34,55 @@ pub struct Spread {
     pub range: [f64; 2],
 }
 
-/// Seeds of an earlier part of this model's training, the last that has them.
+/// What seeds tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct Seeds {
+    /// Spread over seeds.
+    pub seeds: Computed<BTreeMap<String, Spread>>,
+    /// Figures of an earlier report's seeds that were not taken over: the images are others now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seeds_dropped: Vec<String>,
+    /// Spread over seeds of the training before its last phase, as an earlier report has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds_before: Option<Before>,
+}
+
+impl Seeds {
+    /// Headline figures over runs that differ in their seed, this one, with the figures `own`, among them.
+    pub fn new(own: &BTreeMap<&'static str, f64>, others: &[Value]) -> Self {
+        Self { seeds: spreads(own, others), seeds_dropped: vec![], seeds_before: None }
+    }
+
+    /// The section of the report.
+    pub fn section(&self) -> Section {
+        let mut blocks = vec![match &self.seeds {
+            Computed::No { not_computed } => Block::Missing(not_computed.clone()),
+            Computed::Yes(spreads) => spread_table("", spreads),
+        }];
+        if let Some(before) = &self.seeds_before {
+            let title = format!("Seeds of the training before this model's last phase ({})", before.recipe);
+            blocks.push(spread_table(&title, &before.figures));
+        }
+        if !self.seeds_dropped.is_empty() {
+            let names = self.seeds_dropped.join("; ");
+            blocks.push(Block::Text(format!(
+                "Not taken over from the report before, since this model's own figure was of other images then: {names}."
+            )));
+        }
+        let note = "The same recipe trained with other seeds: what chance in training alone moves.";
+        Section { id: "seeds", title: "Seeds", note: note.to_owned(), blocks }
+    }
+}
+
+fn spread_table(title: &str, spreads: &BTreeMap<String, Spread>) -> Block {
+    let rows = spreads.iter().map(|(name, s)| {
+        let cells = [s.mean, s.standard_deviation, s.range[0], s.range[1]].map(|value| format!("{value:.4}"));
+        [vec![name.clone(), s.runs.to_string()], cells.to_vec()].concat()
+    });
+    Block::table(title, ["figure", "runs", "mean", "standard deviation", "least", "greatest"], rows.collect())
+}
+
+/// Seeds of an earlier phase of this model's training, the last that has them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Before {
     /// What they were trained by.
@@ -44,19 +91,6 @@ pub struct Before {
     pub model_sha256: String,
     /// Their headline figures.
     pub figures: BTreeMap<String, Spread>,
-}
-
-/// Reads `reports` of `host evaluate`; an error names the file.
-pub fn read(reports: &[PathBuf]) -> Result<Vec<Value>> {
-    reports.iter().map(|path| read_one(path)).collect()
-}
-
-/// Reads a report of `host evaluate`; an error names the file.
-pub fn read_one(path: &Path) -> Result<Value> {
-    let value: Value = serde_json::from_slice(&files::read(path)?)
-        .with_context(|| format!("{}: no JSON; give a report.json of `host evaluate`", path.display()))?;
-    ensure!(value["splits"].is_object(), "{}: has no `splits`; give a report.json of `host evaluate`", path.display());
-    Ok(value)
 }
 
 /// Refuses reports of another fold or recipe than this one's, as far as both are known: they differ in more than their seed;
@@ -96,8 +130,7 @@ pub fn differ_in_seed(
     Ok(())
 }
 
-/// Headline figures over runs that differ in their seed, this one (`own`) among them.
-pub fn seeds(own: &Value, others: &[Value]) -> Computed<BTreeMap<String, Spread>> {
+fn spreads(own: &BTreeMap<&'static str, f64>, others: &[Value]) -> Computed<BTreeMap<String, Spread>> {
     if others.is_empty() {
         return Computed::no(
             "one run says nothing about the spread between seeds: train and evaluate others (host train --seed N) and give their \
@@ -105,7 +138,7 @@ pub fn seeds(own: &Value, others: &[Value]) -> Computed<BTreeMap<String, Spread>
         );
     }
     let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for (name, value) in std::iter::once(own).chain(others).flat_map(headlines) {
+    for (name, value) in std::iter::once(own.clone()).chain(others.iter().map(headlines)).flatten() {
         values.entry(name).or_default().push(value);
     }
     Computed::Yes(values.into_iter().map(|(name, values)| (name.to_owned(), Spread::of(&values))).collect())
@@ -141,12 +174,13 @@ mod tests {
 
     #[test]
     fn spreads_of_seeds() {
-        let Computed::Yes(found) = seeds(&report(0.8, 1), &[report(0.9, 2), report(1.0, 3)]) else { panic!() };
+        let own = headlines(&report(0.8, 1));
+        let Computed::Yes(found) = spreads(&own, &[report(0.9, 2), report(1.0, 3)]) else { panic!() };
         let accuracy = found["accuracy, test"];
         assert!((accuracy.mean - 0.9).abs() < 1e-12 && (accuracy.standard_deviation - 0.1).abs() < 1e-12);
         assert_eq!((accuracy.runs, accuracy.range), (3, [0.8, 1.0]));
         assert!(!found.contains_key("accuracy, external_test"));
-        assert!(matches!(seeds(&report(0.8, 1), &[]), Computed::No { .. }));
+        assert!(matches!(spreads(&own, &[]), Computed::No { .. }));
     }
 
     #[test]
@@ -169,14 +203,5 @@ mod tests {
         let paths = ["x.json".into(), "y.json".into()];
         let error = differ_in_seed(&paths, &[twice.clone(), twice], "abc", None, None).unwrap_err().to_string();
         assert!(error.contains("y.json: --seed-report is of"), "{error}");
-    }
-
-    #[test]
-    fn files_that_are_no_reports_are_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.json");
-        assert!(format!("{:#}", read(std::slice::from_ref(&path)).unwrap_err()).contains("x.json"));
-        std::fs::write(&path, "{}").unwrap();
-        assert!(format!("{:#}", read(&[path]).unwrap_err()).contains("no `splits`"));
     }
 }

@@ -1,61 +1,16 @@
-//! Folds by patient: which one a model left out, and COVID-19 pooled over the folds' reports.
+//! Folds by patient: COVID-19 pooled over their reports.
 
-use super::Computed;
-use super::intervals::{Rate, bootstrap};
-use super::measure::Case;
-use super::report::Recipe;
-use crate::classes::{CLASSES, COVID};
-use crate::dataset::fold::{self, Fold};
+use crate::classes::CLASSES;
+use crate::dataset::fold::Fold;
+use crate::evaluate::figure::{Block, Computed, Page, Rate, Recipe, Section};
+use crate::evaluate::fold::Tested;
+use crate::evaluate::intervals::bootstrap;
+use crate::evaluate::render::text::{NONE, interval, rate};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-/// The fold to evaluate a model on: what it left out, as its `metadata` or the json beside it says, or else `given`.
-///
-/// # Errors
-/// Another fold `given` than the model's, or one for a model whose training left out none: its images were trained on.
-pub(super) fn of_model(name: &str, metadata: &str, about: &Value, given: Option<Fold>) -> Result<Option<Fold>> {
-    let metadata: Value = serde_json::from_str(metadata).unwrap_or_default();
-    let own = match fold::of_json(&metadata).with_context(|| name.to_owned())? {
-        Some(own) => Some(own),
-        None => fold::of_json(about).with_context(|| format!("{name}: its json"))?,
-    };
-    let trained = metadata["training_data"].is_object();
-    match (own, given) {
-        (Some(own), Some(given)) if own != given => {
-            bail!("{name}: left out fold {own} and was trained on images of fold {given}: evaluate it without --fold")
-        }
-        (None, Some(given)) if trained => bail!(
-            "{name}: its training left out no fold, so it has seen images of fold {given}: evaluate it without --fold, or train \
-             with `host train --fold {given}`"
-        ),
-        _ => Ok(own.or(given)),
-    }
-}
-
-/// The fold of a report, with what pooling needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tested {
-    /// The fold whose patients are the test split.
-    pub number: Fold,
-    /// COVID-19 patients of the test split: images found, and images.
-    pub covid_patients: BTreeMap<String, [usize; 2]>,
-}
-
-impl Tested {
-    /// Of the test split's cases.
-    pub(super) fn of(number: Fold, test: &[Case<'_>]) -> Self {
-        let mut covid_patients: BTreeMap<String, [usize; 2]> = BTreeMap::new();
-        for case in test.iter().filter(|case| case.sample.class == COVID) {
-            let [found, images] = covid_patients.entry(case.sample.patient.clone()).or_default();
-            *found += usize::from(case.measured.outcome.predicted == COVID);
-            *images += 1;
-        }
-        Self { number, covid_patients }
-    }
-}
 
 /// The test splits of several folds together: each patient is tested once, by a network that has not seen them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,8 +29,62 @@ pub struct Folds {
     pub covid_patients: Rate,
     /// All test images, rows are the truth.
     pub confusion: [[usize; CLASSES.len()]; CLASSES.len()],
-    /// Share of all test images told rightly.
+    /// Share of all test images told right.
     pub accuracy: Rate,
+}
+
+impl Computed<Folds> {
+    /// The section of the report.
+    pub fn section(&self, page: &Page<'_>) -> Section {
+        let blocks = match self {
+            Computed::No { not_computed } => vec![Block::Missing(not_computed.clone())],
+            Computed::Yes(found) => {
+                let names = |folds: &[Fold]| folds.iter().map(Fold::to_string).collect::<Vec<_>>().join(", ");
+                let row = vec![
+                    names(&found.folds),
+                    rate(&found.covid_images),
+                    found.covid_images_patient_bootstrap_95.map_or(NONE.to_owned(), interval),
+                    rate(&found.covid_patients),
+                    rate(&found.accuracy),
+                ];
+                let head = [
+                    "folds",
+                    "COVID-19 images found",
+                    "the same, by patient",
+                    "COVID-19 patients (in half of their images or more)",
+                    "all images right",
+                ];
+                let mut blocks = vec![
+                    Block::table("Test splits of the folds, pooled", head, vec![row]),
+                    Block::Confusion("all folds: truth by verdict, images".to_owned(), found.confusion),
+                ];
+                blocks.extend(other_recipes(&found.recipes, page.subject.recipe.as_ref()).map(Block::Text));
+                if !found.missing.is_empty() {
+                    blocks.push(Block::Missing(format!("folds {}: no report was given", names(&found.missing))));
+                }
+                blocks
+            }
+        };
+        let note = "CoronaHack has few COVID-19 patients; over folds each is tested once, by a network that has not seen them.";
+        Section { id: "folds", title: "Folds by patient", note: note.to_owned(), blocks }
+    }
+}
+
+/// That the folds' networks are of other recipes than `own`, or of unnamed ones.
+fn other_recipes(folds: &BTreeSet<Option<Recipe>>, own: Option<&Recipe>) -> Option<String> {
+    let others: Vec<String> = folds
+        .iter()
+        .filter(|recipe| recipe.is_none() || recipe.as_ref() != own)
+        .map(|recipe| recipe.as_ref().map_or("not named in their reports".to_owned(), Recipe::to_string))
+        .collect();
+    let own = own.map_or("not known".to_owned(), Recipe::to_string);
+    (!others.is_empty()).then(|| {
+        format!(
+            "The folds' networks were trained by another recipe ({}) than this model ({own}): the figures are the folds' networks', \
+             not this model's.",
+            others.join("; ")
+        )
+    })
 }
 
 /// What is read of another fold's report.json.
@@ -96,7 +105,7 @@ struct Split {
 ///
 /// # Errors
 /// A report without a fold, of another number of folds, twice of one fold, of one model, or with a patient of another fold.
-pub(super) fn pool(paths: &[PathBuf], reports: &[Value]) -> Result<Computed<Folds>> {
+pub fn pool(paths: &[PathBuf], reports: &[Value]) -> Result<Computed<Folds>> {
     let mut folds: BTreeMap<Fold, PathBuf> = BTreeMap::new();
     let (mut models, mut patients) = (BTreeSet::new(), BTreeMap::new());
     let mut confusion = [[0; CLASSES.len()]; CLASSES.len()];
@@ -217,18 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_evaluated_on_what_it_left_out() {
-        let (left_out, nothing) = (json!({ "fold": "2/5", "training_data": {} }).to_string(), Value::Null);
-        let of = |metadata: &str, about: &Value, given: Option<&str>| of_model("m.cxr", metadata, about, given.map(fold));
-        assert_eq!(of(&left_out, &nothing, None).unwrap(), Some(fold("2/5")));
-        assert_eq!(of(&left_out, &nothing, Some("2/5")).unwrap(), Some(fold("2/5")));
-        assert!(of(&left_out, &nothing, Some("1/5")).unwrap_err().to_string().contains("trained on images of fold 1/5"));
-        assert_eq!(of("{}", &json!({ "fold": "3/5" }), None).unwrap(), Some(fold("3/5")));
-        let published = json!({ "training_data": { "coronahack": 1 } }).to_string();
-        assert_eq!(of(&published, &nothing, None).unwrap(), None);
-        assert!(of(&published, &nothing, Some("1/5")).unwrap_err().to_string().contains("left out no fold"));
-        // Of a model from elsewhere only its owner can tell.
-        assert_eq!(of("", &nothing, Some("1/5")).unwrap(), Some(fold("1/5")));
-        assert!(of("{}", &json!({ "fold": "9/5" }), None).is_err());
+    fn folds_of_another_recipe_are_told() {
+        let recipe = |epochs| Recipe { name: "r".to_owned(), epochs: Some(epochs), after: vec![] };
+        let told = |folds: &[Option<Recipe>]| other_recipes(&folds.iter().cloned().collect(), Some(&recipe(120)));
+        assert_eq!(told(&[Some(recipe(120))]), None);
+        assert!(told(&[Some(recipe(120)), Some(recipe(11))]).unwrap().contains("(r, 11 epochs) than this model (r, 120 epochs)"));
+        assert!(told(&[None]).unwrap().contains("not named in their reports"));
+        assert!(other_recipes(&[Some(recipe(1))].into(), None).unwrap().contains("this model (not known)"));
     }
 }

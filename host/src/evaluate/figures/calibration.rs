@@ -1,12 +1,78 @@
 //! Whether probabilities mean what they say.
 
-use super::intervals::{Rate, bootstrap, clusters};
-use super::metrics::Outcome;
 use crate::classes::CLASSES;
+use crate::evaluate::calibration_error::{BINS, bin, error, weighted_error};
+use crate::evaluate::figure::{Block, Case, Evidence, Figure, Measured, Outcome, Page, Rate, Section};
+use crate::evaluate::intervals::{bootstrap, clusters};
+use crate::evaluate::render::plots::{self, Axes, Line};
+use crate::evaluate::render::text::bounded;
+use anyhow::Result;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
-/// Bins of the top probability, of equal width.
-const BINS: usize = 15;
+/// Calibration before and after temperature scaling.
+#[derive(Clone, Debug, Serialize)]
+pub struct Temperature {
+    /// The model's temperature, fitted on validation.
+    pub temperature: f32,
+    /// By split: with a temperature of 1, and with the model's.
+    pub splits: BTreeMap<&'static str, [Calibration; 2]>,
+}
+
+impl Figure for Temperature {
+    fn compute(from: &Evidence<'_>) -> Result<Self> {
+        let both = |cases: &[Case<'_>]| {
+            let outcomes = |of: fn(&Measured) -> &Outcome| cases.iter().map(|case| of(case.measured)).collect::<Vec<_>>();
+            [Calibration::new(&outcomes(|m| &m.uncalibrated)), Calibration::new(&outcomes(|m| &m.outcome))]
+        };
+        Ok(Self {
+            temperature: from.networks.engine.model.temperature(),
+            splits: from.all.iter().map(|(name, cases)| (*name, both(cases))).collect(),
+        })
+    }
+
+    fn sections(&self, _: &Page<'_>) -> Result<Vec<Section>> {
+        let row = |(name, both): (&&'static str, &[Calibration; 2])| {
+            both.iter()
+                .zip(["1", "the model's"])
+                .map(|(c, temperature)| {
+                    vec![
+                        (*name).to_owned(),
+                        temperature.to_owned(),
+                        c.n.to_string(),
+                        bounded(c.ece, c.ece_interval_95),
+                        bounded(c.brier, c.brier_interval_95),
+                    ]
+                })
+                .collect::<Vec<_>>()
+        };
+        let rows = self.splits.iter().flat_map(row).collect();
+        let head = ["split", "temperature", "images", "expected calibration error", "Brier score, 0 to 2"];
+        let mut blocks = vec![Block::table(format!("The model's temperature is {:.3}", self.temperature), head, rows)];
+        for (name, both) in self.splits.iter().filter(|(name, _)| **name != "val") {
+            let caption = format!(
+                "{name}: share right by top probability. On the diagonal, probabilities mean what they say; below it they promise \
+                    too much."
+            );
+            blocks.push(Block::Plot(caption, reliability(both)?));
+        }
+        let note = "Temperature scaling was fitted on validation. Error of 15 equal bins of the top probability; intervals by \
+            resampling patients.";
+        Ok(vec![Section { id: "calibration", title: "Calibration", note: note.to_owned(), blocks }])
+    }
+}
+
+/// Share right by top probability, before and after the temperature.
+fn reliability(both: &[Calibration; 2]) -> Result<String> {
+    let line = |(c, name): (&Calibration, &'static str)| Line {
+        name,
+        points: c.bins.iter().map(|bin| (bin.confidence, bin.right.value.unwrap_or(0.0))).collect(),
+        marked: true,
+    };
+    let lines: Vec<Line<'_>> = both.iter().zip(["before the temperature", "after"]).map(line).collect();
+    let axes = Axes { x: ("top probability", 0.3, 1.0), y: ("share right", 0.0, 1.0), diagonal: true };
+    plots::draw(&axes, &lines, &[])
+}
 
 /// Probabilities of a set of images against their classes.
 #[derive(Clone, Debug, Serialize)]
@@ -60,25 +126,6 @@ impl Calibration {
             bins: filled.map(|(sum, hits, n)| Bin { confidence: sum / *n as f64, right: Rate::new(*hits, *n) }).collect(),
         }
     }
-}
-
-/// Expected calibration error of top probabilities and whether each was right; 0 of none.
-pub fn error(tops: impl Iterator<Item = (f64, bool)>) -> f64 {
-    weighted_error(tops.map(|(top, right)| (top, right, 1.0)))
-}
-
-fn weighted_error(tops: impl Iterator<Item = (f64, bool, f64)>) -> f64 {
-    let (mut bins, mut sum) = ([0.0; BINS], 0.0);
-    for (top, right, weight) in tops {
-        // |mean confidence - accuracy| * count = |sum of confidences - hits|
-        bins[bin(top)] += weight * (top - f64::from(u8::from(right)));
-        sum += weight;
-    }
-    bins.iter().map(|difference| difference.abs()).sum::<f64>() / f64::max(sum, 1.0)
-}
-
-fn bin(top: f64) -> usize {
-    ((top * BINS as f64) as usize).min(BINS - 1)
 }
 
 fn squared_error(probabilities: &[f64; CLASSES.len()], truth: usize) -> f64 {

@@ -1,12 +1,11 @@
 //! Figures of groups of images: by source, age band, sex, view and finding.
 
-use super::auc::Auc;
-use super::intervals::Rate;
-use super::measure::Case;
-use super::metrics::Outcome;
-use super::people;
 use crate::classes::{CLASSES, COVID};
 use crate::dataset::Sample;
+use crate::evaluate::figure::{Auc, Block, Case, Evidence, Figure, Outcome, Page, Rate, Section, Table};
+use crate::evaluate::people;
+use crate::evaluate::render::text::{auc, rate};
+use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -27,7 +26,12 @@ pub struct Group {
 }
 
 /// Split, then dimension, then group.
-pub type Subgroups = BTreeMap<&'static str, BTreeMap<&'static str, BTreeMap<String, Group>>>;
+type Groups = BTreeMap<&'static str, BTreeMap<&'static str, BTreeMap<String, Group>>>;
+
+/// Figures of groups, by split.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Subgroups(Groups);
 
 /// A dimension's name and the group of a sample in it.
 type Dimension = (&'static str, fn(&Sample) -> &str);
@@ -41,7 +45,7 @@ const DIMENSIONS: [Dimension; 5] = [
 ];
 
 /// Figures of all groups of `sets`.
-pub fn subgroups(sets: &[(&'static str, Vec<Case<'_>>)]) -> Subgroups {
+fn subgroups(sets: &[(&'static str, Vec<Case<'_>>)]) -> Groups {
     let dimension = |cases: &[Case<'_>], of: fn(&Sample) -> &str| {
         let mut groups: BTreeMap<&str, Vec<Case<'_>>> = BTreeMap::new();
         for case in cases {
@@ -67,5 +71,31 @@ fn group(cases: &[Case<'_>]) -> Group {
         sensitivity: std::array::from_fn(|k| rate(outcomes().filter(|o| o.truth == k).map(right).collect())),
         wrongly_covid: rate(outcomes().filter(|o| o.truth != COVID).map(|o| (o.predicted == COVID, o.patient.clone())).collect()),
         normal_vs_abnormal: Auc::of(outcomes().map(|o| (o.abnormal(), o.truth != 0))),
+    }
+}
+
+impl Figure for Subgroups {
+    fn compute(from: &Evidence<'_>) -> Result<Self> {
+        Ok(Self(subgroups(&from.tests)))
+    }
+
+    fn sections(&self, _: &Page<'_>) -> Result<Vec<Section>> {
+        let mut blocks = Vec::new();
+        for (split, dimensions) in &self.0 {
+            for (dimension, groups) in dimensions {
+                let rows = groups.iter().map(|(name, g)| {
+                    let mut row = vec![name.clone(), rate(&g.accuracy)];
+                    row.extend(g.sensitivity.iter().map(rate));
+                    row.extend([rate(&g.wrongly_covid), auc(g.normal_vs_abnormal.as_ref())]);
+                    row
+                });
+                let mut head = vec![(*dimension).to_owned(), "accuracy".to_owned()];
+                head.extend(CLASSES.map(|class| format!("{class} found")));
+                head.extend(["others called COVID-19".to_owned(), "AUC, Normal against the rest".to_owned()]);
+                blocks.push(Block::Table(Table { caption: format!("{split}, by {dimension}"), head, rows: rows.collect() }));
+            }
+        }
+        let note = "Small groups prove little: read the intervals. `none`: there is no such image in the group.";
+        Ok(vec![Section { id: "subgroups", title: "By source, age, sex, view and cause", note: note.to_owned(), blocks }])
     }
 }

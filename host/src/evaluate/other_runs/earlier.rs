@@ -1,8 +1,10 @@
 //! What an earlier report pooled of other runs, when their own reports are not given again.
 
 use super::folds::Folds;
-use super::runs::{self, Before, Spread, headlines};
-use super::{Computed, Recipe, Report};
+use super::read::read_one;
+use super::runs::{OtherRuns, Own};
+use super::seeds::{Before, Spread, headlines};
+use crate::evaluate::figure::{Computed, Recipe};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,7 +17,7 @@ pub struct Earlier {
     path: PathBuf,
     report: Value,
     pooled: Pooled,
-    /// Of this very model, or of one trained by the parts before its last.
+    /// Of this very model, or of one trained by the phases before its last.
     same: bool,
 }
 
@@ -31,13 +33,13 @@ struct Pooled {
 }
 
 impl Earlier {
-    /// Reads `path`, a report of the model of that `sha256`, or of one that is the earlier part of this model's `recipe`.
+    /// Reads `path`, a report of the model of that `sha256`, or of one that is the earlier phase of this model's `recipe`.
     ///
     /// # Errors
     /// No report.json, or one of another model; names the file.
     pub fn read(path: &Path, sha256: &str, recipe: Option<&Recipe>) -> Result<Self> {
         let place = path.display();
-        let report = runs::read_one(path)?;
+        let report = read_one(path)?;
         let pooled = Pooled::deserialize(&report)
             .with_context(|| format!("{place}: not a report.json of `host evaluate`; give an earlier one of this model"))?;
         let same = pooled.model_sha256 == sha256;
@@ -45,27 +47,27 @@ impl Earlier {
         if !same && !before() {
             bail!(
                 "{place}: is of another model (SHA-256 {}); --earlier takes a report of this one ({sha256}) or of one trained \
-                 by all parts before its last",
+                 by all phases before its last",
                 pooled.model_sha256
             );
         }
         Ok(Self { path: path.to_owned(), report, pooled, same })
     }
 
-    /// Puts in what `report` has not: the seeds and the folds that the earlier one pooled. Those of the training before the last part
-    /// stand under a name of their own. Seeds' figures of other sources are left out, by name, where this model's own was another then.
+    /// Puts in what `runs` have not: the seeds and the folds that the earlier report pooled. Those of the training before the last
+    /// phase stand under a name of their own. Seeds' figures of other sources are left out, by name, where this model's own was another
+    /// then.
     ///
     /// # Errors
     /// The other runs were measured on another CoronaHack or by another engine, as this model's own figures then tell; of another
     /// model, on other images at all.
-    pub fn complete(self, report: &mut Report) -> Result<()> {
-        let now = serde_json::to_value(&*report)?;
+    pub fn complete(self, runs: &mut OtherRuns, own: &Own) -> Result<()> {
         let mut dropped = Vec::new();
         if self.same {
-            dropped = self.other_figures(&now)?;
+            dropped = self.other_figures(own)?;
         } else {
             ensure!(
-                ["data", "engine"].iter().all(|key| self.report[key] == now[key]),
+                self.report["data"] == own.data && self.report["engine"] == own.engine,
                 "{}: its seeds and folds are of other images or another engine; evaluate them again",
                 self.path.display()
             );
@@ -78,21 +80,21 @@ impl Earlier {
         if let Some(before) = &mut seeds_before {
             kept(&mut before.figures);
         }
-        report.seeds_dropped = BTreeSet::from_iter(seeds_dropped.into_iter().chain(dropped)).into_iter().collect();
+        runs.seeds.seeds_dropped = BTreeSet::from_iter(seeds_dropped.into_iter().chain(dropped)).into_iter().collect();
         match (self.same, seeds, recipe) {
             (true, seeds, _) => {
-                if let Computed::No { .. } = report.seeds {
-                    report.seeds = seeds;
+                if let Computed::No { .. } = runs.seeds.seeds {
+                    runs.seeds.seeds = seeds;
                 }
-                report.seeds_before = seeds_before;
+                runs.seeds.seeds_before = seeds_before;
             }
             (false, Computed::Yes(figures), Some(recipe)) => {
-                report.seeds_before = Some(Before { recipe, model_sha256, figures });
+                runs.seeds.seeds_before = Some(Before { recipe, model_sha256, figures });
             }
-            (false, ..) => report.seeds_before = seeds_before,
+            (false, ..) => runs.seeds.seeds_before = seeds_before,
         }
-        if let Computed::No { .. } = report.folds {
-            report.folds = folds;
+        if let Computed::No { .. } = runs.folds {
+            runs.folds = folds;
         }
         Ok(())
     }
@@ -101,16 +103,16 @@ impl Earlier {
     ///
     /// # Errors
     /// One of CoronaHack's test, whose images do not change: another engine, or another copy of it.
-    fn other_figures(&self, now: &Value) -> Result<Vec<String>> {
+    fn other_figures(&self, own: &Own) -> Result<Vec<String>> {
         let then = headlines(&self.report);
         let mut others = Vec::new();
-        for (name, value) in headlines(now) {
+        for (&name, &value) in &own.headlines {
             let before = then.get(name);
             if before.is_some_and(|before| (before - value).abs() < 1e-9) {
                 continue;
             }
             ensure!(
-                name.ends_with("external_test") && self.report["engine"] == now["engine"],
+                name.ends_with("external_test") && self.report["engine"] == own.engine,
                 "{}: has {} for {name}, where this run measured {value}: its seeds and folds are of other images or another engine; \
                  evaluate them again and give --seed-report and --fold-report",
                 self.path.display(),
@@ -125,7 +127,7 @@ impl Earlier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Part;
+    use crate::recipe::Phase;
 
     #[test]
     fn only_reports_of_this_model_are_taken() {
@@ -144,11 +146,11 @@ mod tests {
         let earlier = Earlier::read(&path, "abc", None).unwrap();
         assert!(matches!((earlier.pooled.seeds, earlier.pooled.folds), (Computed::No { .. }, Computed::No { .. })));
 
-        // A report of the training before the last part.
+        // A report of the training before the last phase.
         let recipe = |name: &str, after: &[(&str, u64)]| Recipe {
             name: name.to_owned(),
             epochs: Some(12),
-            after: after.iter().map(|&(recipe, epochs)| Part { recipe: recipe.to_owned(), epochs }).collect(),
+            after: after.iter().map(|&(recipe, epochs)| Phase { recipe: recipe.to_owned(), epochs }).collect(),
         };
         let first = serde_json::to_string(&recipe("b", &[("a", 120)])).unwrap();
         std::fs::write(&path, report.replace(r#""model_sha256""#, &format!(r#""recipe": {first}, "model_sha256""#))).unwrap();
