@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn of(pixels: DynamicImage, window: Window) -> Thumbnail {
-        Image { name: "x", format: "PNG", pixels, window, presets: Vec::new() }.thumbnail(50)
+        Image { name: "x", format: "PNG", pixels, window, presets: Vec::new(), warnings: Vec::new() }.thumbnail(50)
     }
 
     #[test]
