@@ -259,7 +259,7 @@ fn left_out_hospitals_are_unseen_with_all_their_people() {
     let other = fixture::external(
         "a.jpg,rsna,Normal/NA,train,x0,,,,,x
 b.jpg,nih,Normal/NA,external_test,x4,,,,,x
-c.jpg,covid_cxnet,Pneumonia/COVID-19,train,x9,,,,,x
+c.jpg,covid_cxnet,Pneumonia/COVID-19,train,x1,,,,,x
 d.jpg,covid_cxnet,Pneumonia/COVID-19,train,x0,,,,,x
 e.jpg,nih,not-a-frontal-chest-x-ray,out_of_distribution,x7,,,,,x
 ",
