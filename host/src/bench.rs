@@ -3,12 +3,12 @@
 //! Repetitions are interleaved and the median counts, so that a busy machine slows all alike: compare ratios.
 
 use crate::classes::DISCLAIMER;
-use crate::export::random::smooth;
 use crate::fail::CheckFailed;
 use crate::files;
 use crate::model_file::{ModelFile, replicate};
 use crate::onnx::run::{Mode, Runner};
 use crate::predict::default_model;
+use crate::random::smooth;
 use anyhow::{Context, Result, ensure};
 use cxr_core::format::Model;
 use cxr_core::kernels::Kernel;

@@ -2,8 +2,6 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-#[cfg(feature = "lab")]
-use std::path::PathBuf;
 
 /// Chest X-ray classifier: Normal/NA, Pneumonia/NA or Pneumonia/COVID-19.
 ///
@@ -54,21 +52,6 @@ pub enum Command {
 pub enum DataCommand {
     /// Report what was found, missing, duplicated or leaked; exit 1 on a leak.
     Check(crate::dataset::check::Args),
-}
-
-/// The CoronaHack folder and those of other sources.
-#[cfg(feature = "lab")]
-#[derive(Debug, Clone, clap::Args)]
-pub struct DataArgs {
-    /// Folder with Chest_xray_Corona_Metadata.csv, as Kaggle ships it.
-    #[arg(long, value_name = "DIR")]
-    pub coronahack: PathBuf,
-    /// Folder with index.csv and images/ of other sources; repeat for each.
-    #[arg(long, value_name = "DIR")]
-    pub external: Vec<PathBuf>,
-    /// The splits of a fold by patient, such as 2/5, in place of the published ones.
-    #[arg(long, value_name = "K/N")]
-    pub fold: Option<crate::dataset::fold::Fold>,
 }
 
 /// Runs a parsed command line.

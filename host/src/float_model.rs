@@ -1,12 +1,50 @@
-//! The trained network as plain vectors: what leaves Burn and enters quantisation.
+//! A trained network as plain vectors, and the names of its values: what enters quantisation.
 
 /// A network with batch normalisation folded into its convolutions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatModel {
     /// Input height, width, channels.
     pub input: [usize; 3],
+    /// What the network takes a pixel for.
+    pub normalization: Input,
     /// Layers in execution order; the last is [`FloatLayer::Dense`].
     pub layers: Vec<FloatLayer>,
+}
+
+impl FloatModel {
+    /// Names of the layers' values in the float file, without the dense layer's, which are the logits.
+    pub fn observed_names(&self) -> Vec<String> {
+        let kind = |layer: &FloatLayer| match layer {
+            FloatLayer::Conv { .. } => Some(Kind::Conv),
+            FloatLayer::Pool(pool) => Some(pool.kind.into()),
+            FloatLayer::Dense { .. } => None,
+        };
+        self.layers.iter().enumerate().filter_map(|(index, layer)| Some(layer_name(index, kind(layer)?))).collect()
+    }
+}
+
+/// What a network takes an input byte `q = pixel - 128` for: `(q - zero_point) * scale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Input {
+    /// Real value of a step.
+    pub scale: f32,
+    /// What zero is.
+    pub zero_point: i8,
+}
+
+impl Input {
+    /// `(pixel - 128) / 64`: of the study's networks.
+    pub const PIXELS: Self = Self { scale: 1.0 / 64.0, zero_point: 0 };
+
+    /// The pixel that is taken for zero.
+    pub fn center(self) -> f32 {
+        128.0 + f32::from(self.zero_point)
+    }
+
+    /// What `pixel` is taken for.
+    pub fn real(self, pixel: u8) -> f64 {
+        f64::from(f32::from(pixel) - self.center()) * f64::from(self.scale)
+    }
 }
 
 /// What pooling makes of a window.
@@ -75,4 +113,37 @@ pub enum FloatLayer {
         /// One bias a class.
         bias: Vec<f32>,
     },
+}
+
+/// Kinds of layers, as they appear in value names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Convolution + ReLU.
+    Conv,
+    /// Max-pooling.
+    MaxPool,
+    /// Average pooling.
+    AveragePool,
+    /// Dense; in the int8 file the value is the i32 accumulator with its bias.
+    Dense,
+}
+
+impl From<PoolKind> for Kind {
+    fn from(kind: PoolKind) -> Self {
+        match kind {
+            PoolKind::Max => Self::MaxPool,
+            PoolKind::Average => Self::AveragePool,
+        }
+    }
+}
+
+/// Name of the output of layer `index`, e.g. `layer03_conv`.
+pub fn layer_name(index: usize, kind: Kind) -> String {
+    let kind = match kind {
+        Kind::Conv => "conv",
+        Kind::MaxPool => "maxpool",
+        Kind::AveragePool => "averagepool",
+        Kind::Dense => "dense",
+    };
+    format!("layer{index:02}_{kind}")
 }

@@ -4,14 +4,16 @@
 //! Research software, **not a medical device**.
 
 #[cfg(feature = "lab")]
-pub mod agreement;
-#[cfg(feature = "lab")]
 pub mod augment;
 #[cfg(feature = "lab")]
 pub mod bench;
 pub mod budget;
+#[cfg(feature = "lab")]
+pub mod bundle;
 pub mod classes;
 pub mod cli;
+#[cfg(feature = "lab")]
+pub mod cxr;
 #[cfg(feature = "lab")]
 pub mod dataset;
 pub mod decode;
@@ -33,13 +35,19 @@ pub mod network;
 pub mod onnx;
 pub mod predict;
 #[cfg(feature = "lab")]
+pub mod progress;
+#[cfg(feature = "lab")]
 pub mod quantize;
+#[cfg(feature = "lab")]
+pub mod random;
 #[cfg(feature = "lab")]
 pub mod recipe;
 #[cfg(feature = "lab")]
 pub mod refusal;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "lab")]
+pub mod stats;
 #[cfg(feature = "lab")]
 pub mod synthetic;
 #[cfg(feature = "lab")]

@@ -152,7 +152,7 @@ impl Network {
             }
         }
         layers.push(FloatLayer::Dense { input, classes, weight, bias: floats(self.dense_bias.val())? });
-        Ok(FloatModel { input: shapes[0], layers })
+        Ok(FloatModel { input: shapes[0], normalization: crate::float_model::Input::PIXELS, layers })
     }
 }
 

@@ -1,16 +1,17 @@
 //! `host verify`: core against tract on the exported int8 file, every byte of every layer.
 
-use crate::agreement::{FloatComparison, float_comparison};
 use crate::classes::DISCLAIMER;
-use crate::export::random::{lcg_bytes, smooth};
 use crate::fail::CheckFailed;
 use crate::files;
+use crate::float_model::{Kind, layer_name};
 use crate::model_file::{Engine, ModelFile, replicate};
 use crate::onnx::run::{Mode, Runner};
-use crate::onnx::{Kind, layer_name};
+use crate::progress::progress;
+use crate::random::{lcg_bytes, smooth};
+use crate::stats::{FloatComparison, float_comparison};
 use anyhow::{Context, Result, ensure};
 use cxr_core::format::Op;
-use indicatif::{ParallelProgressIterator, ProgressBar, ProgressStyle};
+use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -267,12 +268,6 @@ fn wide<T: Copy + Into<f64>>(values: &[T]) -> Vec<f64> {
     values.iter().map(|&v| v.into()).collect()
 }
 
-/// A progress bar on stderr with rate and time left; hidden where stderr is no terminal.
-pub fn progress(length: usize, message: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} {per_sec} {eta} left");
-    ProgressBar::new(length as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(message)
-}
-
 fn print(report: &Report) {
     println!("{}  sha256 {}", report.model, &report.model_sha256[..16]);
     println!("{} images, core against tract on the int8 ONNX file as written, {:.1} s\n", report.images, report.seconds);
@@ -300,9 +295,9 @@ fn print(report: &Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::bundle::Bundle;
-    use crate::export::random::{FIXTURE, Step, network};
+    use crate::bundle::Bundle;
     use crate::float_model::PoolKind;
+    use crate::random::{FIXTURE, Step, network};
 
     /// Exports a random network and compares it; returns the report.
     fn random_net(seed: u64, input: [usize; 3], steps: &[Step]) -> Report {

@@ -3,13 +3,13 @@
 use super::duplicates::{self, Fingerprint, Pair};
 use super::report::{Across, Duplicates, Patient, Sizes, Undecodable};
 pub use super::report::{Report, SourceSplit};
-use super::{Dataset, LeaveOut, NO_CLASS, OTHER_FINDING, OTHER_FINDING_LABEL, Query, Sample, Split};
+use super::{DataArgs, Dataset, NO_CLASS, OTHER_FINDING, OTHER_FINDING_LABEL, Query, Sample, Split};
 use crate::classes::{CLASSES, DISCLAIMER};
-use crate::cli::DataArgs;
 use crate::decode;
 use crate::fail::CheckFailed;
+use crate::progress::progress;
 use anyhow::Result;
-use indicatif::{ParallelProgressIterator, ProgressBar, ProgressStyle};
+use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -30,7 +30,7 @@ pub struct Args {
 /// [`CheckFailed`] (exit code 1) if an image is missing or unreadable, a class is empty, or train or val share a
 /// patient or a picture with a test split; others as [`super::read`].
 pub fn run(args: &Args) -> Result<()> {
-    let report = check(&args.data, &LeaveOut::Nothing)?;
+    let report = check(&args.data)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -46,21 +46,30 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// One image, as far as it could be read.
-enum Inspected {
+pub(crate) enum Inspected {
     Missing,
     Undecodable(String),
     Read { size: (u32, u32), print: Fingerprint },
 }
 
-/// Builds the report, with the splits that are left where hospitals are left out.
-pub(crate) fn check(args: &DataArgs, leave_out: &LeaveOut) -> Result<Report> {
-    let started = Instant::now();
-    let query = Query { coronahack: &args.coronahack, external: &args.external, fold: args.fold, leave_out };
-    let dataset = super::read(&query)?;
-    let samples: &Vec<Sample> = &dataset.all().cloned().collect();
-    let bar = progress("reading", samples.len());
-    let inspected: Vec<Inspected> = samples.par_iter().progress_with(bar).map(inspect).collect();
+impl Inspected {
+    /// Of a file's bytes, its picture, and that as 256x256 gray levels.
+    pub(crate) fn of(bytes: &[u8], image: &decode::Image, gray: &[u8]) -> Self {
+        Self::Read { size: image.dimensions(), print: Fingerprint::new(bytes, gray) }
+    }
+}
 
+fn check(args: &DataArgs) -> Result<Report> {
+    let started = Instant::now();
+    let dataset = super::read(&Query { fold: args.fold, ..Query::new(&args.coronahack, &args.external) })?;
+    let samples: Vec<&Sample> = dataset.all().collect();
+    let inspected = samples.par_iter().progress_with(progress(samples.len(), "reading")).map(|sample| inspect(sample)).collect();
+    Ok(Report { seconds: started.elapsed().as_secs_f64(), ..judge(args, &dataset, inspected) })
+}
+
+/// The report on `dataset`, whose images, in the order of [`Dataset::all`], have been `inspected`.
+pub(crate) fn judge(args: &DataArgs, dataset: &Dataset, inspected: Vec<Inspected>) -> Report {
+    let samples: &Vec<Sample> = &dataset.all().cloned().collect();
     let mut report = Report {
         disclaimer: DISCLAIMER,
         coronahack: args.coronahack.display().to_string(),
@@ -99,14 +108,13 @@ pub(crate) fn check(args: &DataArgs, leave_out: &LeaveOut) -> Result<Report> {
     report.sizes = histogram(&sizes);
 
     let splits: Vec<Split> = samples.iter().map(|sample| sample.split).collect();
-    let bar = progress("comparing", samples.len());
+    let bar = progress(samples.len(), "comparing");
     let pairs = duplicates::pairs(&prints, &splits, || bar.inc(1));
     bar.finish_and_clear();
     report.duplicates = sort_pairs(samples, &pairs);
-    report.failures = failures(&report, &dataset);
+    report.failures = failures(&report, dataset);
     report.passed = report.failures.is_empty();
-    report.seconds = started.elapsed().as_secs_f64();
-    Ok(report)
+    report
 }
 
 /// Hospitals of the images of some splits.
@@ -114,7 +122,8 @@ fn hospitals(samples: &[Sample], of: impl Fn(Split) -> bool) -> BTreeSet<String>
     samples.iter().filter(|sample| of(sample.split)).map(|sample| sample.hospital().to_owned()).collect()
 }
 
-fn inspect(sample: &Sample) -> Inspected {
+/// Reads and decodes an image.
+pub(crate) fn inspect(sample: &Sample) -> Inspected {
     if !sample.path.is_file() {
         return Inspected::Missing;
     }
@@ -122,14 +131,9 @@ fn inspect(sample: &Sample) -> Inspected {
     let read = || -> Result<Inspected> {
         let bytes = decode::read(&sample.path)?;
         let image = decode::Image::decode(&bytes, &name)?;
-        Ok(Inspected::Read { size: image.dimensions(), print: Fingerprint::new(&bytes, &image.gray(256, 256)?) })
+        Ok(Inspected::of(&bytes, &image, &image.gray(256, 256)?))
     };
     read().unwrap_or_else(|error| Inspected::Undecodable(format!("{error:#}")))
-}
-
-fn progress(what: &'static str, total: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} {per_sec}, {eta} left");
-    ProgressBar::new(total as u64).with_message(what).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn source_splits(samples: &[Sample]) -> Vec<SourceSplit> {
@@ -266,7 +270,7 @@ mod tests {
             assert_eq!(crate::fail::exit_code(&error), 1);
             error.to_string()
         });
-        let report = check(&args.data, &LeaveOut::Nothing).unwrap();
+        let report = check(&args.data).unwrap();
         assert_eq!(report.passed, failed.is_none());
         (report, failed)
     }
@@ -379,8 +383,7 @@ mod tests {
             return;
         }
         let external = ["external", "external_new"].map(|name| shared.join(name)).to_vec();
-        let report =
-            check(&DataArgs { coronahack: shared.join("coronahack"), external, fold: None }, &LeaveOut::Nothing).unwrap();
+        let report = check(&DataArgs { coronahack: shared.join("coronahack"), external, fold: None }).unwrap();
         assert!(report.passed, "{report}");
         assert_eq!(report.found, report.listed);
         // The 92 rows, and another image of one of the people.

@@ -1,6 +1,6 @@
 //! Folds by patient: one share of CoronaHack's people, from Kaggle's two folders together, as the test split.
 
-use super::split::residue;
+use super::residue::residue;
 use super::table::Table;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};

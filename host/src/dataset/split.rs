@@ -1,19 +1,9 @@
 //! The split rule: by patient, from hashes alone, so that anyone reproduces it without a list.
 
-use super::Split;
 use super::fold::Fold;
+use super::residue::digit;
+use super::sample::Split;
 use crate::classes::CLASSES;
-use sha2::{Digest, Sha256};
-
-/// sha256(text), read as one big-endian integer, modulo 10.
-pub fn digit(text: &str) -> u8 {
-    residue(text, 10) as u8
-}
-
-/// sha256(text), read as one big-endian integer, modulo `of`.
-pub(super) fn residue(text: &str, of: u32) -> u32 {
-    Sha256::digest(text.as_bytes()).iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % of)
-}
 
 /// Split of a CoronaHack image.
 ///
@@ -45,17 +35,4 @@ pub fn training(patient: &str) -> Split {
 /// Salted: the files of some sources were themselves dealt out by the unsalted digit, which leaves nobody of nih, ieee8023 or darkcovidnet for val.
 pub fn external(patient: &str) -> Split {
     training(&format!("{patient}v"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digit_is_the_last_decimal_digit_of_the_digest() {
-        // python3 -c "import hashlib; print(int(hashlib.sha256(b'...').hexdigest(), 16) % 10)"
-        assert_eq!(["", "normal_IM-0128", "ieee_70t", "abc"].map(digit), DIGITS);
-    }
-
-    const DIGITS: [u8; 4] = [9, 1, 3, 5];
 }

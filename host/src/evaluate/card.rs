@@ -1,11 +1,13 @@
 //! The model card, from the report and what the export wrote beside the model (NAME.json).
 
-use super::controls::Shape;
+mod failures;
+
 use super::render::markdown::table;
-use super::render::sections::{test_split, tiles};
-use super::render::text::{balanced, percent, rate};
-use super::{Computed, Recipe, Report};
+use super::render::text::{percent, rate};
+use super::report::Report;
+use super::training::Recipe;
 use crate::classes::CLASSES;
+use failures::failures;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,11 +16,11 @@ const UNKNOWN: &str = "not recorded";
 
 /// model-card.md.
 pub(super) fn markdown(report: &Report, about: &Value) -> String {
-    let name = std::path::Path::new(&report.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = std::path::Path::new(&report.subject.model).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut out = format!(
         "# Model card: {name}\n\n{} Not cleared by any authority.\n\nWritten by `host evaluate` from the model's report; do \
             not edit.\n",
-        report.notice
+        report.subject.notice
     );
     let _ = write!(
         out,
@@ -65,9 +67,11 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
     let text = |value: &Value| value.as_str().map_or(UNKNOWN.to_owned(), str::to_owned);
     let input = ["height", "width", "channels"].map(|key| number(&about["input"][key])).join("x");
     let training = &about["training"];
-    let recipe = report.recipe.as_ref().map_or(UNKNOWN.to_owned(), Recipe::to_string);
+    let recipe = report.subject.recipe.as_ref().map_or(UNKNOWN.to_owned(), Recipe::to_string);
     let refusal = report
+        .figures
         .refusal
+        .0
         .as_ref()
         .map_or("none".to_owned(), |r| format!("score above {:.3}: {}", r.refuse_above, text(&about["refusal"]["rule"])));
     let rows = [
@@ -96,9 +100,13 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
                 "{recipe}, of which epoch {} was best on validation; seed {}{}, backend {}{}",
                 number(&training["best_epoch"]),
                 number(&about["seed"]),
-                if report.recipe.as_ref().is_some_and(|recipe| !recipe.after.is_empty()) { " (of the last part)" } else { "" },
+                if report.subject.recipe.as_ref().is_some_and(|recipe| !recipe.after.is_empty()) {
+                    " (of the last phase)"
+                } else {
+                    ""
+                },
                 text(&training["backend"]),
-                test_split(report).map_or(String::new(), |split| format!("; test split: {split}"))
+                report.subject.test_split().map_or(String::new(), |split| format!("; test split: {split}"))
             ),
         ),
         (
@@ -106,7 +114,7 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
             format!(
                 "{} training images; temperature {:.3}, fitted on validation",
                 number(&about["calibration"]["images"]),
-                report.calibration.temperature
+                report.figures.calibration.temperature
             ),
         ),
         (
@@ -125,7 +133,7 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
                     `{name}.json` (hashes, layers, errors, data)"
             ),
         ),
-        ("SHA-256 of the .cxr file", format!("`{}`", report.model_sha256)),
+        ("SHA-256 of the .cxr file", format!("`{}`", report.subject.model_sha256)),
     ];
     let mut rows = rows.map(|(what, value)| vec![what.to_owned(), value]).to_vec();
     let point = &about["operating_point"];
@@ -139,13 +147,13 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
 }
 
 fn headline(report: &Report) -> Vec<Vec<String>> {
-    tiles(report).into_iter().map(|[value, what, detail]| vec![what, value, detail]).collect()
+    report.tiles().into_iter().map(|[value, what, detail]| vec![what, value, detail]).collect()
 }
 
 fn classes(report: &Report) -> String {
     let mut rows = Vec::new();
     for split in ["test", "external_test"] {
-        let Some(found) = report.splits.get(split) else { continue };
+        let Some(found) = report.figures.splits.0.get(split) else { continue };
         for class in CLASSES {
             let c = &found.classes[class];
             rows.push(vec![split.to_owned(), class.to_owned(), rate(&c.sensitivity), rate(&c.specificity), rate(&c.ppv)]);
@@ -172,7 +180,7 @@ fn licence(source: &str) -> &'static str {
 /// Sources with their images and patients by split.
 fn data(report: &Report) -> String {
     let mut sources: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for row in &report.data.splits {
+    for row in &report.figures.data.splits {
         let images = row.classes.iter().sum::<usize>() + row.other_finding + row.out_of_distribution;
         sources.entry(&row.source).or_default().push(format!("{} {images} ({})", row.split, row.patients));
     }
@@ -185,139 +193,7 @@ fn data(report: &Report) -> String {
             distributed with the model. \
          The [data card](../data/README.md) says where to get them, how they were split and what is wrong with them.\n",
         table(&["source", "images (patients) by split", "licence"], &rows),
-        report.data.patients_in_two_splits,
-        report.data.leaking_pairs
+        report.figures.data.patients_in_two_splits,
+        report.figures.data.leaking_pairs
     )
-}
-
-/// What goes wrong at hospitals never seen.
-fn unseen(report: &Report) -> Vec<String> {
-    let Computed::Yes(found) = &report.unseen else {
-        return vec!["It was not measured on any hospital that it was not trained on.".to_owned()];
-    };
-    let mut lines = Vec::new();
-    for (name, entry) in found {
-        let whose = if entry.network.is_this_model { "" } else { ", by a network trained without it" };
-        for (what, rate_of) in [
-            ("images of healthy people", &entry.all.healthy_called_covid),
-            ("images of people with another finding", &entry.all.other_finding_called_covid),
-        ] {
-            if rate_of.n > 0 {
-                lines.push(format!("Of {what} of a hospital never seen ({name}){whose}, {} are called COVID-19.", rate(rate_of)));
-            }
-        }
-        if entry.all.covid_found.n > 0 {
-            lines.push(format!(
-                "Of COVID-19 images of a hospital never seen ({name}){whose}, {} are found.",
-                rate(&entry.all.covid_found)
-            ));
-        }
-    }
-    lines
-}
-
-/// What the report shows to go wrong; thresholds say only what is worth a line.
-fn failures(report: &Report) -> Vec<String> {
-    let mut lines = vec![
-        "Normal and Pneumonia images of the benchmark are of children of one hospital, COVID-19 images of adults: whatever \
-            separates those may carry the verdict."
-            .to_owned(),
-    ];
-    if report.data.splits.iter().any(|row| row.source == "nih") {
-        lines.push(
-            "nih's pneumonia labels were mined from reports by a program: some are wrong, in training and in the tests."
-                .to_owned(),
-        );
-    }
-    for (name, f) in &report.splits {
-        if name.starts_with("val") {
-            continue;
-        }
-        for (class, c) in &f.classes {
-            if c.sensitivity.n >= 10 && c.sensitivity.value.is_some_and(|value| value < 0.8) {
-                lines.push(format!("{class} of {name} is found in {}.", rate(&c.sensitivity)));
-            }
-        }
-        if f.n >= 30 && f.ece > 0.1 {
-            lines
-                .push(format!("On {name} the calibration error is {:.3} (n = {}): probabilities there mean little.", f.ece, f.n));
-        }
-    }
-    lines.extend(unseen(report));
-    if report.headline.healthy_called_covid.n > 0 {
-        lines.push(format!(
-            "Of images of healthy people of nih and rsna, whose other people it was trained on, {} are called COVID-19.",
-            rate(&report.headline.healthy_called_covid)
-        ));
-    }
-    for (split, found) in &report.controls {
-        if let Computed::Yes(found) = found {
-            lines.push(format!(
-                "With the central field black it is right in {} of {split}, balanced {}; chance is a third, and what \
-                    is above it cannot be the lungs.",
-                rate(&found.centre_blacked_accuracy),
-                balanced(&found.centre_blacked_balanced_accuracy)
-            ));
-            lines.push(format!(
-                "Black corners change {} of the verdicts of {split}, a flip {}.",
-                rate(&found.changed_by_corners),
-                rate(&found.changed_by_flip)
-            ));
-            // Only where an interval does not meet that of the pictures as they are.
-            let lost = |row: &&Shape| [row.wide, row.tall].iter().any(|rate| rate.interval_95[1] < row.as_is.interval_95[0]);
-            for row in found.shape.iter().filter(lost) {
-                lines.push(format!(
-                    "{} of {split} is found in {}, but stretched by a quarter in width in {}, in height in {}: the shape of the film \
-                        carries verdicts.",
-                    row.class,
-                    rate(&row.as_is),
-                    rate(&row.wide),
-                    rate(&row.tall)
-                ));
-            }
-        }
-    }
-    for (source, found) in &report.borders {
-        if let Computed::Yes(found) = found {
-            let tests = found.rows.iter().filter(|row| row.split != "val");
-            // Only where the intervals do not meet.
-            for row in tests.filter(|row| row.border_agrees.interval_95[0] > row.border_disagrees.interval_95[1]) {
-                lines.push(format!(
-                    "{} of {source} ({}) is found in {} where the picture's border, which has no lung, looks like that class's, \
-                        and in {} where it looks like another's: what comes with the border, such as the apparatus, may carry verdicts.",
-                    row.class,
-                    row.split,
-                    rate(&row.border_agrees),
-                    rate(&row.border_disagrees)
-                ));
-            }
-        }
-    }
-    match &report.refusal {
-        None => lines.push("It was not measured what it refuses.".to_owned()),
-        Some(refusal) => {
-            for (name, found) in [
-                ("out_of_distribution", "CT slices and lateral views"),
-                ("generated", "generated pictures"),
-                ("changed", "turned or inverted X-rays"),
-            ]
-            .map(|(key, name)| (name, refusal.others.get(key)))
-            {
-                if let Some(found) = found {
-                    lines
-                        .push(format!("Of {name}, {} are refused; the rest gets a verdict, often a confident one.", rate(found)));
-                }
-            }
-            if let Some(lost) = refusal.in_distribution.get("test") {
-                lines.push(format!("Test X-rays are refused in {}.", rate(lost)));
-            }
-        }
-    }
-    if matches!(report.seeds, Computed::No { .. }) {
-        lines.push(match &report.seeds_before {
-            Some(_) => "One run of the last part of the training: what another seed of it would give is not in this report, only seeds of parts before it.",
-            None => "One training run: what another seed would give is not in this report.",
-        }.to_owned());
-    }
-    lines
 }

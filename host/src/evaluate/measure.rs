@@ -1,16 +1,17 @@
 //! One pass over the images: each is decoded once, and each thing asked of it is inferred once.
 
-use super::EngineName;
+use super::attribution::outside;
 use super::field;
-use super::metrics::Outcome;
-use super::networks::{Networks, outcome};
-use crate::dataset::{Sample, Split};
-use crate::decode;
-use crate::export::search::softmax;
+use super::networks::{EngineName, Networks, outcome};
+use super::outcome::Outcome;
+use super::picture::Picture;
+use crate::dataset::check::{self, Inspected};
+use crate::dataset::{Dataset, Sample, Split};
 use crate::heatmap::Map;
-use crate::model_file::replicate;
+use crate::model_file::{Answer, replicate};
+use crate::progress::progress;
 use crate::refusal::negatives::{CHANGES, SIDE, spoil};
-use crate::verify::progress;
+use crate::stats::{argmax, softmax};
 use anyhow::{Context, Result};
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
@@ -22,7 +23,7 @@ const REFEREED: usize = 100;
 const FEATURES: usize = 400;
 
 /// What is known of an image file without a network.
-pub(super) struct Traits {
+pub struct Traits {
     /// Bytes of the file, width, height, mean level.
     pub trivial: [f64; 4],
     /// Mean levels of the border's blocks.
@@ -32,7 +33,7 @@ pub(super) struct Traits {
 }
 
 /// What the networks say of an image of val, test or external_test.
-pub(super) struct Measured {
+pub struct Measured {
     /// The evaluated network's verdict.
     pub outcome: Outcome,
     /// The same with a temperature of 1.
@@ -47,10 +48,12 @@ pub(super) struct Measured {
     pub float: Option<Vec<f32>>,
     /// Logits of tract on the int8 file as written.
     pub int8: Option<Vec<f32>>,
+    /// 256x256 gray levels of a wrong verdict on a test.
+    pub picture: Option<Vec<u8>>,
 }
 
 /// What `core` says of an image and of its changed copies.
-pub(super) struct Core {
+pub struct Core {
     /// Class with the central field black.
     pub centre_blacked: usize,
     /// Class of the border alone.
@@ -69,7 +72,7 @@ pub(super) struct Core {
 
 /// A sample and what was measured of it.
 #[derive(Clone, Copy)]
-pub(super) struct Case<'a> {
+pub struct Case<'a> {
     /// The sample.
     pub sample: &'a Sample,
     /// What was measured of it.
@@ -77,11 +80,36 @@ pub(super) struct Case<'a> {
 }
 
 /// Everything measured, in the order of the samples.
-pub(super) struct Measurements {
+#[derive(Default)]
+pub struct Measurements {
     /// Of all but out_of_distribution images.
     pub traits: Vec<Option<Traits>>,
     /// Of val, test and external_test images.
     pub measured: Vec<Option<Measured>>,
+    /// Of out_of_distribution images: the refusal score, and whether it refuses.
+    pub refused: Vec<Option<(f32, bool)>>,
+    /// What the evaluated network says of images with a partial label; their truth is that label.
+    pub partial: Vec<Outcome>,
+    /// What `host data check` needs of each image, those with a partial label last.
+    pub inspected: Vec<Inspected>,
+}
+
+/// An image with a verdict.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// The image.
+    pub sample: &'a Sample,
+    /// The verdict; its truth is [`OTHER_FINDING`] for a partial label.
+    pub outcome: &'a Outcome,
+}
+
+impl<'a> Seen<'a> {
+    /// All images with a verdict, those with a partial label last.
+    pub fn all(data: &'a Dataset, measured: &'a Measurements) -> Vec<Self> {
+        let whole = data.samples.iter().zip(&measured.measured);
+        let whole = whole.filter_map(|(sample, measured)| Some(Self { sample, outcome: &measured.as_ref()?.outcome }));
+        whole.chain(data.partial.iter().zip(&measured.partial).map(|(sample, outcome)| Self { sample, outcome })).collect()
+    }
 }
 
 impl Measurements {
@@ -92,8 +120,12 @@ impl Measurements {
     }
 }
 
-/// Measures all samples but those that must be refused.
-pub(super) fn run(networks: &Networks<'_>, samples: &[Sample]) -> Result<Measurements> {
+/// Measures all images.
+///
+/// # Errors
+/// An image that cannot be decoded; names it.
+pub fn run(networks: &Networks<'_>, data: &Dataset) -> Result<Measurements> {
+    let samples = &data.samples;
     let wanted = features_wanted(samples);
     let tests: Vec<usize> = (0..samples.len()).filter(|&i| samples[i].split == Split::Test).collect();
     // Counted without training images: a larger training set does not deal other changes to the tests.
@@ -106,36 +138,64 @@ pub(super) fn run(networks: &Networks<'_>, samples: &[Sample]) -> Result<Measure
         })
         .collect();
     let step = tests.len().div_ceil(REFEREED).max(1);
-    let results: Vec<(Option<Traits>, Option<Measured>)> = samples
-        .par_iter()
-        .enumerate()
-        .progress_with(progress(samples.len(), "evaluating"))
-        .map(|(i, sample)| {
-            if sample.split == Split::OutOfDistribution {
-                return Ok((None, None));
-            }
-            let refereed = tests.binary_search(&i).is_ok_and(|at| at % step == 0);
-            one(networks, sample, ranks[i], wanted[i], refereed).with_context(|| sample.path.display().to_string())
-        })
-        .collect::<Result<_>>()?;
-    let (traits, measured) = results.into_iter().unzip();
-    Ok(Measurements { traits, measured })
+    let one = |(i, sample): (usize, &Sample)| {
+        let refereed = tests.binary_search(&i).is_ok_and(|at| at % step == 0);
+        match sample.split {
+            Split::OutOfDistribution => to_be_refused(networks, sample),
+            _ => one(networks, sample, ranks[i], wanted[i], refereed),
+        }
+        .with_context(|| sample.path.display().to_string())
+    };
+    let bar = progress(samples.len(), "evaluating");
+    let results: Vec<One> = samples.par_iter().enumerate().progress_with(bar).map(one).collect::<Result<_>>()?;
+    let bar = progress(data.partial.len(), "partial labels");
+    let named = |sample: &Sample| partial(networks, sample).with_context(|| sample.path.display().to_string());
+    let of_partial: Vec<(Outcome, Inspected)> = data.partial.par_iter().progress_with(bar).map(named).collect::<Result<_>>()?;
+    let mut all = Measurements::default();
+    for One { traits, measured, refused, inspected } in results {
+        all.traits.push(traits);
+        all.measured.push(measured);
+        all.refused.push(refused);
+        all.inspected.push(inspected);
+    }
+    for (outcome, inspected) in of_partial {
+        all.partial.push(outcome);
+        all.inspected.push(inspected);
+    }
+    Ok(all)
 }
 
-/// What the evaluated network says of images with a partial label; their truth is that label.
-pub(super) fn outcomes(networks: &Networks<'_>, samples: &[Sample]) -> Result<Vec<Outcome>> {
-    let [height, width, _] = networks.engine.input();
-    let one = |sample: &Sample| -> Result<Outcome> {
-        let gray = decode::gray(&decode::read(&sample.path)?, &sample.path.display().to_string(), width, height)?;
-        let logits = match networks.evaluated {
-            EngineName::Core => return Networks::of_core(sample, &networks.engine.classify(&gray)?),
-            EngineName::Tract => networks.float_logits(&gray)?,
-            EngineName::TractInt8 => networks.int8_logits(&gray)?,
-        };
-        networks.of_logits(sample, &logits.context("no network was loaded")?)
+/// What is kept of an image.
+struct One {
+    traits: Option<Traits>,
+    measured: Option<Measured>,
+    refused: Option<(f32, bool)>,
+    inspected: Inspected,
+}
+
+/// The refusal score, where there is one, and whether it refuses.
+pub fn refused(answer: &Answer) -> Option<(f32, bool)> {
+    answer.refusal_score.map(|score| (score, answer.reason.as_deref() == Some("out_of_distribution")))
+}
+
+/// A picture that is no frontal chest X-ray is shown to a refusal head alone.
+fn to_be_refused(networks: &Networks<'_>, sample: &Sample) -> Result<One> {
+    let scored = networks.evaluated == EngineName::Core && networks.engine.model.refusal().is_some();
+    if !scored {
+        return Ok(One { traits: None, measured: None, refused: None, inspected: check::inspect(sample) });
+    }
+    let picture = Picture::read(networks, sample)?;
+    let answer = networks.engine.classify(&picture.gray)?;
+    Ok(One { traits: None, measured: None, refused: refused(&answer), inspected: picture.inspected })
+}
+
+fn partial(networks: &Networks<'_>, sample: &Sample) -> Result<(Outcome, Inspected)> {
+    let Picture { gray, inspected, .. } = Picture::read(networks, sample)?;
+    let outcome = match networks.evaluated {
+        EngineName::Core => Networks::of_core(sample, &networks.engine.classify(&gray)?)?,
+        EngineName::Tract => networks.of_logits(sample, &networks.float_logits(&gray)?.context("no network was loaded")?)?,
     };
-    let named = |sample: &Sample| one(sample).with_context(|| sample.path.display().to_string());
-    samples.par_iter().progress_with(progress(samples.len(), "partial labels")).map(named).collect()
+    Ok((outcome, inspected))
 }
 
 /// Training images, evenly spread over classes and sources, and all others.
@@ -151,125 +211,72 @@ fn features_wanted(samples: &[Sample]) -> Vec<bool> {
     wanted
 }
 
-fn one(
-    networks: &Networks<'_>,
-    sample: &Sample,
-    rank: usize,
-    features: bool,
-    refereed: bool,
-) -> Result<(Option<Traits>, Option<Measured>)> {
+fn one(networks: &Networks<'_>, sample: &Sample, rank: usize, features: bool, refereed: bool) -> Result<One> {
     let engine = &networks.engine;
-    let [height, width, channels] = engine.input();
-    let bytes = decode::read(&sample.path)?;
-    let name = sample.path.display().to_string();
-    let image = decode::Image::decode(&bytes, &name)?;
-    let (w, h) = image.dimensions();
-    let gray = image.gray(width, height)?;
-    let brightness = gray.iter().map(|level| f64::from(*level)).sum::<f64>() / gray.len().max(1) as f64;
+    let [_, width, channels] = engine.input();
+    let Picture { trivial, gray, full, inspected } = Picture::read(networks, sample)?;
     let by_core = networks.evaluated == EngineName::Core;
     let sums = if features && by_core { Some(engine.features(&replicate(&gray, channels), 0)?) } else { None };
-    let traits = Traits {
-        trivial: [bytes.len() as f64, f64::from(w), f64::from(h), brightness],
+    let traits = Some(Traits {
+        trivial,
         border: field::border_blocks(&gray, width),
         features: sums.map(|sums| sums.into_iter().map(f64::from).collect()),
-    };
+    });
     if sample.split == Split::Train {
-        return Ok((Some(traits), None));
+        return Ok(One { traits, measured: None, refused: None, inspected });
     }
     let tested = matches!(sample.split, Split::Test | Split::ExternalTest);
-    let measured = if by_core {
-        let (answer, maps) = engine.explain(&gray)?;
-        let found = Networks::of_core(sample, &answer)?;
-        let class = |gray: &[u8]| -> Result<usize> { Ok(crate::agreement::argmax(&engine.classify(gray)?.logits)) };
-        let refused = |answer: &crate::model_file::Answer| {
-            answer.refusal_score.map(|score| (score, answer.reason.as_deref() == Some("out_of_distribution")))
-        };
-        let core = if tested {
-            let spoilt = [width, height] == [SIDE; 2] && answer.refusal_score.is_some();
-            Some(Core {
-                centre_blacked: class(&field::centre_blacked(&gray, width))?,
-                border_only: class(&field::border_only(&gray, width))?,
-                corners_masked: class(&field::corners_masked(&gray, width))?,
-                flipped: class(&field::flipped(&gray, width))?,
-                stretched: [class(&field::stretched(&gray, width, 0))?, class(&field::stretched(&gray, width, 1))?],
-                outside: outside(&maps, found.predicted),
-                spoilt: if spoilt {
-                    let refused = refused(&engine.classify(&spoil(&gray, rank))?);
-                    refused.map(|(score, refused)| (CHANGES[rank % CHANGES.len()], score, refused))
-                } else {
-                    None
-                },
-            })
-        } else {
-            None
-        };
-        Measured {
-            uncalibrated: outcome(sample, &answer.logits, softmax(&answer.logits, 1.0), false)?,
-            refusal: refused(&answer),
-            core,
-            float: if tested { networks.float_logits(&gray)? } else { None },
-            int8: if refereed { networks.int8_logits(&gray)? } else { None },
-            logits: answer.logits,
-            outcome: found,
+    let mut measured = match networks.evaluated {
+        EngineName::Core => {
+            let (answer, maps) = engine.explain(&gray)?;
+            let found = Networks::of_core(sample, &answer)?;
+            Measured {
+                uncalibrated: outcome(sample, &answer.logits, softmax(&answer.logits, 1.0), false)?,
+                refusal: refused(&answer),
+                core: if tested { Some(changed(networks, &gray, &answer, &maps, found.predicted, rank)?) } else { None },
+                float: if tested { networks.float_logits(&gray)? } else { None },
+                int8: if refereed { networks.int8_logits(&gray)? } else { None },
+                logits: answer.logits,
+                outcome: found,
+                picture: None,
+            }
         }
-    } else {
-        let logits = match networks.evaluated {
-            EngineName::Tract => networks.float_logits(&gray)?,
-            _ => networks.int8_logits(&gray)?,
-        };
-        let logits = logits.context("no network was loaded")?;
-        Measured {
-            outcome: networks.of_logits(sample, &logits)?,
-            uncalibrated: outcome(sample, &logits, softmax(&logits, 1.0), false)?,
-            refusal: None,
-            core: None,
-            float: None,
-            int8: None,
-            logits,
+        EngineName::Tract => {
+            let logits = networks.float_logits(&gray)?.context("no network was loaded")?;
+            Measured {
+                outcome: networks.of_logits(sample, &logits)?,
+                uncalibrated: outcome(sample, &logits, softmax(&logits, 1.0), false)?,
+                refusal: None,
+                core: None,
+                float: None,
+                int8: None,
+                logits,
+                picture: None,
+            }
         }
     };
-    Ok((Some(traits), Some(measured)))
+    measured.picture = (tested && !measured.outcome.right()).then_some(full);
+    Ok(One { traits, measured: Some(measured), refused: None, inspected })
 }
 
-/// Share outside of the central field of what sets the class apart: the absolute differences, cell by cell, between its
-/// map and the mean of all classes' maps. `None` where the map is too small to have a centre, or all zeros.
-fn outside(maps: &[Map], class: usize) -> Option<f64> {
-    let [height, width] = maps[class].size;
-    let (mut sum, mut out, mut central) = (0.0, 0.0, 0);
-    for cell in 0..height * width {
-        let mean = maps.iter().map(|map| f64::from(map.cells[cell])).sum::<f64>() / maps.len() as f64;
-        let mass = (f64::from(maps[class].cells[cell]) - mean).abs();
-        sum += mass;
-        if field::is_central(cell % width, cell / width, width, height) { central += 1 } else { out += mass }
-    }
-    (sum > 0.0 && central > 0 && central < height * width).then(|| out / sum)
-}
-
-/// Share of the map's cells outside of the central field: what [`outside`] is for attribution spread evenly.
-pub(super) fn outside_by_area(networks: &Networks<'_>) -> f64 {
-    let shape = cxr_core::explain::map_shape(&networks.engine.model);
-    let (height, width) = (usize::from(shape.height), usize::from(shape.width));
-    let cells = (height * width).max(1);
-    let inside = (0..cells).filter(|i| field::is_central(i % width.max(1), i / width.max(1), width, height)).count();
-    1.0 - inside as f64 / cells as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attribution_outside_of_the_centre() {
-        let map = |centre: f32, edge: f32| Map {
-            size: [8, 8],
-            cells: (0..64).map(|i| if field::is_central(i % 8, i / 8, 8, 8) { centre } else { edge }).collect(),
-            bias: 0.0,
-        };
-        assert_eq!(outside(&[map(1.0, 0.0), map(0.0, 0.0), map(0.0, 0.0)], 0), Some(0.0));
-        let even = outside(&[map(1.0, 1.0), map(0.0, 0.0), map(0.0, 0.0)], 0).unwrap();
-        assert!((even - 28.0 / 64.0).abs() < 1e-6);
-        assert_eq!(outside(&[map(1.0, 1.0), map(1.0, 1.0), map(1.0, 1.0)], 0), None);
-        let cell = Map { size: [1, 1], cells: vec![1.0], bias: 0.0 };
-        assert_eq!(outside(&[cell.clone(), Map { cells: vec![0.0], ..cell }], 0), None);
-    }
+/// What `core` says of changed copies of a picture, of which it has given an `answer`.
+fn changed(networks: &Networks<'_>, gray: &[u8], answer: &Answer, maps: &[Map], predicted: usize, rank: usize) -> Result<Core> {
+    let engine = &networks.engine;
+    let [height, width, _] = engine.input();
+    let class = |gray: &[u8]| -> Result<usize> { Ok(argmax(&engine.classify(gray)?.logits)) };
+    let spoilt = [width, height] == [SIDE; 2] && answer.refusal_score.is_some();
+    Ok(Core {
+        centre_blacked: class(&field::centre_blacked(gray, width))?,
+        border_only: class(&field::border_only(gray, width))?,
+        corners_masked: class(&field::corners_masked(gray, width))?,
+        flipped: class(&field::flipped(gray, width))?,
+        stretched: [class(&field::stretched(gray, width, 0))?, class(&field::stretched(gray, width, 1))?],
+        outside: outside(maps, predicted),
+        spoilt: if spoilt {
+            let refused = refused(&engine.classify(&spoil(gray, rank))?);
+            refused.map(|(score, refused)| (CHANGES[rank % CHANGES.len()], score, refused))
+        } else {
+            None
+        },
+    })
 }

@@ -1,46 +1,14 @@
-//! Figures of a classifier with their uncertainty.
+//! Figures of a set of verdicts with their uncertainty.
 
 use super::auc::{Auc, Sorted};
-use super::calibration;
-pub use super::intervals::Rate;
-use super::intervals::{bootstrap, clusters};
+use super::calibration_error::error;
+use super::intervals::{Rate, bootstrap, clusters};
+use super::outcome::Outcome;
 use crate::classes::CLASSES;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 const N: usize = CLASSES.len();
-
-/// One classified image.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// True class.
-    pub truth: usize,
-    /// Class with the largest probability.
-    pub predicted: usize,
-    /// Calibrated probabilities.
-    pub probabilities: [f64; N],
-    /// The verdict was withheld.
-    pub abstained: bool,
-    /// Who is on the image.
-    pub patient: String,
-}
-
-impl Outcome {
-    /// The class is the right one.
-    pub fn right(&self) -> bool {
-        self.truth == self.predicted
-    }
-
-    /// Probability of the class answered.
-    pub fn top(&self) -> f64 {
-        self.probabilities[self.predicted]
-    }
-
-    /// Probability that the image is not Normal/NA.
-    pub fn abnormal(&self) -> f64 {
-        1.0 - self.probabilities[0]
-    }
-}
 
 /// Figures of one class against the others.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -127,7 +95,7 @@ impl Figures {
             macro_f1: mean(&scores),
             classes: classes.collect(),
             confusion,
-            ece: calibration::error(outcomes.iter().map(|o| (o.top(), o.right()))),
+            ece: error(outcomes.iter().map(|o| (o.top(), o.right()))),
             abstained: n - answered.len(),
             answered: Rate::by_patient(answered.iter().map(|o| (o.right(), o.patient.as_str()))),
             patients: clusters(outcomes.iter().map(|o| &o.patient)).1,

@@ -1,18 +1,28 @@
 //! The networks of a model: the one that is evaluated, and those beside it that are compared with it.
 
-use super::metrics::Outcome;
-use super::{Args, EngineName};
-use crate::agreement::argmax;
+use super::outcome::Outcome;
 use crate::classes::CLASSES;
 use crate::dataset::Sample;
-use crate::export::search::softmax;
 use crate::files;
 use crate::model_file::{Answer, Engine, replicate};
 use crate::onnx::run::{Mode, Runner};
+use crate::stats::{argmax, softmax};
 use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use std::path::Path;
+
+/// What runs the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineName {
+    /// `core` on the .cxr file: what devices run.
+    Core,
+    /// tract on the float .onnx beside it.
+    Tract,
+}
 
 /// The networks, ready.
-pub(super) struct Networks<'m> {
+pub struct Networks<'m> {
     /// `core` on the .cxr file.
     pub engine: Engine<'m>,
     /// Which one is evaluated.
@@ -24,14 +34,14 @@ pub(super) struct Networks<'m> {
 }
 
 impl<'m> Networks<'m> {
-    /// Loads what `args` evaluate; with `core`, the ONNX files beside it as well, where they are.
-    pub fn load(engine: Engine<'m>, args: &Args) -> Result<Self> {
+    /// Those of the file `model`, of which `evaluated` is: with `core`, the ONNX files beside it as well, where they are.
+    pub fn load(engine: Engine<'m>, model: &Path, evaluated: EngineName) -> Result<Self> {
         let names = (0..engine.model.class_count()).map(|k| engine.model.class_name(k));
-        ensure!(names.eq(CLASSES), "{}: the model has other classes than this program", args.model.display());
-        let prefix = files::prefix(&args.model);
-        let runner = |suffix: &str, of: EngineName, mode| -> Result<Option<Runner>> {
+        ensure!(names.eq(CLASSES), "{}: the model has other classes than this program", model.display());
+        let prefix = files::prefix(model);
+        let runner = |suffix: &str, wanted: bool, mode| -> Result<Option<Runner>> {
             let path = files::with_suffix(&prefix, suffix);
-            if args.engine != of && (args.engine != EngineName::Core || !path.is_file()) {
+            if !wanted && (evaluated != EngineName::Core || !path.is_file()) {
                 return Ok(None);
             }
             let runner = Runner::new(&files::read(&path)?, &path.display().to_string(), &[], mode)?;
@@ -40,9 +50,9 @@ impl<'m> Networks<'m> {
         };
         Ok(Self {
             engine,
-            evaluated: args.engine,
-            float: runner("onnx", EngineName::Tract, Mode::Optimized)?,
-            int8: runner("int8.onnx", EngineName::TractInt8, Mode::Raw)?,
+            evaluated,
+            float: runner("onnx", evaluated == EngineName::Tract, Mode::Optimized)?,
+            int8: runner("int8.onnx", false, Mode::Raw)?,
         })
     }
 
@@ -74,7 +84,7 @@ impl<'m> Networks<'m> {
 }
 
 /// A sample's outcome from what a network says of it.
-pub(super) fn outcome(sample: &Sample, logits: &[f32], probabilities: Vec<f64>, abstained: bool) -> Result<Outcome> {
+pub fn outcome(sample: &Sample, logits: &[f32], probabilities: Vec<f64>, abstained: bool) -> Result<Outcome> {
     let count = probabilities.len();
     let probabilities = probabilities.try_into().ok();
     Ok(Outcome {

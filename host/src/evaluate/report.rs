@@ -1,176 +1,199 @@
-//! What report.json holds.
+//! What report.json holds, in its order.
 
-use super::metrics::{Figures, Rate};
-use super::{
-    Computed, EngineName, auc, baselines, borders, calibration, controls, discrimination, engines, folds, gallery, refusal, runs,
-};
-use super::{selective, subgroups, unseen};
-use crate::classes::CLASSES;
-use crate::dataset::check;
-use crate::train::Part;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::fmt;
+use super::figure::{Evidence, Figure, Page};
+use super::figures::agreement::Agreement;
+use super::figures::baselines::Baselines;
+use super::figures::calibration::Temperature;
+use super::figures::data::DataSummary;
+use super::figures::gallery::Gallery;
+use super::figures::headline::{Headline, healthy_adults};
+use super::figures::refusal::Refusal;
+use super::figures::splits::Splits;
+use super::figures::subgroups::Subgroups;
+use super::figures::unseen::{LeftOut, Unseen};
+use super::figures::{borders, controls, normal, predictive, selective, sources, specificity};
+use super::intervals::Rate;
+use super::other_runs::{OtherRuns, Own, headlines};
+use super::render::section::{Section, Tile};
+use super::subject::Subject;
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::json;
 
-/// report.json.
+/// Figures of this run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// Not a medical device.
-    pub notice: &'static str,
-    /// What ran the network.
-    pub engine: EngineName,
-    /// Model file.
-    pub model: String,
-    /// SHA-256 of the .cxr file.
-    pub model_sha256: String,
-    /// What it was trained by, as the json beside the model says; absent where that is not known.
-    pub recipe: Option<Recipe>,
-    /// Hospitals that its training left out.
-    pub leave_out: Vec<String>,
-    /// The fold by patient that is the test split; absent for the published splits.
-    pub fold: Option<folds::Tested>,
-    /// Class order of the confusion matrices.
-    pub classes: [&'static str; CLASSES.len()],
+pub struct Figures {
     /// The figures that belong together.
     pub headline: Headline,
-    /// Hospitals that no training or validation image came from.
-    pub unseen: unseen::Unseen,
-    /// COVID-19 by its probability against healthy people, all of hospitals that this model has not seen.
-    pub unseen_together: Computed<auc::Auc>,
-    /// Adults labelled Pneumonia/NA whose opacity radiologists confirmed, by split.
-    pub confirmed_opacities: BTreeMap<&'static str, unseen::Confirmed>,
-    /// Validation's images with a partial label, which are not COVID-19, called so.
-    pub other_finding_called_covid: Rate,
+    /// Hospitals never seen.
+    #[serde(flatten)]
+    pub unseen: Unseen,
     /// Figures by split; `val/SOURCE` and `external_test/SOURCE` by source.
-    pub splits: BTreeMap<String, Figures>,
+    pub splits: Splits,
     /// Healthy adults of other sources (nih, rsna; labelled Normal/NA, 18 years or older or of unknown age) called
     /// COVID-19: near zero unless the model has learnt "adult = COVID-19".
     pub healthy_adults_called_covid: Rate,
     /// How often pictures are refused; absent with an engine other than core, or a model without a refusal head.
-    pub refusal: Option<refusal::Refusals>,
+    pub refusal: Refusal,
     /// Sensitivity where specificity is 95 % on validation.
-    pub sensitivity_at_95_specificity: Computed<BTreeMap<&'static str, discrimination::AtSpecificity>>,
+    pub sensitivity_at_95_specificity: specificity::ByTarget,
     /// Normal against abnormal by split, source and age group.
-    pub normal_vs_abnormal: BTreeMap<String, Computed<auc::Auc>>,
+    pub normal_vs_abnormal: normal::ByGroup,
     /// Probabilities before and after the temperature, by split.
-    pub calibration: CalibrationReport,
+    pub calibration: Temperature,
     /// Predictive values by split and target at some prevalences.
-    pub predictive_values: BTreeMap<&'static str, BTreeMap<&'static str, Computed<Vec<discrimination::Predictive>>>>,
+    pub predictive_values: predictive::BySplit,
     /// Figures by source, age band, sex, view and finding.
-    pub subgroups: subgroups::Subgroups,
+    pub subgroups: Subgroups,
     /// What `host data check` finds across the splits.
     pub data: DataSummary,
     /// Classifiers that do not look at the lungs.
-    pub baselines: BTreeMap<&'static str, baselines::Baseline>,
+    pub baselines: Baselines,
     /// Whether verdicts follow what a border says of the class, by source.
-    pub borders: BTreeMap<String, Computed<borders::Borders>>,
+    pub borders: borders::BySource,
     /// How far the last features tell sources apart, by class.
-    pub source_prediction: BTreeMap<&'static str, Computed<baselines::SourcePrediction>>,
+    pub source_prediction: sources::ByClass,
     /// Hidden and flipped images, attribution, by split.
-    pub controls: BTreeMap<&'static str, Computed<controls::Controls>>,
+    pub controls: controls::BySplit,
     /// Accuracy of the surest verdicts, by split.
-    pub selective: BTreeMap<&'static str, selective::Selective>,
+    pub selective: selective::BySplit,
     /// core, tract and the float network.
-    pub agreement: Computed<engines::Agreement>,
-    /// Spread over seeds.
-    pub seeds: Computed<BTreeMap<String, runs::Spread>>,
-    /// Figures of an earlier report's seeds that were not taken over: the images are others now.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub seeds_dropped: Vec<String>,
-    /// Spread over seeds of the training before its last part, as an earlier report has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seeds_before: Option<runs::Before>,
-    /// COVID-19 over folds by patient.
-    pub folds: Computed<folds::Folds>,
+    pub agreement: Agreement,
+}
+
+impl Figures {
+    /// Computes all.
+    pub fn compute(from: &Evidence<'_>) -> Result<Self> {
+        Ok(Self {
+            headline: Headline::compute(from)?,
+            unseen: Unseen::compute(from)?,
+            splits: Splits::compute(from)?,
+            healthy_adults_called_covid: healthy_adults(&from.tests),
+            refusal: Refusal::compute(from)?,
+            sensitivity_at_95_specificity: specificity::ByTarget::compute(from)?,
+            normal_vs_abnormal: normal::ByGroup::compute(from)?,
+            calibration: Temperature::compute(from)?,
+            predictive_values: predictive::BySplit::compute(from)?,
+            subgroups: Subgroups::compute(from)?,
+            data: DataSummary::compute(from)?,
+            baselines: Baselines::compute(from)?,
+            borders: borders::BySource::compute(from)?,
+            source_prediction: sources::ByClass::compute(from)?,
+            controls: controls::BySplit::compute(from)?,
+            selective: selective::BySplit::compute(from)?,
+            agreement: Agreement::compute(from)?,
+        })
+    }
+
+    /// What other runs are compared with.
+    pub fn own(&self, subject: &Subject) -> Result<Own> {
+        let shown = json!({ "splits": self.splits, "headline": self.headline });
+        let (engine, data) = (serde_json::to_value(subject.engine)?, serde_json::to_value(&self.data)?);
+        Ok(Own { headlines: headlines(&shown), engine, data })
+    }
+
+    fn all(&self) -> [&dyn Figure; 16] {
+        [
+            &self.unseen,
+            &self.headline,
+            &self.splits,
+            &self.refusal,
+            &self.sensitivity_at_95_specificity,
+            &self.normal_vs_abnormal,
+            &self.calibration,
+            &self.predictive_values,
+            &self.subgroups,
+            &self.data,
+            &self.baselines,
+            &self.borders,
+            &self.source_prediction,
+            &self.controls,
+            &self.selective,
+            &self.agreement,
+        ]
+    }
+}
+
+/// report.json.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What was evaluated.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// Figures of this run.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Figures of other runs.
+    #[serde(flatten)]
+    pub others: OtherRuns,
     /// The surest mistakes.
-    pub gallery: Vec<gallery::Mistake>,
+    pub gallery: Gallery,
     /// Seconds for all of it.
     pub seconds: f64,
 }
 
-/// A recipe and how far it was followed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Recipe {
-    /// Its name.
-    pub name: String,
-    /// Epochs trained by it, without those of a run that it began with; absent for weights that were not trained.
-    pub epochs: Option<u64>,
-    /// Parts of the training before, first one first.
-    #[serde(default)]
-    pub after: Vec<Part>,
-}
+/// Sections in reading order.
+const ORDER: [&str; 22] = [
+    "headline",
+    "unseen",
+    "splits",
+    "classes",
+    "specificity",
+    "normal",
+    "calibration",
+    "predictive",
+    "subgroups",
+    "selective",
+    "refusal",
+    "data",
+    "baselines",
+    "borders",
+    "controls",
+    "sources",
+    "robustness",
+    "shape",
+    "agreement",
+    "seeds",
+    "folds",
+    "gallery",
+];
 
-impl Recipe {
-    /// Of NAME.json.
-    pub(super) fn of(about: &Value) -> Option<Self> {
-        let name = about["recipe"]["name"].as_str().or(about["recipe"].as_str())?;
-        let training = &about["training"];
-        Some(Self {
-            name: name.to_owned(),
-            epochs: training["epochs_done"].as_u64(),
-            after: Vec::deserialize(&training["after"]).unwrap_or_default(),
-        })
+impl Report {
+    /// The report; `left_out` are hospitals that other networks left out.
+    ///
+    /// # Errors
+    /// A hospital twice.
+    pub fn new(
+        subject: Subject,
+        mut figures: Figures,
+        others: OtherRuns,
+        left_out: Vec<LeftOut>,
+        gallery: Gallery,
+    ) -> Result<Self> {
+        figures.unseen.add(left_out)?;
+        Ok(Self { subject, figures, others, gallery, seconds: 0.0 })
     }
-}
 
-impl Recipe {
-    /// True if `first` is all of this training but its last part.
-    pub(super) fn goes_on_from(&self, first: &Self) -> bool {
-        let last = first.epochs.map(|epochs| Part { recipe: first.name.clone(), epochs });
-        last.is_some_and(|last| self.after.split_last() == Some((&last, first.after.as_slice())))
+    /// The headline figures.
+    pub fn tiles(&self) -> Vec<Tile> {
+        self.figures.all().iter().flat_map(|figure| figure.tiles()).collect()
     }
-}
 
-impl fmt::Display for Recipe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Part { recipe, epochs } in &self.after {
-            write!(f, "{recipe}, {epochs} epochs, then ")?;
+    /// All sections, in reading order.
+    ///
+    /// # Errors
+    /// A plot that cannot be drawn.
+    pub fn sections(&self) -> Result<Vec<Section>> {
+        let page = Page { subject: &self.subject, tiles: &self.tiles() };
+        let mut sections = self.others.sections(&page);
+        for figure in self.figures.all().into_iter().chain([&self.gallery as &dyn Figure]) {
+            sections.extend(figure.sections(&page)?);
         }
-        f.write_str(&self.name)?;
-        self.epochs.map_or(Ok(()), |epochs| write!(f, ", {epochs} epochs"))
+        let place = |section: &Section| ORDER.iter().position(|id| *id == section.id);
+        if let Some(lost) = sections.iter().find(|section| place(section).is_none()) {
+            anyhow::bail!("section {} has no place in the report", lost.id);
+        }
+        sections.sort_by_key(place);
+        Ok(sections)
     }
-}
-
-/// The figures that must be read together.
-#[derive(Clone, Debug, Serialize)]
-pub struct Headline {
-    /// Accuracy on CoronaHack's test split.
-    pub accuracy_test: Rate,
-    /// Accuracy on people whom it has not seen, of other sources that it was trained on.
-    pub accuracy_external: Rate,
-    /// COVID-19 found in CoronaHack's test split.
-    pub covid_sensitivity_test: Rate,
-    /// The same by patient: found in at least half of the patient's images.
-    pub covid_patients_test: Rate,
-    /// COVID-19 found on those people.
-    pub covid_sensitivity_external: Rate,
-    /// Normal images of nih and rsna in external_test, of any age, called COVID-19.
-    pub healthy_called_covid: Rate,
-}
-
-/// Calibration before and after temperature scaling.
-#[derive(Clone, Debug, Serialize)]
-pub struct CalibrationReport {
-    /// The model's temperature, fitted on validation.
-    pub temperature: f32,
-    /// By split: with a temperature of 1, and with the model's.
-    pub splits: BTreeMap<&'static str, [calibration::Calibration; 2]>,
-}
-
-/// The splits and what is shared between them.
-#[derive(Clone, Debug, Serialize)]
-pub struct DataSummary {
-    /// `host data check` passes.
-    pub passed: bool,
-    /// Patients in two of train, val, test and external_test.
-    pub patients_in_two_splits: usize,
-    /// Pairs of the same picture across splits that make a figure better than it is.
-    pub leaking_pairs: usize,
-    /// Pairs of the same picture across splits in all, val's copies of training pictures included.
-    pub pairs_across_splits: usize,
-    /// Why it fails.
-    pub failures: Vec<String>,
-    /// Split, source, images by class, images to be refused, patients.
-    pub splits: Vec<check::SourceSplit>,
 }

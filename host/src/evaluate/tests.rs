@@ -1,9 +1,9 @@
 //! The whole report on generated images.
 
 use super::*;
+use crate::bundle::Bundle;
 use crate::dataset::fixture::{self, HEADER, ROWS};
-use crate::export::bundle::Bundle;
-use crate::export::random::{FIXTURE, network};
+use crate::random::{FIXTURE, network};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -88,10 +88,7 @@ fn every_section_is_there_or_says_why_not() {
         data: DataArgs { coronahack: coronahack.path().to_owned(), external: vec![], fold: None },
         engine: EngineName::Core,
         report: folder.path().join("benchmark"),
-        seed_report: vec![],
-        fold_report: vec![],
-        leave_out_report: vec![],
-        earlier: None,
+        others: other_runs::Args::default(),
         no_gallery_images: true,
     };
 
@@ -116,10 +113,10 @@ fn every_section_is_there_or_says_why_not() {
     seed["model_sha256"] = "another".into();
     let path = folder.path().join("seed.json");
     fs::write(&path, seed.to_string()).unwrap();
-    args.seed_report = vec![path];
-    args.fold_report = args.seed_report.clone();
+    args.others.seed_report = vec![path];
+    args.others.fold_report = args.others.seed_report.clone();
     assert!(run(&args).unwrap_err().to_string().contains("is of no fold"));
-    args.fold_report.clear();
+    args.others.fold_report.clear();
     args.report = folder.path().join("all");
     args.no_gallery_images = false;
     let found = evaluate(&args);
@@ -189,8 +186,8 @@ fn every_section_is_there_or_says_why_not() {
     assert_eq!(lines, 1 + n("val") + n("test") + n("external_test"));
 
     // The seeds again, from the report before; one of other images is refused, and nothing is written.
-    args.seed_report.clear();
-    args.earlier = Some(args.report.join("report.json"));
+    args.others.seed_report.clear();
+    args.others.earlier = Some(args.report.join("report.json"));
     args.report = folder.path().join("again");
     assert_eq!(evaluate(&args).json["seeds"], json["seeds"]);
     // Where the other sources' images have changed, their figures of the seeds are dropped by name.
@@ -198,7 +195,7 @@ fn every_section_is_there_or_says_why_not() {
     fewer["splits"]["external_test"]["accuracy"] = 0.125.into();
     let path = folder.path().join("fewer.json");
     fs::write(&path, fewer.to_string()).unwrap();
-    args.earlier = Some(path);
+    args.others.earlier = Some(path);
     args.report = folder.path().join("dropped");
     let found = evaluate(&args);
     assert_eq!(found.json["seeds_dropped"], serde_json::json!(["accuracy, external_test"]));
@@ -210,34 +207,34 @@ fn every_section_is_there_or_says_why_not() {
     changed["splits"]["test"]["accuracy"] = 0.125.into();
     let path = folder.path().join("changed.json");
     fs::write(&path, changed.to_string()).unwrap();
-    args.earlier = Some(path);
+    args.others.earlier = Some(path);
     let error = run(&args).unwrap_err().to_string();
     assert!(error.contains("changed.json: has 0.125 for accuracy, test"), "{error}");
     assert!(!args.report.exists());
 
-    // Of the model that the last part of the training began with: its seeds stand under a name of their own.
+    // Of the model that the last phase of the training began with: its seeds stand under a name of their own.
     let about = args.model.with_extension("json");
     let mut trained: serde_json::Value = serde_json::from_slice(&fs::read(&about).unwrap()).unwrap();
     trained["training"] = serde_json::json!({ "epochs_done": 2, "after": [{ "recipe": "first", "epochs": 3 }] });
     fs::write(&about, trained.to_string()).unwrap();
     let mut first = json.clone();
-    first["model_sha256"] = "that of the first part".into();
+    first["model_sha256"] = "that of the first phase".into();
     first["recipe"] = serde_json::json!({ "name": "first", "epochs": 3 });
     let path = folder.path().join("first.json");
     fs::write(&path, first.to_string()).unwrap();
-    args.earlier = Some(path.clone());
+    args.others.earlier = Some(path.clone());
     let found = evaluate(&args);
     assert!(found.json["seeds"]["not_computed"].is_string());
     assert_eq!(found.json["seeds_before"]["figures"], json["seeds"]);
-    assert_eq!(found.json["seeds_before"]["model_sha256"], "that of the first part");
-    assert!(found.html.contains("last part (first, 3 epochs)") && found.markdown.contains("last part (first, 3 epochs)"));
-    assert!(found.card.contains("One run of the last part") && found.card.contains(" (of the last part), backend"));
+    assert_eq!(found.json["seeds_before"]["model_sha256"], "that of the first phase");
+    assert!(found.html.contains("last phase (first, 3 epochs)") && found.markdown.contains("last phase (first, 3 epochs)"));
+    assert!(found.card.contains("One run of the last phase") && found.card.contains(" (of the last phase), backend"));
     // They are kept in the next report, of this model or of one that was trained on from it.
     let before = found.json["seeds_before"].clone();
     let mut second = found.json;
     for of_first in [false, true] {
         if of_first {
-            second["model_sha256"] = "that of the second part".into();
+            second["model_sha256"] = "that of the second phase".into();
             second["recipe"] = first["recipe"].clone();
         }
         fs::write(&path, second.to_string()).unwrap();
@@ -248,7 +245,7 @@ fn every_section_is_there_or_says_why_not() {
     args.report = folder.path().join("other images");
     let error = run(&args).unwrap_err().to_string();
     assert!(error.contains("first.json: its seeds and folds are of other images"), "{error}");
-    args.earlier = None;
+    args.others.earlier = None;
 
     // Another engine: what only core can say is said to be missing.
     args.engine = EngineName::Tract;
@@ -277,10 +274,7 @@ fn hospitals_that_a_model_has_not_seen_stand_apart() {
         data: DataArgs { coronahack: coronahack.path().to_owned(), external: vec![external.path().to_owned()], fold: None },
         engine: EngineName::Core,
         report: folder.path().join("own"),
-        seed_report: vec![],
-        fold_report: vec![],
-        leave_out_report: vec![],
-        earlier: None,
+        others: other_runs::Args::default(),
         no_gallery_images: true,
     };
     let found = evaluate(&args);
@@ -304,7 +298,7 @@ fn hospitals_that_a_model_has_not_seen_stand_apart() {
     trained["training"]["hospitals_seen"] = serde_json::json!(["coronahack", "ieee8023+darkcovidnet", "nih+rsna"]);
     trained["leave_out"] = serde_json::json!([]);
     fs::write(&about, trained.to_string()).unwrap();
-    args.leave_out_report = vec![folder.path().join("without")];
+    args.others.leave_out_report = vec![folder.path().join("without")];
     args.report = folder.path().join("both");
     let both = evaluate(&args);
     assert_eq!(

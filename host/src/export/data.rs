@@ -1,10 +1,9 @@
 //! Calibration and validation images of an export.
 
-use super::Args;
 use crate::classes::CLASSES;
 use crate::dataset::{self, Dataset, LeaveOut, OTHER_FINDING_LABEL, Query, Sample, Split, coronahack, fold};
+use crate::progress::progress;
 use crate::recipe::Recipe;
-use crate::verify::progress;
 use crate::{decode, files, synthetic};
 use anyhow::{Context, Result, ensure};
 use indicatif::ParallelProgressIterator;
@@ -34,32 +33,44 @@ pub(super) struct Images {
     pub(super) description: Value,
 }
 
-/// Reads the data that `args` or the training run name; generated images if the run was a demonstration.
-pub(super) fn load(recipe: &Recipe, training: &Value, args: &Args) -> Result<Images> {
+/// The folders to read, where those of the training run are not.
+#[derive(Debug, clap::Args)]
+pub struct Folders {
+    /// CoronaHack folder; the one of the training run if absent.
+    #[arg(long, value_name = "DIR")]
+    coronahack: Option<PathBuf>,
+    /// Folders of other sources, repeat for each; those of the training run if absent.
+    #[arg(long, value_name = "DIR")]
+    external: Vec<PathBuf>,
+}
+
+/// Reads the data that `given` or the training run name, `calibration_images` to calibrate on; generated images if the run was a
+/// demonstration.
+pub(super) fn load(recipe: &Recipe, training: &Value, given: &Folders, calibration_images: usize) -> Result<Images> {
     let remembered = |key: &str| -> Vec<PathBuf> {
         let folders = &training["folders"][key];
         // Runs of before had one external folder.
         let several = folders.as_array().map_or_else(|| std::slice::from_ref(folders), Vec::as_slice);
         several.iter().filter_map(Value::as_str).map(PathBuf::from).collect()
     };
-    let Some(coronahack) = args.coronahack.clone().or_else(|| remembered("coronahack").pop()) else {
+    let Some(coronahack) = given.coronahack.clone().or_else(|| remembered("coronahack").pop()) else {
         ensure!(
             training.pointer("/splits/train/sources/generated").is_some(),
             "the training run names no dataset; give --coronahack DIR"
         );
-        return Ok(generated(args.calibration_images));
+        return Ok(generated(calibration_images));
     };
     // What the network was not trained on does not calibrate it.
-    let external = match (recipe.data.external, args.external.is_empty()) {
+    let external = match (recipe.data.external, given.external.is_empty()) {
         (false, _) => vec![],
-        (true, false) => args.external.clone(),
+        (true, false) => given.external.clone(),
         (true, true) => remembered("external"),
     };
     // Nor what it was not to see: neither calibration nor any threshold knows a hospital that was left out.
     let leave_out = LeaveOut::sources(&Vec::<String>::deserialize(&training["leave_out"]).unwrap_or_default());
     let fold = fold::of_json(training).context("run.json")?;
     let data = dataset::load(&Query { coronahack: &coronahack, external: &external, fold, leave_out: &leave_out })?;
-    let calibration = even(data.samples.iter().filter(|s| s.split == Split::Train).collect(), args.calibration_images);
+    let calibration = even(data.samples.iter().filter(|s| s.split == Split::Train).collect(), calibration_images);
     let inside = data.samples.iter().filter(|s| s.split == Split::Train && frontal(s)).collect();
     let inside = even(inside, REFUSAL_IMAGES);
     let validation: Vec<&Sample> = data.samples.iter().filter(|s| s.split == Split::Val).collect();

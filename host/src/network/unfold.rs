@@ -2,8 +2,8 @@
 
 use super::{ConvBlock, Network, pooled};
 use crate::classes::CLASSES;
+use crate::float_model::{Kind, layer_name};
 use crate::onnx::float::Tensors;
-use crate::onnx::{Kind, layer_name};
 use crate::recipe::{BatchNormSpec, Input, LayerSpec, NetworkSpec};
 use anyhow::{Context, Result};
 use burn::module::{Param, RunningState};

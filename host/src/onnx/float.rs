@@ -1,9 +1,8 @@
 //! The float network as ONNX: pixels 0..255 in, logits out, normalisation inside the graph.
 
 use super::graph::{Graph, int, ints};
-use super::{INPUT, Kind, OUTPUT, layer_name, properties, to_chw, to_oihw};
-use crate::float_model::{FloatLayer, FloatModel, PoolKind};
-use crate::quantize::INPUT_SCALE;
+use super::{INPUT, OUTPUT, properties, to_chw, to_oihw};
+use crate::float_model::{FloatLayer, FloatModel, Input, Kind, PoolKind, layer_name};
 use anyhow::{Context, Result, bail, ensure};
 use prost::Message;
 use std::collections::BTreeMap;
@@ -16,8 +15,8 @@ pub fn write(model: &FloatModel) -> Vec<u8> {
     let [height, width, channels] = model.input;
     let dims = [1, channels, height, width];
     graph.input(INPUT, Float, &dims);
-    graph.f32s("pixel_center", &[], &[128.0]);
-    graph.f32s("pixel_scale", &[], &[INPUT_SCALE]);
+    graph.f32s("pixel_center", &[], &[model.normalization.center()]);
+    graph.f32s("pixel_scale", &[], &[model.normalization.scale]);
     graph.node("Sub", "centered", &[INPUT, "pixel_center"], vec![]);
     graph.node("Mul", "normalized", &["centered", "pixel_scale"], vec![]);
     let mut previous = "normalized".to_owned();
@@ -88,7 +87,7 @@ impl Tensors {
             ensure!(whole && values.iter().all(|v| v.is_finite()), not_ours);
             tensors.insert(tensor.name, (dims, values));
         }
-        ensure!(tensors.get("pixel_scale").is_some_and(|(_, scale)| scale[..] == [INPUT_SCALE]), not_ours);
+        ensure!(tensors.get("pixel_scale").is_some_and(|(_, scale)| scale[..] == [Input::PIXELS.scale]), not_ours);
         Ok(Self(tensors))
     }
 

@@ -1,12 +1,40 @@
 //! The quantised network as ONNX: QLinearConv, MaxPool on int8, MatMulInteger.
 //!
+//! [`for_referee`] keeps to what tract, which runs this file in `host verify`, computes as ONNX says.
 //! The bias of QLinearConv is the raw one: the runtime subtracts the input's zero point itself.
 
 use super::graph::{Graph, int, ints};
-use super::{INPUT, Kind, OUTPUT, layer_name, properties, to_chw, to_oihw};
-use crate::quantize::{QuantizedLayer, QuantizedModel, QuantizedPool};
+use super::{INPUT, OUTPUT, properties, to_chw, to_oihw};
+use crate::float_model::{Kind, layer_name};
+use crate::quantize::{QuantizedLayer, QuantizedModel, QuantizedPool, requantization_factor};
+use anyhow::{Result, ensure};
 use tract_onnx::pb::AttributeProto;
 use tract_onnx::pb::tensor_proto::DataType::{Float, Int8, Int32};
+
+/// `model`, or its nearest neighbour of which tract computes what ONNX says: tract takes another rounding path where all
+/// requantisation factors of a layer are equal, so they must not be.
+///
+/// # Errors
+/// A layer of one factor; names it.
+pub fn for_referee(mut model: QuantizedModel) -> Result<QuantizedModel> {
+    for (index, layer) in model.layers.iter_mut().enumerate() {
+        let name = layer_name(index, layer.kind());
+        match layer {
+            QuantizedLayer::Conv(conv) if conv.scale.iter().all(|scale| *scale == conv.scale[0]) => {
+                ensure!(conv.scale.len() > 1, "{name}: one filter only; use at least two, so that requantisation is per channel");
+                conv.weight_scale[0] *= 1.0 + 4.0 * f32::EPSILON;
+                conv.scale[0] = requantization_factor(conv.input_scale, conv.weight_scale[0], conv.output_scale);
+                ensure!(conv.scale[0] != conv.scale[1], "{name}: all requantisation factors are equal; train it further");
+            }
+            QuantizedLayer::Pool(pool) => {
+                let one = pool.mean.is_some() && pool.pool.input[2] == 1;
+                ensure!(!one, "{name}: a mean over one channel is not exported; use at least two channels");
+            }
+            QuantizedLayer::Conv(_) | QuantizedLayer::Dense(_) => (),
+        }
+    }
+    Ok(model)
+}
 
 /// Serialises `model`. Input `image`: s8 NCHW, `q = pixel - 128`.
 pub fn write(model: &QuantizedModel) -> Vec<u8> {

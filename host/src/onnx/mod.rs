@@ -1,7 +1,7 @@
 //! ONNX: the interchange files ([`float`], [`int8`]) and the referee that runs them ([`run`]).
 //!
 //! Both files have the input `image`, NCHW `[1, channels, height, width]`, and the output `logits` `[1, classes]`.
-//! Every layer's output is a named value ([`layer_name`]), the same name in both files.
+//! Every layer's output is a named value ([`crate::float_model::layer_name`]), the same name in both files.
 
 pub mod float;
 mod graph;
@@ -9,45 +9,11 @@ pub mod int8;
 pub mod run;
 
 use crate::classes::{CLASSES, DISCLAIMER};
-use crate::float_model::PoolKind;
 
 /// Name of the graph input.
 pub const INPUT: &str = "image";
 /// Name of the graph output.
 pub const OUTPUT: &str = "logits";
-
-/// Kinds of layers, as they appear in value names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Convolution + ReLU.
-    Conv,
-    /// Max-pooling.
-    MaxPool,
-    /// Average pooling.
-    AveragePool,
-    /// Dense; in the int8 file the value is the i32 accumulator with its bias.
-    Dense,
-}
-
-impl From<PoolKind> for Kind {
-    fn from(kind: PoolKind) -> Self {
-        match kind {
-            PoolKind::Max => Self::MaxPool,
-            PoolKind::Average => Self::AveragePool,
-        }
-    }
-}
-
-/// Name of the output of layer `index`, e.g. `layer03_conv`.
-pub fn layer_name(index: usize, kind: Kind) -> String {
-    let kind = match kind {
-        Kind::Conv => "conv",
-        Kind::MaxPool => "maxpool",
-        Kind::AveragePool => "averagepool",
-        Kind::Dense => "dense",
-    };
-    format!("layer{index:02}_{kind}")
-}
 
 /// OHWI to OIHW.
 fn to_oihw<T: Copy>(weight: &[T], kernel: usize, channels: usize) -> Vec<T> {

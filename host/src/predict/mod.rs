@@ -145,8 +145,8 @@ mod tests {
     #[cfg(feature = "lab")]
     #[test]
     fn json_has_the_documented_fields_and_bad_images_are_refused() {
-        use crate::export::bundle::Bundle;
-        use crate::export::random::{FIXTURE, network, smooth};
+        use crate::bundle::Bundle;
+        use crate::random::{FIXTURE, network, smooth};
         use serde_json::Value;
         let folder = tempfile::tempdir().unwrap();
         let bundle = Bundle::random(network(1, [256, 256, 3], &FIXTURE), 1).unwrap();

@@ -1,23 +1,12 @@
 //! Activation statistics over calibration images, and ranges from them.
 
+use super::covariance::Covariance;
+use super::options::Range;
 use crate::float_model::{FloatLayer, FloatModel, Pool};
+use crate::onnx::float;
 use crate::onnx::run::{Mode, Runner};
-use crate::onnx::{Kind, float, layer_name};
-use crate::quantize::INPUT_SCALE;
-use crate::quantize::covariance::Covariance;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
-
-/// How the range of a layer's activations is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub enum Range {
-    /// The largest activation seen.
-    Max,
-    /// The value that this share of all activations, 0..1, does not exceed.
-    Percentile(f64),
-    /// The clipping with the least expected squared error of rounding and clipping.
-    LeastSquares,
-}
 
 /// Statistics of a network's values.
 #[derive(Clone, Debug)]
@@ -127,7 +116,7 @@ struct Partial {
 
 /// Runs the float network over `images` (interleaved 8-bit, as [`Runner`] takes them) in parallel.
 pub fn observe(model: &FloatModel, images: &[Vec<u8>], progress: &(dyn Fn() + Sync)) -> Result<Statistics> {
-    let names: Vec<String> = model.layers.iter().enumerate().filter_map(|(i, layer)| observed_name(i, layer)).collect();
+    let names = model.observed_names();
     let runner = Runner::new(&float::write(model), "calibration network", &names, Mode::Optimized)?;
     let shapes: Vec<[usize; 3]> = std::iter::once(model.input).chain(model.layers.iter().filter_map(output)).collect();
     let empty = || Partial {
@@ -143,7 +132,7 @@ pub fn observe(model: &FloatModel, images: &[Vec<u8>], progress: &(dyn Fn() + Sy
             for image in chunk {
                 let values = runner.run_float(image)?;
                 for (i, &pixel) in image.iter().enumerate() {
-                    let (channel, value) = (i % shapes[0][2], (f64::from(pixel) - 128.0) * f64::from(INPUT_SCALE));
+                    let (channel, value) = (i % shapes[0][2], model.normalization.real(pixel));
                     partial.sums[0][channel] += value;
                     partial.largest[0][channel] = partial.largest[0][channel].max(value as f32);
                 }
@@ -178,15 +167,6 @@ pub fn observe(model: &FloatModel, images: &[Vec<u8>], progress: &(dyn Fn() + Sy
 fn output(layer: &FloatLayer) -> Option<[usize; 3]> {
     match layer {
         FloatLayer::Conv { output, .. } | FloatLayer::Pool(Pool { output, .. }) => Some(*output),
-        FloatLayer::Dense { .. } => None,
-    }
-}
-
-/// Name of a layer's value in the float file; `None` for the dense layer, which is the logits.
-pub fn observed_name(index: usize, layer: &FloatLayer) -> Option<String> {
-    match layer {
-        FloatLayer::Conv { .. } => Some(layer_name(index, Kind::Conv)),
-        FloatLayer::Pool(pool) => Some(layer_name(index, pool.kind.into())),
         FloatLayer::Dense { .. } => None,
     }
 }

@@ -5,8 +5,6 @@
 //! before did, as far as the covariance says that it can: Babai's nearest plane on the Cholesky factor of the covariance, which is what
 //! GPTQ (Frantar et al. 2022) computes. Means are left to the bias correction.
 
-use super::INPUT_SCALE;
-use super::calibrate::observed_name;
 use crate::float_model::{FloatLayer, FloatModel};
 use crate::onnx::float;
 use crate::onnx::run::{Mode, Runner};
@@ -27,13 +25,13 @@ pub struct Covariance(DMatrix<f64>);
 
 /// One for each layer; `None` for what is no convolution of all channels, or sees no variation.
 pub fn covariances(model: &FloatModel, images: &[Vec<u8>], tick: &(dyn Fn() + Sync)) -> Result<Vec<Option<Covariance>>> {
-    let names: Vec<String> = model.layers.iter().enumerate().filter_map(|(i, layer)| observed_name(i, layer)).collect();
+    let names = model.observed_names();
     let runner = Runner::new(&float::write(model), "calibration network", &names, Mode::Optimized)?;
     let each = WINDOWS.div_ceil(images.len().max(1));
     let gathered = images.par_iter().enumerate().map(|(i, image)| {
         let planes = runner.run_float(image)?;
         let channels = model.input[2];
-        let pixels = |c: usize| image.iter().skip(c).step_by(channels).map(|&p| (f32::from(p) - 128.0) * INPUT_SCALE);
+        let pixels = |c: usize| image.iter().skip(c).step_by(channels).map(|&p| model.normalization.real(p) as f32);
         let first: Vec<f32> = (0..channels).flat_map(pixels).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(i as u64);
         let inputs = std::iter::once(&first).chain(&planes);

@@ -52,11 +52,11 @@ fn factors(largest: &[f32], strength: f32) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::random::{FIXTURE, network};
     use crate::model_file::replicate;
     use crate::onnx::float;
     use crate::onnx::run::{Mode, Runner};
     use crate::quantize::calibrate::observe;
+    use crate::random::{FIXTURE, network};
 
     #[test]
     fn the_function_stays_and_ranges_meet() {

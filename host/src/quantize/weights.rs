@@ -1,16 +1,8 @@
 //! Weight scales, weight rounding and biases.
 
-use super::{Incoming, Options};
+use super::covariance::Covariance;
+use super::options::{Options, WeightScale};
 use anyhow::{Result, ensure};
-
-/// How the scale of a filter's weights is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub enum WeightScale {
-    /// Largest magnitude / 127.
-    AbsMax,
-    /// The clipping, 70..=100 % of the largest magnitude, with the least squared error.
-    LeastSquares,
-}
 
 /// Quantised weights of a layer.
 pub(super) struct Quantized {
@@ -21,6 +13,15 @@ pub(super) struct Quantized {
 
 /// Largest magnitude that a bias may have in accumulator steps: exact in f32, far from the bounds of i32.
 const BIAS_LIMIT: f64 = (1 << 23) as f64;
+
+/// What a layer receives.
+#[derive(Clone, Copy)]
+pub(super) struct Incoming<'a> {
+    pub(super) scale: f32,
+    pub(super) zero_point: i8,
+    pub(super) channel_mean: &'a [f32],
+    pub(super) covariance: Option<&'a Covariance>,
+}
 
 /// Quantises filters of equal length, in `groups` that read as many runs of channels; `bias` has one entry a filter.
 pub(super) fn quantize(
@@ -93,7 +94,7 @@ fn filter_scale(filter: &[f32], choice: WeightScale) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quantize::calibrate::Range;
+    use crate::quantize::options::Range;
 
     const MEAN: [f32; 1] = [0.5];
 

@@ -10,11 +10,11 @@
 pub mod negatives;
 
 use crate::augment::{augment, generator};
+use crate::cxr::RefusalHead;
 use crate::model_file::{Engine, replicate};
 use crate::quantize::QuantizedLayer;
 use crate::recipe::AugmentSpec;
 use anyhow::{Context, Result, ensure};
-use cxr_core::format::RefusalSpec;
 use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
 use rayon::prelude::*;
 
@@ -30,45 +30,6 @@ const PENALTY: f64 = 1e-2;
 const CLIP: f64 = 30.0;
 /// Generated pictures of each kind.
 const GENERATED: usize = 100;
-/// Resolution of the i16 weights.
-const STEPS: f64 = 32_767.0;
-
-/// A refusal head, as [`cxr_core::format::Refusal`] evaluates it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Head {
-    coefficients: Vec<f32>,
-    scales: Vec<f32>,
-    bias: Vec<i64>,
-    weights: Vec<i16>,
-    /// Layers between the map that it reads and the dense layer.
-    pub back: usize,
-    /// Score above which a picture is refused.
-    pub refuse_above: f32,
-}
-
-impl Head {
-    /// What `core`'s writer takes.
-    pub fn spec(&self) -> RefusalSpec<'_> {
-        RefusalSpec {
-            coefficients: &self.coefficients,
-            scales: &self.scales,
-            bias: &self.bias,
-            weights: &self.weights,
-            back: self.back as u16,
-            refuse_above: self.refuse_above,
-        }
-    }
-
-    fn push(&mut self, coefficient: f32, direction: &DVector<f64>, mean: &DVector<f64>, offset: f64) {
-        let scale = (direction.amax() / STEPS).max(1e-30);
-        let weights: Vec<i16> = direction.iter().map(|w| (w / scale).round() as i16).collect();
-        let centre: f64 = weights.iter().zip(mean).map(|(w, m)| f64::from(*w) * m).sum();
-        self.bias.push((offset / scale - centre).round() as i64);
-        self.coefficients.push(coefficient);
-        self.scales.push(scale as f32);
-        self.weights.extend(weights);
-    }
-}
 
 /// Layers between the map that the last convolution reads and the dense layer; 0, the last map, where that convolution is the first layer.
 pub fn back(layers: &[QuantizedLayer]) -> usize {
@@ -79,7 +40,13 @@ pub fn back(layers: &[QuantizedLayer]) -> usize {
 /// Fits a head that reads the map `back` layers before the dense one to gray 256x256 X-rays; the threshold is set by [`threshold`] afterwards.
 ///
 /// `tick` is called [`steps`] times.
-pub fn fit(engine: Engine<'_>, back: usize, images: &[Vec<u8>], spec: &AugmentSpec, tick: &(dyn Fn() + Sync)) -> Result<Head> {
+pub fn fit(
+    engine: Engine<'_>,
+    back: usize,
+    images: &[Vec<u8>],
+    spec: &AugmentSpec,
+    tick: &(dyn Fn() + Sync),
+) -> Result<RefusalHead> {
     let features = |image: &[u8]| -> Result<Vec<f64>> {
         let sums = engine.features(&replicate(image, engine.input()[2]), back)?;
         tick();
@@ -110,10 +77,10 @@ pub fn fit(engine: Engine<'_>, back: usize, images: &[Vec<u8>], spec: &AugmentSp
     let whiten = |m: DMatrix<f64>| (m * &whitening).map(|z| z.clamp(-CLIP, CLIP));
     let (weights, offset) = discriminant(&whiten(x), &whiten(centred(&outside)))?;
 
-    let mut head = Head { coefficients: vec![], scales: vec![], bias: vec![], weights: vec![], back, refuse_above: f32::MAX };
-    head.push(1.0, &(&whitening * weights), &mean, offset);
+    let mut head = RefusalHead::new(back);
+    head.push(1.0, (&whitening * weights).as_slice(), mean.as_slice(), offset);
     for j in 0..channels {
-        head.push(DISTANCE as f32, &whitening.column(j).into_owned(), &mean, 0.0);
+        head.push(DISTANCE as f32, whitening.column(j).into_owned().as_slice(), mean.as_slice(), 0.0);
     }
     Ok(head)
 }
@@ -164,23 +131,22 @@ pub fn threshold(scores: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::cxr::{self, Header};
-    use crate::export::random::{FIXTURE, network};
-    use crate::export::search;
+    use crate::cxr::{self, Header};
     use crate::model_file::ModelFile;
-    use crate::quantize::{calibrate::observe, quantize};
+    use crate::quantize::{Options, calibrate::observe, quantize};
+    use crate::random::{FIXTURE, network};
     use crate::synthetic;
 
     #[test]
     fn generated_x_rays_pass_and_other_pictures_are_refused() {
         let model = network(1, [256, 256, 3], &FIXTURE);
         let calibration: Vec<Vec<u8>> = (0..6).map(|i| replicate(&synthetic::image(i % 3, i as u64), 3)).collect();
-        let quantized = quantize(&model, &observe(&model, &calibration, &|| ()).unwrap(), search::DEFAULT).unwrap();
+        let quantized = quantize(&model, &observe(&model, &calibration, &|| ()).unwrap(), Options::DEFAULT).unwrap();
         let bare = ModelFile::new(cxr::write(&quantized, &Header::default()).unwrap(), "m").unwrap();
         let images: Vec<Vec<u8>> = (0..90).map(|i| synthetic::image(i % 3, i as u64)).collect();
         let augment = crate::recipe::Recipe::parse(include_str!("../../../models/recipes/default.toml")).unwrap().augment;
         let mut head = fit(bare.engine().unwrap(), back(&quantized.layers), &images, &augment, &|| ()).unwrap();
-        let write = |head: &Head| {
+        let write = |head: &RefusalHead| {
             let header = Header { refusal: Some(head.clone()), ..Header::default() };
             ModelFile::new(cxr::write(&quantized, &header).unwrap(), "m").unwrap()
         };

@@ -6,21 +6,13 @@
 use super::metrics::EpochRow;
 use crate::dataset::fold::Fold;
 use crate::files;
+use crate::recipe::Phase;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"CXRTRN\0\x01";
-
-/// A finished part of a training: its recipe's name and how many epochs it had.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Part {
-    /// Name of the recipe.
-    pub recipe: String,
-    /// Epochs trained by it.
-    pub epochs: u64,
-}
 
 /// How far a run is, and all that it has measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -58,15 +50,37 @@ pub struct Progress {
     /// Hospitals left out.
     #[serde(default)]
     pub leave_out: Vec<String>,
-    /// Hospitals that the parts of the training before this run have seen.
+    /// Hospitals that the phases of the training before this run have seen.
     #[serde(default)]
     pub seen_before: BTreeSet<String>,
     /// Run whose best weights this one began with, if any.
     #[serde(default)]
     pub start: Option<String>,
-    /// Parts of the training before this run, first one first.
+    /// Phases of the training before this run, first one first.
     #[serde(default)]
-    pub after: Vec<Part>,
+    pub after: Vec<Phase>,
+}
+
+impl Progress {
+    /// Ends an epoch of `seconds` with its `row`; `best` is the score of a network better than those before.
+    pub fn finish_epoch(&mut self, row: EpochRow, seconds: f64, best: Option<f64>) {
+        let mut done = std::mem::take(self);
+        let best = best.map(|score| (row.epoch, score)).or(done.best);
+        done.rows.push(row);
+        *self = Self {
+            epoch: done.epoch + 1,
+            wall_seconds: done.wall_seconds + seconds,
+            best,
+            // What belongs to the epoch begins anew.
+            batch: 0,
+            loss_sum: 0.0,
+            correct: 0,
+            seen: 0,
+            train_seconds: 0.0,
+            wait_seconds: 0.0,
+            ..done
+        };
+    }
 }
 
 /// A float as its bits: JSON's digits may come back one unit off.

@@ -7,6 +7,7 @@ mod curves;
 mod data;
 mod display;
 mod ema;
+mod gradient;
 mod interrupt;
 mod loader;
 mod loss;
@@ -14,13 +15,14 @@ mod metrics;
 mod optim;
 mod parallel;
 mod record;
+mod run_folder;
 mod sampler;
 mod start;
 mod step;
 mod trainer;
+mod weights;
 
 pub use backend::Backend;
-pub use checkpoint::Part;
 pub use record::load_float_model;
 
 use crate::classes::DISCLAIMER;
@@ -131,7 +133,7 @@ pub fn run(args: &Args) -> Result<()> {
     let out = args.out.as_deref().context("--out is needed")?;
     let mut trainer = Trainer::new(&recipe, &data, &pool, &devices, out, args.backend.name(), seed)?;
     if let Some(checkpoint) = checkpoint {
-        let path = out.join(record::LAST);
+        let path = out.join(run_folder::LAST);
         trainer = trainer.restore(checkpoint).with_context(|| path.display().to_string())?;
         println!("resuming at epoch {}, step {}", trainer.progress().epoch + 1, trainer.progress().step + 1);
     } else {
@@ -139,7 +141,7 @@ pub fn run(args: &Args) -> Result<()> {
             trainer = trainer.start(start).with_context(|| format!("--start {}", start.display()))?;
         }
         std::fs::create_dir_all(out).with_context(|| format!("{}: cannot create the run folder", out.display()))?;
-        files::write_all(&[(out.join(record::RECIPE), recipe.to_toml()?.into_bytes())])?;
+        files::write_all(&[(out.join(run_folder::RECIPE), recipe.to_toml()?.into_bytes())])?;
     }
     interrupt::install();
     match trainer.run()? {
@@ -165,13 +167,13 @@ fn plan(args: &Args) -> Result<(Recipe, Option<Checkpoint>)> {
     let out = args.out.as_deref();
     if args.resume {
         let out = out.context("--resume needs --out")?;
-        let recipe = Recipe::load(&out.join(record::RECIPE)).context("nothing to resume")?;
+        let recipe = Recipe::load(&out.join(run_folder::RECIPE)).context("nothing to resume")?;
         if let Some(given) = &given {
             let same = given.clone().with_epochs(recipe.epochs())? == recipe;
             ensure!(same, "{}: the run has another recipe; leave --recipe out to resume it", out.display());
         }
-        let checkpoint =
-            Checkpoint::load(&out.join(record::LAST)).context("nothing to resume yet: start the run anew without --resume")?;
+        let checkpoint = Checkpoint::load(&out.join(run_folder::LAST))
+            .context("nothing to resume yet: start the run anew without --resume")?;
         let own = checkpoint.progress.fold;
         if let Some(fold) = args.fold.filter(|fold| own != Some(*fold)) {
             bail!("{}: the run is of {}, not of fold {fold}; leave --fold out to resume it", out.display(), fold::named(own));
@@ -198,7 +200,7 @@ fn plan(args: &Args) -> Result<(Recipe, Option<Checkpoint>)> {
 fn refuse_used(out: &Path) -> Result<()> {
     ensure!(!out.is_file(), "{}: is a file; give a folder with --out", out.display());
     ensure!(
-        !out.join(record::LAST).exists(),
+        !out.join(run_folder::LAST).exists(),
         "{}: holds a run already; continue it with --resume, or choose another --out",
         out.display()
     );

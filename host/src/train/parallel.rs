@@ -4,8 +4,8 @@
 //! `Learner`), from the same parts: a thread a device, a copy of the network on it, gradients moved to the first device and
 //! accumulated. The shares are weighted by their sizes, so that the sum is the gradient of the whole batch's mean loss.
 
+use super::gradient;
 use super::loader::Batch;
-use super::step;
 use crate::network::Network;
 use anyhow::{Context, Result, ensure};
 use burn::module::Module;
@@ -60,7 +60,7 @@ impl Workers {
             worker.jobs.send(Job { network: network.valid(), share, total }).ok().context("a worker ended")?;
             busy.push(worker);
         }
-        let (mut gradients, logits) = step::gradients(network, own, total, &self.main);
+        let (mut gradients, logits) = gradient::gradients(network, own, total, &self.main);
         let mut all = vec![logits];
         if !busy.is_empty() {
             let mut sum = GradientsAccumulator::new();
@@ -85,7 +85,7 @@ impl Worker {
             let training = device.clone().autodiff();
             for Job { network, share, total } in received {
                 let network = network.to_device(&device).train();
-                let (gradients, logits) = step::gradients(&network, share, total, &training);
+                let (gradients, logits) = gradient::gradients(&network, share, total, &training);
                 if sender.send((gradients.to_device(&main, &network), logits)).is_err() {
                     break;
                 }

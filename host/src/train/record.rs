@@ -1,7 +1,9 @@
 //! The run folder: recipe.toml, run.json, metrics.csv, curves.svg, last.ckpt and best.ckpt.
 
-use super::checkpoint::{Checkpoint, Part};
-use super::trainer::{Trainer, load_network};
+use super::checkpoint::{Checkpoint, Progress};
+use super::data::Data;
+use super::run_folder::{BEST, RECIPE, RUN, read_summary};
+use super::weights::load_network;
 use super::{curves, metrics, step};
 use crate::classes::{CLASSES, DISCLAIMER};
 use crate::dataset::{OTHER_FINDING, OTHER_FINDING_LABEL};
@@ -11,52 +13,58 @@ use crate::network::Network;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Latest checkpoint: all that resuming needs.
-pub const LAST: &str = "last.ckpt";
-/// Weights with the best validation macro-F1.
-pub const BEST: &str = "best.ckpt";
-/// Copy of the recipe.
-pub const RECIPE: &str = "recipe.toml";
 /// Logits of the best epoch's network on validation and on the hospitals left out.
 pub const PREDICTIONS: &str = "predictions.csv";
-/// Provenance and results.
-pub const RUN: &str = "run.json";
 
 /// Version of Burn, as Cargo.lock has it.
 const BURN: &str = "0.22.1";
 
+/// A run as far as its folder tells.
+pub struct Record<'a> {
+    /// Run folder.
+    pub out: &'a Path,
+    /// What is trained.
+    pub recipe: &'a Recipe,
+    /// Images.
+    pub data: &'a Data,
+    /// What has been measured so far.
+    pub progress: &'a Progress,
+    /// Name of the backend.
+    pub backend: &'a str,
+    /// Devices that share each batch.
+    pub workers: usize,
+}
+
 /// Writes metrics.csv, curves.svg and run.json; `state` is `running`, `interrupted` or `finished`.
-pub fn write(trainer: &Trainer, state: &str) -> Result<()> {
-    let rows = &trainer.progress().rows;
-    let mut text = serde_json::to_vec_pretty(&summary(trainer, state))?;
+pub fn write(run: &Record<'_>, state: &str) -> Result<()> {
+    let rows = &run.progress.rows;
+    let mut text = serde_json::to_vec_pretty(&summary(run, state))?;
     text.push(b'\n');
-    let mut outputs = vec![(trainer.out.join("metrics.csv"), metrics::csv(rows).into_bytes()), (trainer.out.join(RUN), text)];
+    let mut outputs = vec![(run.out.join("metrics.csv"), metrics::csv(rows).into_bytes()), (run.out.join(RUN), text)];
     if !rows.is_empty() {
-        outputs.push((trainer.out.join("curves.svg"), curves::svg(rows)?.into_bytes()));
+        outputs.push((run.out.join("curves.svg"), curves::svg(rows)?.into_bytes()));
     }
     files::write_all(&outputs)
 }
 
 /// Writes predictions.csv of a run that left hospitals out: its best network's logits, float, at the last image size of the recipe.
-pub fn write_predictions(trainer: &Trainer) -> Result<()> {
-    let data = trainer.data;
+pub fn write_predictions(run: &Record<'_>, device: &Device) -> Result<()> {
+    let data = run.data;
     if data.unseen.len() == 0 {
         return Ok(());
     }
-    let (recipe, path) = (trainer.recipe, trainer.out.join(BEST));
-    let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 0, &trainer.device)?;
+    let (recipe, path) = (run.recipe, run.out.join(BEST));
+    let network = Network::new(&recipe.network, recipe.input, recipe.train.batch_norm, 0, device)?;
     let network = load_network(network, Checkpoint::load(&path)?.network).with_context(|| path.display().to_string())?;
     let size = recipe.size_at(recipe.epochs().saturating_sub(1));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["split", "source", "hospital", "image", "patient", "external_test", "label"].map(str::to_owned);
     writer.write_record(header.into_iter().chain(CLASSES.map(|class| format!("logit({class})"))))?;
     for (split, set) in [("val", &data.val), ("unseen", &data.unseen)] {
-        for (i, logits) in step::infer(&network, set, size, &trainer.device, |_| ())?.iter().enumerate() {
+        for (i, logits) in step::infer(&network, set, size, device, |_| ())?.iter().enumerate() {
             let about = &set.about[i];
             let fields = [
                 split,
@@ -70,11 +78,11 @@ pub fn write_predictions(trainer: &Trainer) -> Result<()> {
             writer.write_record(fields.map(str::to_owned).into_iter().chain(logits.map(|logit| format!("{logit:.6}"))))?;
         }
     }
-    files::write_all(&[(trainer.out.join(PREDICTIONS), writer.into_inner()?)])
+    files::write_all(&[(run.out.join(PREDICTIONS), writer.into_inner()?)])
 }
 
-fn summary(trainer: &Trainer, state: &str) -> Value {
-    let (data, progress) = (trainer.data, trainer.progress());
+fn summary(run: &Record<'_>, state: &str) -> Value {
+    let (data, progress) = (run.data, run.progress);
     let rows = &progress.rows;
     let best = progress.best.and_then(|(epoch, _)| rows.get(epoch - 1));
     let images: f64 = rows.iter().map(|row| row.images_per_second).sum();
@@ -93,13 +101,13 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
     json!({
         "notice": DISCLAIMER,
         "state": state,
-        "recipe": trainer.recipe,
+        "recipe": run.recipe,
         "seed": progress.seed,
         "fold": progress.fold,
         "start": progress.start,
         "after": progress.after,
-        "backend": trainer.backend,
-        "data_parallel": trainer.workers.len(),
+        "backend": run.backend,
+        "data_parallel": run.workers,
         "data_sha256": data.hash,
         "folders": { "coronahack": data.coronahack, "external": data.external },
         "leave_out": progress.leave_out,
@@ -123,33 +131,6 @@ fn summary(trainer: &Trainer, state: &str) -> Value {
         "wall_seconds": progress.wall_seconds,
         "versions": { "cxr-host": env!("CARGO_PKG_VERSION"), "burn": BURN },
     })
-}
-
-/// run.json of a run folder.
-pub fn read_summary<T: DeserializeOwned>(run: &Path) -> Result<T> {
-    let path = run.join(RUN);
-    let text = std::fs::read(&path)
-        .with_context(|| format!("{}: cannot read; give a folder that `host train` wrote", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{}: not a run.json of `host train`; train again", path.display()))
-}
-
-/// The parts of the training of a run folder, its own last.
-pub fn parts(run: &Path) -> Result<Vec<Part>> {
-    #[derive(Deserialize)]
-    struct Summary {
-        recipe: Named,
-        epochs_done: u64,
-        // Runs of before have none.
-        #[serde(default)]
-        after: Vec<Part>,
-    }
-    #[derive(Deserialize)]
-    struct Named {
-        name: String,
-    }
-    let Summary { recipe, epochs_done, mut after } = read_summary(run)?;
-    after.push(Part { recipe: recipe.name, epochs: epochs_done });
-    Ok(after)
 }
 
 /// The best checkpoint of a run folder: recipe, network with batch normalisation folded, run.json.

@@ -1,14 +1,17 @@
 //! Where `--start` takes its weights from.
 
-use super::checkpoint::{Checkpoint, Part};
-use super::record;
+use super::checkpoint::Checkpoint;
+use super::run_folder::{BEST, phases, read_summary};
+use super::weights::record_bytes;
 use crate::classes::COVID;
 use crate::dataset::fold::Fold;
 use crate::dataset::hospital;
 use crate::files;
+use crate::network::Network;
 use crate::onnx::float::Tensors;
-use crate::recipe::{Input, NetworkSpec, Recipe};
+use crate::recipe::{Input, NetworkSpec, Phase, Recipe};
 use anyhow::{Context, Result, ensure};
+use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -26,45 +29,53 @@ pub struct Start {
     pub fold: Option<Fold>,
     /// Hospitals that its training has seen.
     pub seen: BTreeSet<String>,
-    /// Parts of its training, first one first.
-    pub after: Vec<Part>,
+    /// Phases of its training, first one first.
+    pub after: Vec<Phase>,
 }
 
 impl Start {
     /// The best epoch of a run folder.
     pub fn of_run(run: &Path) -> Result<Self> {
-        let path = run.join(record::BEST);
+        let path = run.join(BEST);
         let checkpoint = Checkpoint::load(&path)?;
         Ok(Self {
             path,
             name: run.display().to_string(),
             network: checkpoint.network,
             fold: checkpoint.progress.fold,
-            seen: hospital::seen_by(&record::read_summary(run)?),
-            after: record::parts(run)?,
+            seen: hospital::seen_by(&read_summary(run)?),
+            after: phases(run)?,
         })
+    }
+
+    /// An exported float network like that of `recipe`, its normalisations made anew from the pixels of a batch.
+    pub fn of_exported(path: &Path, recipe: &Recipe, gray: Tensor<4>, device: &Device) -> Result<Self> {
+        let Exported { name, tensors, fold, seen, after } = Exported::load(path, recipe)?;
+        let network = Network::unfold(&recipe.network, recipe.input, recipe.train.batch_norm, &tensors, gray, device)
+            .with_context(|| path.display().to_string())?;
+        Ok(Self { path: path.to_owned(), name, network: record_bytes(network)?, fold, seen, after })
     }
 }
 
 /// An exported float network, NAME.onnx with NAME.json beside it.
-pub struct Exported {
+struct Exported {
     /// The file and its SHA-256: another network may come to have its name.
-    pub name: String,
+    name: String,
     /// Weights, without the operating point that the export added.
-    pub tensors: Tensors,
+    tensors: Tensors,
     /// Fold that its training left out.
-    pub fold: Option<Fold>,
+    fold: Option<Fold>,
     /// Hospitals that its training has seen.
-    pub seen: BTreeSet<String>,
-    /// Parts of its training, first one first.
-    pub after: Vec<Part>,
+    seen: BTreeSet<String>,
+    /// Phases of its training, first one first.
+    after: Vec<Phase>,
 }
 
 /// What is read of NAME.json.
 #[derive(Deserialize)]
 struct Report {
     files: Files,
-    recipe: Network,
+    recipe: Named,
     #[serde(default)]
     fold: Option<Fold>,
     // Exports of before have none.
@@ -84,7 +95,7 @@ struct Digest {
 
 /// Of the recipe only this: those of before may lack what today's have.
 #[derive(Deserialize)]
-struct Network {
+struct Named {
     name: String,
     input: Input,
     network: NetworkSpec,
@@ -99,7 +110,7 @@ struct Offset {
 struct Training {
     epochs_done: u64,
     #[serde(default)]
-    after: Vec<Part>,
+    after: Vec<Phase>,
     #[serde(flatten)]
     rest: Value,
 }
@@ -109,7 +120,7 @@ impl Exported {
     ///
     /// # Errors
     /// No such files, files of two exports, or another network: tensors of other layers can have the same shapes.
-    pub fn load(path: &Path, recipe: &Recipe) -> Result<Self> {
+    fn load(path: &Path, recipe: &Recipe) -> Result<Self> {
         let bytes = files::read(path)?;
         let sha256 = files::sha256(&bytes);
         let mut tensors = Tensors::read(&bytes).with_context(|| path.display().to_string())?;
@@ -135,7 +146,7 @@ impl Exported {
         }
         let name = format!("{} (SHA-256 {sha256})", path.display());
         let Training { epochs_done: epochs, mut after, rest } = report.training;
-        after.push(Part { recipe: report.recipe.name, epochs });
+        after.push(Phase { recipe: report.recipe.name, epochs });
         Ok(Self { name, tensors, fold: report.fold, seen: hospital::seen_by(&rest), after })
     }
 }
@@ -144,7 +155,7 @@ impl Exported {
 mod tests {
     use super::*;
     use crate::classes::CLASSES;
-    use crate::onnx::{Kind, layer_name};
+    use crate::float_model::{Kind, layer_name};
 
     const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models");
 
@@ -162,8 +173,8 @@ mod tests {
         let seen: Vec<&str> = exported.seen.iter().map(String::as_str).collect();
         assert_eq!(seen, ["coronahack", "covid_cxnet", "ieee8023+darkcovidnet", "nih+rsna", "radiography_db"]);
         assert!(exported.fold.is_none() && exported.name.ends_with(')'), "{}", exported.name);
-        let parts: Vec<&str> = exported.after.iter().map(|part| part.recipe.as_str()).collect();
-        assert_eq!((parts.first(), parts.last()), (Some(&"default"), Some(&last)));
+        let phases: Vec<&str> = exported.after.iter().map(|phase| phase.recipe.as_str()).collect();
+        assert_eq!((phases.first(), phases.last()), (Some(&"default"), Some(&last)));
 
         let offset = about["operating_point"]["offset"].as_f64().unwrap() as f32;
         assert!(offset != 0.0);

@@ -1,6 +1,7 @@
 //! One training step and one validation pass.
 
 use super::data::{Data, ImageSet};
+use super::gradient::pixel_values;
 use super::loader::Batch;
 use super::loss::{Targets, log_probabilities};
 use super::metrics::Validation;
@@ -10,8 +11,8 @@ use crate::classes::{CLASSES, COVID};
 use crate::dataset::OTHER_FINDING;
 use crate::network::Network;
 use anyhow::{Result, anyhow, ensure};
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::optim::ModuleOptimizer;
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
 /// Images in a validation batch.
@@ -51,16 +52,6 @@ pub fn train_step(
     Ok((network, outcome))
 }
 
-/// Forward and backward: gradients of the share that `batch` has in the mean loss over `total` images, and its logits.
-pub fn gradients(network: &Network, batch: Batch, total: usize, device: &Device) -> (GradientsParams, Tensor<2>) {
-    let targets = Targets::new(&batch);
-    let Batch { images, classes, mix, size, .. } = batch;
-    let images = pixel_values(images, [classes.len(), 1, size, size], device);
-    let logits = network.forward_mixed(images, Some(&mix).filter(|mix| !mix.is_nothing()));
-    let loss = targets.loss(logits.clone(), total, device);
-    (GradientsParams::from_grads(loss.backward(), network), logits)
-}
-
 /// Loss and confusion of `network`, which must not train, on all validation images at `size` x `size`.
 pub fn validate(network: &Network, data: &Data, size: usize, device: &Device, done: impl FnMut(usize)) -> Result<Validation> {
     let set = &data.val;
@@ -98,12 +89,6 @@ pub fn infer(
         done(chunk.len());
     }
     Ok(all)
-}
-
-/// Gray levels as the network takes them ([`crate::network::pixel_value`]); a quarter of the bytes travels to the device.
-pub fn pixel_values(levels: Vec<u8>, shape: [usize; 4], device: &Device) -> Tensor<4> {
-    let levels = Tensor::<4, Int>::from_data(TensorData::new(levels, shape), (device, DType::U8));
-    (levels.float() - 128.0) / 64.0
 }
 
 fn rows(logits: Tensor<2>) -> Result<Vec<[f32; CLASSES.len()]>> {

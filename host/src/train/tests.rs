@@ -58,18 +58,18 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     let data = data::generated().unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     std::fs::create_dir_all(&parts).unwrap();
-    std::fs::write(parts.join(record::RECIPE), recipe.to_toml().unwrap()).unwrap();
+    std::fs::write(parts.join(run_folder::RECIPE), recipe.to_toml().unwrap()).unwrap();
     let trainer = || Trainer::new(&recipe, &data, &pool, &[Device::flex()], &parts, "flex", 5).unwrap();
     let mut stopped = trainer();
     stopped.stop_after = Some(11);
     assert_eq!(stopped.run().unwrap(), Ending::Interrupted);
-    let mut stopped = trainer().restore(Checkpoint::load(&parts.join(record::LAST)).unwrap()).unwrap();
+    let mut stopped = trainer().restore(Checkpoint::load(&parts.join(run_folder::LAST)).unwrap()).unwrap();
     stopped.stop_after = Some(16);
     assert_eq!(stopped.run().unwrap(), Ending::Interrupted);
     run(&Args { resume: true, ..first.clone() }).unwrap();
 
     assert_eq!(figures(&whole), figures(&parts));
-    let last = |run: &Path| Checkpoint::load(&run.join(record::LAST)).unwrap();
+    let last = |run: &Path| Checkpoint::load(&run.join(run_folder::LAST)).unwrap();
     assert_eq!(weights(&whole), weights(&parts));
     assert_eq!(last(&whole).progress.best, last(&parts).progress.best);
     // A used folder is not overwritten.
@@ -92,7 +92,7 @@ fn the_demonstration_learns_the_generated_classes() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("demo");
     run(&Args { recipe: None, seed: 1, ..args(Path::new(""), &out) }).unwrap();
-    let best = Checkpoint::load(&out.join(record::LAST)).unwrap().progress.best.unwrap();
+    let best = Checkpoint::load(&out.join(run_folder::LAST)).unwrap().progress.best.unwrap();
     assert!(best.1 > 0.8, "{best:?}");
 }
 
@@ -106,7 +106,7 @@ fn two_workers_learn_and_give_the_same_run_twice() {
     }
     assert_eq!(figures(&runs[0]), figures(&runs[1]));
     assert_eq!(weights(&runs[0]), weights(&runs[1]));
-    let rows = Checkpoint::load(&runs[0].join(record::LAST)).unwrap().progress.rows;
+    let rows = Checkpoint::load(&runs[0].join(run_folder::LAST)).unwrap().progress.rows;
     assert!(rows[1].train_loss < rows[0].train_loss, "{rows:?}");
     assert_eq!(load_float_model(&runs[0]).unwrap().2["data_parallel"], 2);
     run(&Args { data_parallel: 2, bench_steps: Some(1), out: None, ..args(&recipe, &runs[0]) }).unwrap();
@@ -143,9 +143,9 @@ fn a_run_begins_with_another_s_weights() {
     run(&start(&first)).unwrap();
     let summary = load_float_model(&second).unwrap().2;
     assert_eq!(summary["start"], first.to_str().unwrap());
-    let part = Part { recipe: recipe.name.clone(), epochs: recipe.epochs() as u64 };
-    assert_eq!(serde_json::to_value([&part]).unwrap(), summary["after"]);
-    assert_eq!(record::parts(&second).unwrap(), [part.clone(), part]);
+    let phase = crate::recipe::Phase { recipe: recipe.name.clone(), epochs: recipe.epochs() as u64 };
+    assert_eq!(serde_json::to_value([&phase]).unwrap(), summary["after"]);
+    assert_eq!(run_folder::phases(&second).unwrap(), [phase.clone(), phase]);
 
     // Weights that know the people whom this run leaves out.
     let left_out = data::Data { fold: Some("2/5".parse().unwrap()), ..data::generated().unwrap() };

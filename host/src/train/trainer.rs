@@ -5,16 +5,18 @@ use super::data::Data;
 use super::ema::Ema;
 use super::metrics::{EpochRow, Validation};
 use super::parallel::Workers;
-use super::start::{self, Start};
-use super::{display, interrupt, loader, optim, record, sampler, step};
+use super::record::{self, Record};
+use super::run_folder::{BEST, LAST};
+use super::start::Start;
+use super::weights::{load_network, record_bytes};
+use super::{display, gradient, interrupt, loader, optim, sampler, step};
 use crate::dataset::fold;
 use crate::network::Network;
 use crate::recipe::Recipe;
 use anyhow::{Context, Result, anyhow};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::store::ModuleRecord;
-use burn::tensor::{Bytes, Device};
+use burn::tensor::{Bytes, Device, Tensor};
 use rayon::ThreadPool;
 use std::path::Path;
 use std::time::Instant;
@@ -94,7 +96,8 @@ impl<'a> Trainer<'a> {
     /// Another network, another fold, or a hospital that this run leaves out: those weights know its people.
     pub fn start(mut self, from: &Path) -> Result<Self> {
         let file = from.is_file() || from.extension().is_some_and(|extension| extension == "onnx");
-        let Start { path, name, network, fold, seen, after } = if file { self.exported(from)? } else { Start::of_run(from)? };
+        let Start { path, name, network, fold, seen, after } =
+            if file { Start::of_exported(from, self.recipe, self.first_pixels(), &self.device)? } else { Start::of_run(from)? };
         let own = self.progress.fold;
         anyhow::ensure!(
             fold == own,
@@ -117,20 +120,14 @@ impl<'a> Trainer<'a> {
         Ok(self)
     }
 
-    /// An exported float network, its normalisations made anew from the first batch.
-    fn exported(&self, path: &Path) -> Result<Start> {
-        let (recipe, set) = (self.recipe, &self.data.train);
-        let exported = start::Exported::load(path, recipe)?;
-        let order = sampler::order(&set.classes, &set.sources, &self.data.sources, &recipe.train.sampling, self.progress.seed, 0);
+    /// Pixels of the first batch, as the network takes them.
+    fn first_pixels(&self) -> Tensor<4> {
+        let (recipe, set, seed) = (self.recipe, &self.data.train, self.progress.seed);
+        let order = sampler::order(&set.classes, &set.sources, &self.data.sources, &recipe.train.sampling, seed, 0);
         let of_source = self.data.of_source(&recipe.train);
-        let plan = loader::Epoch::new(recipe, self.data, &order, &of_source, self.progress.seed, 0);
+        let plan = loader::Epoch::new(recipe, self.data, &order, &of_source, seed, 0);
         let batch = self.pool.install(|| plan.prepare(0));
-        let gray = step::pixel_values(batch.images, [batch.classes.len(), 1, batch.size, batch.size], &self.device);
-        let network =
-            Network::unfold(&recipe.network, recipe.input, recipe.train.batch_norm, &exported.tensors, gray, &self.device)
-                .with_context(|| path.display().to_string())?;
-        let start::Exported { name, fold, seen, after, .. } = exported;
-        Ok(Start { path: path.to_owned(), name, network: record_bytes(network)?, fold, seen, after })
+        gradient::pixel_values(batch.images, [batch.classes.len(), 1, batch.size, batch.size], &self.device)
     }
 
     /// Continues from `checkpoint`, of the same recipe and images.
@@ -161,13 +158,18 @@ impl<'a> Trainer<'a> {
                 return Ok(Ending::Interrupted);
             }
         }
-        record::write_predictions(self)?;
+        record::write_predictions(&self.record(), &self.device)?;
         Ok(Ending::Finished)
     }
 
     /// What has been measured so far.
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    fn record(&self) -> Record<'_> {
+        let Self { out, recipe, data, backend, .. } = *self;
+        Record { out, recipe, data, progress: &self.progress, backend, workers: self.workers.len() }
     }
 
     /// Trains to the end of the current epoch, validates, saves.
@@ -216,7 +218,7 @@ impl<'a> Trainer<'a> {
             bar.finish_and_clear();
             self.progress.wall_seconds += began.elapsed().as_secs_f64();
             self.save_last()?;
-            record::write(self, "interrupted")?;
+            record::write(&self.record(), "interrupted")?;
             return Ok(Ending::Interrupted);
         }
         bar.finish_and_clear();
@@ -269,29 +271,14 @@ impl<'a> Trainer<'a> {
         // Scores at different sizes do not compare; the first epoch at a new size starts over.
         let best = p.best.is_none_or(|(best, top)| score > top || p.rows.get(best - 1).is_none_or(|row| row.size != size));
         display::print_row(&row, self.recipe.epochs(), best);
-        *p = Progress {
-            epoch: p.epoch + 1,
-            step: p.step,
-            wall_seconds: p.wall_seconds + seconds,
-            best: if best { Some((row.epoch, score)) } else { p.best },
-            rows: std::mem::take(&mut p.rows),
-            data_hash: std::mem::take(&mut p.data_hash),
-            seed: p.seed,
-            fold: p.fold,
-            leave_out: std::mem::take(&mut p.leave_out),
-            seen_before: std::mem::take(&mut p.seen_before),
-            start: p.start.take(),
-            after: std::mem::take(&mut p.after),
-            ..Progress::default()
-        };
-        p.rows.push(row);
+        p.finish_epoch(row, seconds, best.then_some(score));
         if best {
             let network = record_bytes(kept)?;
-            Checkpoint { progress: p.clone(), network, ..Checkpoint::default() }.save(&self.out.join(record::BEST))?;
+            Checkpoint { progress: p.clone(), network, ..Checkpoint::default() }.save(&self.out.join(BEST))?;
         }
         self.save_last()?;
         let state = if self.progress.epoch == self.recipe.epochs() { "finished" } else { "running" };
-        record::write(self, state)
+        record::write(&self.record(), state)
     }
 
     fn save_last(&self) -> Result<()> {
@@ -305,16 +292,6 @@ impl<'a> Trainer<'a> {
             optimizer: self.optimizer.into_bytes().context("optimiser record")?.to_vec(),
             ema,
         }
-        .save(&self.out.join(record::LAST))
+        .save(&self.out.join(LAST))
     }
-}
-
-/// Reads a network record into `network`.
-pub fn load_network(network: Network, bytes: Vec<u8>) -> Result<Network> {
-    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).context("network record")?;
-    network.try_load_record(record).context("the checkpoint's network is not the recipe's")
-}
-
-fn record_bytes(network: Network) -> Result<Vec<u8>> {
-    Ok(network.into_record().into_bytes().context("network record")?.to_vec())
 }

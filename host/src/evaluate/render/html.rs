@@ -1,25 +1,25 @@
 //! report.html: one page that loads nothing and needs no script.
 
+use super::section::{Block, Section, Table};
 use super::text::NONE;
-use super::{Block, Section, Table};
 use crate::classes::CLASSES;
-use crate::evaluate::Report;
-use crate::evaluate::gallery::Mistake;
+use crate::evaluate::mistake::Mistake;
+use crate::evaluate::subject::Subject;
 use html_escape::{encode_double_quoted_attribute as attribute, encode_text as text};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("report.css");
 
-/// The page.
-pub fn page(report: &Report, sections: &[Section]) -> String {
+/// The page, written in `seconds`.
+pub fn page(subject: &Subject, sections: &[Section], seconds: f64) -> String {
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
             content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>Evaluation of \
          {0}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <header><h1>Evaluation of {0}</h1>\n<p class=\"notice\">{1}</p></header>\n<nav aria-label=\"Sections\"><ul>",
-        text(&report.model),
-        text(report.notice)
+        text(&subject.model),
+        text(subject.notice)
     );
     for section in sections {
         let _ = write!(out, "<li><a href=\"#{}\">{}</a></li>", section.id, text(section.title));
@@ -34,9 +34,9 @@ pub fn page(report: &Report, sections: &[Section]) -> String {
         out,
         "</main>\n<footer><p>{} Written by host evaluate {} in {:.0} s; docs/evaluation.md says how each figure is \
             computed.</p></footer>\n</body>\n</html>\n",
-        text(report.notice),
+        text(subject.notice),
         env!("CARGO_PKG_VERSION"),
-        report.seconds
+        seconds
     );
     out
 }

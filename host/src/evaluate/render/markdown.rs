@@ -1,13 +1,14 @@
 //! report.md: the same sections without plots and pictures.
 
-use super::{Block, Section};
+use super::section::{Block, Section};
 use crate::classes::CLASSES;
-use crate::evaluate::Report;
+use crate::evaluate::mistake::Mistake;
+use crate::evaluate::subject::Subject;
 use std::fmt::Write;
 
 /// The report.
-pub fn page(report: &Report, sections: &[Section]) -> String {
-    let mut out = format!("# Evaluation of {}\n\n**{}**\n", plain(&report.model), report.notice);
+pub fn page(subject: &Subject, sections: &[Section]) -> String {
+    let mut out = format!("# Evaluation of {}\n\n**{}**\n", plain(&subject.model), subject.notice);
     for Section { title, note, blocks, .. } in sections {
         let _ = write!(out, "\n## {title}\n\n{}\n", plain(note));
         blocks.iter().for_each(|b| block(&mut out, b));
@@ -55,7 +56,7 @@ fn block(out: &mut String, block: &Block) {
             writeln!(out, "\n**{}**\n\n{}", plain(caption), table(&head, &rows).trim_end())
         }
         Block::Gallery(mistakes) => {
-            let row = |m: &crate::evaluate::gallery::Mistake| {
+            let row = |m: &Mistake| {
                 let probability = format!("{:.1} %{}", 100.0 * m.probability, if m.withheld { ", withheld" } else { "" });
                 [&m.path, m.source.as_str(), m.split, m.truth, m.verdict, &probability].map(str::to_owned).to_vec()
             };

@@ -1,68 +1,38 @@
 //! Plots as inline SVG that follows the page's colours.
 
-use crate::evaluate::calibration::Calibration;
-use crate::evaluate::refusal::Roc;
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
-use std::collections::BTreeMap;
 
 /// Distinct in light, in dark, and to colour-blind eyes.
 const COLORS: [RGBColor; 3] = [RGBColor(0xd5, 0x6a, 0x2d), RGBColor(0x2f, 0x86, 0xc1), RGBColor(0x3f, 0x98, 0x6b)];
 const GRAY: RGBColor = RGBColor(0x8a, 0x93, 0x99);
 const SIZE: (u32, u32) = (560, 380);
 
-/// A curve: name, points, whether they are marked.
-struct Line<'a> {
-    name: &'a str,
-    points: Vec<(f64, f64)>,
-    marked: bool,
+/// A curve.
+pub struct Line<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its points.
+    pub points: Vec<(f64, f64)>,
+    /// Its points are marked.
+    pub marked: bool,
 }
 
 /// Axes: what they are and their ranges.
-struct Axes {
-    x: (&'static str, f64, f64),
-    y: (&'static str, f64, f64),
+pub struct Axes {
+    /// Across.
+    pub x: (&'static str, f64, f64),
+    /// Upwards.
+    pub y: (&'static str, f64, f64),
     /// The line of equal coordinates is drawn.
-    diagonal: bool,
+    pub diagonal: bool,
 }
 
-/// Share right by top probability, before and after the temperature.
-pub fn reliability(both: &[Calibration; 2]) -> Result<String> {
-    let line = |(c, name): (&Calibration, &'static str)| Line {
-        name,
-        points: c.bins.iter().map(|bin| (bin.confidence, bin.right.value.unwrap_or(0.0))).collect(),
-        marked: true,
-    };
-    let lines: Vec<Line<'_>> = both.iter().zip(["before the temperature", "after"]).map(line).collect();
-    let axes = Axes { x: ("top probability", 0.3, 1.0), y: ("share right", 0.0, 1.0), diagonal: true };
-    draw(&axes, &lines, &[])
-}
-
-/// Accuracy by coverage.
-pub fn coverage(curves: &[(&'static str, &[[f64; 2]])]) -> Result<String> {
-    let line = |(name, points): &(&'static str, &[[f64; 2]])| Line {
-        name,
-        points: points.iter().map(|[x, y]| (*x, *y)).collect(),
-        marked: false,
-    };
-    let lines: Vec<Line<'_>> = curves.iter().map(line).collect();
-    let low = lines.iter().flat_map(|line| &line.points).fold(0.95, |low: f64, (_, y)| low.min(*y));
-    draw(&Axes { x: ("coverage", 0.0, 1.0), y: ("accuracy", (low - 0.05).max(0.0), 1.0), diagonal: false }, &lines, &[])
-}
-
-/// ROC curves of the refusal score with their operating points.
-pub fn refusal(curves: &BTreeMap<&'static str, Roc>) -> Result<String> {
-    let line = |(name, roc): (&&'static str, &Roc)| Line {
-        name,
-        points: roc.curve.iter().map(|[x, y]| (*x, *y)).collect(),
-        marked: false,
-    };
-    let dots: Vec<(f64, f64)> = curves.values().map(|roc| (roc.operating_point[0], roc.operating_point[1])).collect();
-    let axes = Axes { x: ("test X-rays refused", 0.0, 1.0), y: ("other pictures refused", 0.0, 1.0), diagonal: true };
-    draw(&axes, &curves.iter().map(line).collect::<Vec<_>>(), &dots)
-}
-
-fn draw(axes: &Axes, lines: &[Line<'_>], dots: &[(f64, f64)]) -> Result<String> {
+/// Lines and dots as SVG.
+///
+/// # Errors
+/// Whatever the plotter says.
+pub fn draw(axes: &Axes, lines: &[Line<'_>], dots: &[(f64, f64)]) -> Result<String> {
     let mut text = String::new();
     try_draw(&mut text, axes, lines, dots).map_err(|error| anyhow!("drawing a plot of the report: {error}"))?;
     // HTML knows the namespace; the page sets the size.

@@ -1,0 +1,110 @@
+//! Which images a recipe takes, and how it distorts them.
+
+use serde::{Deserialize, Serialize};
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Random distortions; 0 switches one off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentSpec {
+    /// Largest rotation, degrees.
+    pub rotation: f32,
+    /// Largest relative change of size.
+    pub zoom: f32,
+    /// Largest change of the ratio of width to height: its natural logarithm is within plus or minus this. Pictures of any shape
+    /// are squeezed into a square, so that without it the shape of the film is there to be learned.
+    pub aspect: f32,
+    /// Largest shift, share of the side.
+    pub shift: f32,
+    /// Probability of a left-right flip.
+    pub flip: f32,
+    /// Gamma is `exp(u)`, `u` within plus or minus this.
+    pub gamma: f32,
+    /// Largest relative change of brightness.
+    pub brightness: f32,
+    /// Largest relative change of contrast about the mean.
+    pub contrast: f32,
+    /// Probability of a share of histogram equalisation, any from none to all: films differ in their tone curves by source.
+    #[serde(skip_serializing_if = "super::training::is_zero")]
+    pub equalize: f32,
+    /// Probability of losing resolution (1 to 3 times down and up again).
+    pub resample: f32,
+    /// Probability of noise.
+    pub noise: f32,
+    /// Probability of a black border on some sides, up to 12 % each.
+    pub border: f32,
+    /// Probability, for each corner, of erasing a rectangle: text markers sit there.
+    pub corner: f32,
+}
+
+/// Which images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSpec {
+    /// Also train on the external folders' `train` images.
+    pub external: bool,
+    /// Do not train on images whose label radiologists contradict (`radiologists.csv`).
+    #[serde(skip_serializing_if = "is_false")]
+    pub radiologists: bool,
+    /// What is done to every picture's tones, in training and validation alike. `core` does nothing of it: other than none is for trials.
+    #[serde(skip_serializing_if = "Tone::is_none")]
+    pub tone: Tone,
+    /// Share of the healthy people of the external folders' validation images that may be called COVID-19: `host export` shifts that
+    /// logit.
+    pub false_alarms: f64,
+    /// Whose share that is.
+    #[serde(skip_serializing_if = "OperatingPoint::is_pooled")]
+    pub operating_point: OperatingPoint,
+}
+
+/// A picture's tones before anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// As they are.
+    #[default]
+    None,
+    /// Every gray level as often as any other, as far as that can be.
+    Equalized,
+}
+
+impl Tone {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// Whose false alarms the operating point bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperatingPoint {
+    /// All healthy people of other sources together.
+    #[default]
+    Pooled,
+    /// Each hospital's, and each one's people with another finding: the worst of them decides.
+    Worst,
+}
+
+impl OperatingPoint {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    fn is_pooled(&self) -> bool {
+        *self == Self::Pooled
+    }
+}
+
+impl Default for DataSpec {
+    fn default() -> Self {
+        Self {
+            external: false,
+            radiologists: false,
+            tone: Tone::None,
+            false_alarms: 0.03,
+            operating_point: OperatingPoint::Pooled,
+        }
+    }
+}
