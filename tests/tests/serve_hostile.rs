@@ -41,8 +41,8 @@ fn hostile_files_get_the_right_status() {
     );
     let bmp = encoded(&DynamicImage::new_rgb8(9, 9), ImageFormat::Bmp);
     let tiff = encoded(&DynamicImage::new_luma16(9, 9), ImageFormat::Tiff);
-    // 72 MB of zeros in a hundred kilobytes of PNG.
-    let bomb = encoded(&DynamicImage::new_luma16(6000, 6000), ImageFormat::Png);
+    // 128 MB of zeros in a hundred kilobytes of PNG, and no way to hold less of them.
+    let bomb = encoded(&DynamicImage::new_luma16(8000, 8000), ImageFormat::Png);
     let polyglot = [&good[..], b"<html><script>alert(1)</script>PK\x03\x04"].concat();
     let html = b"<!doctype html><script>alert(1)</script>";
     let gif = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
@@ -50,7 +50,7 @@ fn hostile_files_get_the_right_status() {
     let thin = encoded(&DynamicImage::new_luma8(8192, 1), ImageFormat::Png);
     let wide = encoded(&DynamicImage::new_luma8(9000, 2), ImageFormat::Png);
     let claims_30000 = claims(30_000);
-    let claims_8000 = claims(8000);
+    let claims_7000 = claims(7000);
     let mut lying_bmp = bmp.clone();
     lying_bmp[18..22].copy_from_slice(&60_000i32.to_le_bytes());
     let cases: [(&str, &[u8], u16); 18] = [
@@ -63,7 +63,7 @@ fn hostile_files_get_the_right_status() {
         ("a BMP that claims 60000 columns", &lying_bmp, 413),
         ("decompression bomb", &bomb, 413),
         ("claims 30000 x 30000", &claims_30000, 413),
-        ("claims 8000 x 8000, has 64 pixels", &claims_8000, 422),
+        ("claims 7000 x 7000, has 64 pixels", &claims_7000, 422),
         ("polyglot", &polyglot, 200),
         ("HTML", html, 415),
         ("a GIF, which is not read", gif, 415),
@@ -76,7 +76,7 @@ fn hostile_files_get_the_right_status() {
     ];
     for (name, bytes, status) in cases {
         let answer = predict(server.address, "?maps=true&preview=256", bytes);
-        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+        assert_eq!(answer.status, status, "{name}: {}", answer.text().chars().take(300).collect::<String>());
         // Whatever came in, no browser will take the answer for a page.
         assert!(
             answer.header("content-type").ends_with("json") && answer.header("x-content-type-options") == "nosniff",
@@ -337,42 +337,38 @@ fn bounded() -> Server {
     )
 }
 
-/// Has `image` classified by four clients at once; the statuses.
+/// Has `image` classified by three clients at once; the statuses.
 fn together(server: &Server, image: &[u8]) -> Vec<u16> {
     thread::scope(|scope| {
         let ask = || predict(server.address, "", image).status;
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(ask)).collect();
         threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
     })
 }
 
 #[test]
 fn pixels_of_all_workers_stay_within_one_budget() {
-    // Each kind at the limit of an image, and beyond it by what a decoder that counts too little would overlook.
-    let kinds: [(&str, Vec<Vec<u8>>); 3] = [
-        ("RLE DICOM", [5700, 6600, 8100].map(run_lengths).to_vec()),
-        (
-            "a PNG on its side",
-            [(5700, 5700), (8100, 8100)].map(|(width, height)| turned(&DynamicImage::new_luma16(width, height))).to_vec(),
-        ),
-        ("an RGBA PNG on its side", [(3900, 3900), (5500, 5500)].map(|(w, h)| turned(&DynamicImage::new_rgba16(w, h))).to_vec()),
+    // At the limit of an image, or beyond it by what a decoder that counts too little would overlook.
+    let kinds: [(&str, Vec<u8>); 4] = [
+        ("RLE DICOM of 8 bytes a pixel", run_lengths(5700)),
+        ("RLE DICOM of 4 bytes a pixel", run_lengths(8100)),
+        ("a gray PNG on its side", turned(&DynamicImage::new_luma16(8100, 8100))),
+        ("an RGBA PNG on its side", turned(&DynamicImage::new_rgba16(5500, 5500))),
     ];
-    for (kind, images) in kinds {
-        let mut server = bounded();
-        let mut answered = 0;
-        for image in &images {
-            let statuses = together(&server, image);
-            // Read within the limit, or refused by its header; never half of it, and none is turned away by another.
-            assert!(statuses.iter().all(|status| matches!(status, 200 | 413)), "{kind}: {statuses:?}");
-            assert!(statuses.windows(2).all(|two| two[0] == two[1]), "{kind}: {statuses:?}");
-            answered += usize::from(statuses[0] == 200);
-        }
-        assert!(answered > 0, "{kind}: none was small enough");
-        assert!(server.peak() < BOUND_MIB, "{kind}: {:.0} MiB at most, {BOUND_MIB} are promised", server.peak());
-        println!("{kind}: {answered} of {} sizes answered, peak {:.0} MiB of {BOUND_MIB}", images.len(), server.peak());
-        server.until("cxr_pixel_memory_bytes", |bytes| bytes == 0.0);
-        server.assert_alive();
+    let mut server = bounded();
+    let mut answered = 0;
+    for (kind, image) in &kinds {
+        let statuses = together(&server, image);
+        // Read within the limit, or refused by its header; never half of it, and none is turned away by another.
+        assert!(matches!(statuses[0], 200 | 413) && statuses.iter().all(|status| *status == statuses[0]), "{kind}: {statuses:?}");
+        answered += usize::from(statuses[0] == 200);
+        let peak = server.peak();
+        println!("{kind}: {}, peak {peak:.0} MiB of {BOUND_MIB}", statuses[0]);
+        assert!(peak < BOUND_MIB, "{kind}: {peak:.0} MiB at most, {BOUND_MIB} are promised");
     }
+    assert!(answered > 0, "none was small enough");
+    server.until("cxr_pixel_memory_bytes", |bytes| bytes == 0.0);
+    server.assert_alive();
 }
 
 #[test]
