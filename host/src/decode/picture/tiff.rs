@@ -1,6 +1,7 @@
 //! TIFF and BigTIFF: all that libtiff writes of 1 to 32 bits, signed or not, in strips or tiles, chunky or planar.
 
 mod codec;
+mod colour;
 mod directory;
 mod layout;
 mod samples;
@@ -10,9 +11,10 @@ use super::tone::{self, Curve};
 use super::{Decoded, Header, damaged, range};
 use crate::decode::{Kind, Refusal};
 use anyhow::Result;
+use colour::Colour;
 use cxr_core::image::Window;
 use image::metadata::Orientation;
-use layout::{Colour, Layout, Unread};
+use layout::{Layout, Unread};
 use samples::rgb;
 
 fn read<'a>(bytes: &'a [u8], name: &str) -> Result<(Layout<'a>, usize)> {

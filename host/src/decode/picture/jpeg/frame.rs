@@ -128,7 +128,8 @@ pub(in crate::decode) fn head(bytes: &[u8]) -> Result<Head, &'static str> {
         match marker {
             0xda | 0xd9 => break,
             0xf7 => return Err("JPEG-LS"),
-            _ if is_frame(marker) && frame.is_none() => frame = Frame::read(marker & 15, payload),
+            _ if is_frame(marker) && frame.is_some() => return Err("it has two frame headers"),
+            _ if is_frame(marker) => frame = Frame::read(marker & 15, payload),
             0xe1 => {
                 let turn = payload.strip_prefix(b"Exif\0\0").and_then(Orientation::from_exif_chunk);
                 orientation = turn.unwrap_or(orientation);

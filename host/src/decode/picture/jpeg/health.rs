@@ -5,6 +5,8 @@
 //! coefficient beyond the block, a level beyond black and white, a restart marker that is not the next one, fewer or
 //! more bits than blocks.
 
+mod blocks;
+
 use super::bits::{Bits, Huffman};
 use super::frame::{Frame, segment};
 
@@ -31,12 +33,10 @@ pub(in crate::decode) enum Health {
     },
 }
 
-/// Largest mean and coefficient, dequantised. Some encoders overshoot black and white a little.
-const MOST_MEAN: i32 = 1200;
-const MOST: i32 = 2048;
-
 const BREAKS_OFF: &str = "it breaks off";
 const CORRUPT: &str = "its data are corrupt";
+/// Most scans walked, as many as the decoder takes.
+const MOST_SCANS: usize = 100;
 
 /// A component while its scans are walked.
 struct Blocks {
@@ -97,7 +97,7 @@ pub(in crate::decode) fn health(bytes: &[u8], frame: &Frame) -> Health {
 
 impl Walk<'_> {
     fn all(&mut self, bytes: &[u8], units: (usize, usize)) -> Health {
-        let (mut at, mut stray) = (2, false);
+        let (mut at, mut stray, mut scans) = (2, false, 0);
         while let Some((marker, payload, next)) = segment(bytes, at) {
             at = next;
             match marker {
@@ -113,7 +113,8 @@ impl Walk<'_> {
                 0xdb => self.quantisation(payload),
                 0xdd => self.restart = payload.get(..2).map_or(0, |b| usize::from(u16::from_be_bytes([b[0], b[1]]))),
                 0xda => {
-                    let Some(scan) = self.header(payload) else {
+                    scans += 1;
+                    let Some(scan) = self.header(payload).filter(|_| scans <= MOST_SCANS) else {
                         return Health::Torn { what: CORRUPT, sound: 0.0 };
                     };
                     // What abbreviated streams leave to others cannot be walked.
@@ -240,96 +241,5 @@ impl Walk<'_> {
         }
         let (rest, end) = bits.rest();
         Ok((end, stray || rest > 0))
-    }
-
-    /// The mean, in bounds: black is -1024 and white 1016 in the transform of 8-bit samples.
-    fn mean(&mut self, (component, table, _): (usize, usize, usize), low: u32, bits: &mut Bits<'_>) -> Option<()> {
-        let category = self.dc[table].as_ref()?.decode(bits)?;
-        if category > 11 {
-            return None;
-        }
-        let step = self.quantisation[self.frame.components[component].quantisation & 3][0];
-        let block = &mut self.blocks[component];
-        block.dc += bits.extended(category.into()) << low;
-        (block.dc.abs() <= MOST_MEAN / step + 1 + (1 << low)).then_some(())
-    }
-
-    fn sequential(&mut self, part: (usize, usize, usize), bits: &mut Bits<'_>) -> Option<()> {
-        self.mean(part, 0, bits)?;
-        let table = self.ac[part.2].as_ref()?;
-        let steps = &self.quantisation[self.frame.components[part.0].quantisation & 3];
-        let mut k = 1;
-        while k < 64 {
-            let symbol = table.decode(bits)?;
-            let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
-            match (run, size) {
-                (0, 0) => break,
-                (15, 0) => k += 16,
-                (_, 0) | (_, 11..) => return None,
-                _ => {
-                    k += run;
-                    if bits.extended(size).abs() * steps.get(k)? > MOST {
-                        return None;
-                    }
-                    k += 1;
-                }
-            }
-        }
-        // A run of zeros may end the block, a coefficient may not lie beyond it.
-        (k <= 64).then_some(())
-    }
-
-    fn progressive(&mut self, scan: &Scan, part: (usize, usize, usize), at: usize, bits: &mut Bits<'_>) -> Option<()> {
-        if scan.first == 0 {
-            if scan.high == 0 {
-                self.mean(part, scan.low, bits)?;
-            } else {
-                bits.take(1);
-            }
-            return Some(());
-        }
-        let table = self.ac[part.2].as_ref()?;
-        let found = self.blocks[part.0].nonzero.get_mut(at)?;
-        // Coefficients that earlier scans found have a bit of correction each; the first scan of a band has none.
-        let known = if scan.high == 0 { 0 } else { *found };
-        let mut k = scan.first;
-        while k <= scan.last && self.run == 0 {
-            let symbol = table.decode(bits)?;
-            let (mut zeros, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
-            match (zeros, size) {
-                (15, 0) => {}
-                (_, 0) => {
-                    self.run = (1 << zeros) + bits.take(zeros);
-                    break;
-                }
-                (_, 1) => _ = bits.take(1),
-                (_, 2..=10) if scan.high == 0 => _ = bits.take(size),
-                _ => return None,
-            }
-            // To the coefficient after the zeros.
-            loop {
-                if k > scan.last {
-                    return None;
-                }
-                if known >> k & 1 == 1 {
-                    bits.take(1);
-                } else if zeros == 0 {
-                    break;
-                } else {
-                    zeros -= 1;
-                }
-                k += 1;
-            }
-            *found |= u64::from(size > 0) << k;
-            k += 1;
-        }
-        if self.run > 0 {
-            let corrections = (k..=scan.last).filter(|k| known >> k & 1 == 1).count();
-            for _ in 0..corrections {
-                bits.take(1);
-            }
-            self.run -= 1;
-        }
-        Some(())
     }
 }

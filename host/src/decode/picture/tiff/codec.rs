@@ -3,7 +3,7 @@
 //! Streams, so that a picture in one strip is never in memory as it was stored; JPEG, WebP and fax alone need a whole
 //! strip or tile at once.
 
-use super::super::jpeg;
+use super::super::{jpeg, webp};
 use flate2::read::ZlibDecoder;
 use hayro_ccitt::{DecodeSettings, DecoderContext, EncodingMode};
 use std::io::{self, Cursor, Read};
@@ -286,21 +286,23 @@ fn jpeg_samples(stored: &[u8], extent: Extent, tables: Option<&[u8]>) -> Result<
         _ => {}
     }
     let (width, height, channels) = head.extent();
-    if width != extent.width || height < extent.rows || channels != extent.channels {
+    let samples = width * height * channels;
+    if width != extent.width || height < extent.rows || channels != extent.channels || samples > extent.bytes {
         return Err("a strip or tile has another size than its header".to_owned());
     }
-    jpeg::components(whole, width * height * channels)
+    jpeg::components(whole, samples)
 }
 
 fn webp_samples(stored: &[u8], extent: Extent) -> Result<Vec<u8>, String> {
     let mut decoder = image_webp::WebPDecoder::new(Cursor::new(stored)).map_err(|error| error.to_string())?;
     let (width, height) = decoder.dimensions();
     let channels = if decoder.has_alpha() { 4 } else { 3 };
-    if width as usize != extent.width || (height as usize) < extent.rows || !matches!(extent.channels, 3 | 4) {
+    let (width, height) = (width as usize, height as usize);
+    let fits = width == extent.width && height >= extent.rows && width * height * extent.channels <= extent.bytes;
+    if !fits || !matches!(extent.channels, 3 | 4) || !webp::frames_fit(stored, width, height) {
         return Err("a strip or tile has another size than its header".to_owned());
     }
-    let pixels = width as usize * height as usize;
-    let mut samples = vec![0; pixels * channels];
+    let mut samples = vec![0; width * height * channels];
     decoder.read_image(&mut samples).map_err(|error| error.to_string())?;
     // libwebp leaves an alpha that is opaque everywhere away.
     if channels < extent.channels {

@@ -30,7 +30,9 @@ pub(super) mod tag {
 }
 
 /// Most directories followed: what has more is taken for a loop.
-const MOST_PAGES: usize = 4096;
+const MOST_PAGES: usize = 1024;
+/// Most tags of a directory.
+const MOST_TAGS: usize = 4096;
 /// Most values read of a tag: tiles of 16 x 16 pixels in the largest picture, in four planes.
 const MOST_VALUES: usize = 1 << 20;
 
@@ -82,9 +84,9 @@ impl<'a> File<'a> {
     fn directory(self, at: u64) -> Option<Directory<'a>> {
         let (head, word) = if self.big { (8, 8) } else { (2, 4) };
         let at = usize::try_from(at).ok()?;
-        let count = usize::try_from(self.number(at, head)?).ok().filter(|count| *count < 65_536)?;
+        let count = usize::try_from(self.number(at, head)?).ok().filter(|count| *count <= MOST_TAGS)?;
         let size = 4 + 2 * word;
-        let mut entries = Vec::with_capacity(count.min(1024));
+        let mut entries = Vec::with_capacity(count.min(256));
         for k in 0..count {
             let at = at + head + k * size;
             let (tag, kind) = (self.number(at, 2)? as u16, self.number(at + 2, 2)? as u16);
