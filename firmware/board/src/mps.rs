@@ -6,21 +6,37 @@ use crate::cortex_m;
 use core::convert::Infallible;
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 
-/// Reads a device register.
-fn read(address: usize) -> u32 {
-    // SAFETY: the board files name aligned registers that are always mapped; reading these has no effect on memory.
-    #[allow(unsafe_code)]
-    unsafe {
-        (address as *const u32).read_volatile()
-    }
-}
+/// The registers of a device, from an address on. Only a board's file makes one, by [`board!`].
+#[derive(Clone, Copy)]
+pub struct Registers(usize);
 
-/// Writes a device register.
-fn write(address: usize, value: u32) {
-    // SAFETY: as for `read`; the registers written here control the serial port alone.
+impl Registers {
+    /// Those at an address.
+    ///
+    /// # Safety
+    /// A device lies there, always mapped, whose registers are aligned words. Reading them has no effect on memory, and writing none but
+    /// on the device.
     #[allow(unsafe_code)]
-    unsafe {
-        (address as *mut u32).write_volatile(value)
+    pub(crate) const unsafe fn at(address: usize) -> Self {
+        Self(address)
+    }
+
+    /// Reads the one at an offset of this file.
+    fn read(self, offset: usize) -> u32 {
+        // SAFETY: of `at`; the offsets are those of the devices' registers.
+        #[allow(unsafe_code)]
+        unsafe {
+            ((self.0 + offset) as *const u32).read_volatile()
+        }
+    }
+
+    /// Writes the one at an offset of this file.
+    fn write(self, offset: usize, value: u32) {
+        // SAFETY: as for `read`; the registers written here control the serial port alone.
+        #[allow(unsafe_code)]
+        unsafe {
+            ((self.0 + offset) as *mut u32).write_volatile(value)
+        }
     }
 }
 
@@ -39,24 +55,24 @@ const RX_FULL: u32 = 2;
 
 /// A CMSDK UART, polled.
 pub struct Uart {
-    base: usize,
+    registers: Registers,
     /// Of a byte that came.
     interrupt: u16,
 }
 
 impl Uart {
-    /// Switches the port at `base` on; `clock` in Hz.
-    pub(crate) fn new(base: usize, interrupt: u16, clock: u32) -> Self {
-        write(base + BAUDDIV, clock / 115_200);
-        write(base + CTRL, CTRL_ON);
+    /// Switches the port with these registers on; `clock` in Hz.
+    pub(crate) fn new(registers: Registers, interrupt: u16, clock: u32) -> Self {
+        registers.write(BAUDDIV, clock / 115_200);
+        registers.write(CTRL, CTRL_ON);
         cortex_m::wake_on(interrupt, clock);
-        Self { base, interrupt }
+        Self { registers, interrupt }
     }
 
     /// Sleeps until a byte is there, 10 ms at most.
     pub fn wait(&mut self) {
-        write(self.base + INTCLEAR, RX_INTERRUPT);
-        cortex_m::sleep(self.interrupt, || read(self.base + STATE) & RX_FULL != 0);
+        self.registers.write(INTCLEAR, RX_INTERRUPT);
+        cortex_m::sleep(self.interrupt, || self.registers.read(STATE) & RX_FULL != 0);
     }
 }
 
@@ -66,7 +82,7 @@ impl ErrorType for Uart {
 
 impl ReadReady for Uart {
     fn read_ready(&mut self) -> Result<bool, Infallible> {
-        Ok(read(self.base + STATE) & RX_FULL != 0)
+        Ok(self.registers.read(STATE) & RX_FULL != 0)
     }
 }
 
@@ -74,7 +90,7 @@ impl Read for Uart {
     fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Infallible> {
         let Some(first) = bytes.first_mut() else { return Ok(0) };
         while !self.read_ready()? {}
-        *first = read(self.base + DATA) as u8;
+        *first = self.registers.read(DATA) as u8;
         Ok(1)
     }
 }
@@ -82,20 +98,20 @@ impl Read for Uart {
 impl Write for Uart {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         let Some(first) = bytes.first() else { return Ok(0) };
-        while read(self.base + STATE) & TX_FULL != 0 {}
-        write(self.base + DATA, u32::from(*first));
+        while self.registers.read(STATE) & TX_FULL != 0 {}
+        self.registers.write(DATA, u32::from(*first));
         Ok(1)
     }
 
     fn flush(&mut self) -> Result<(), Infallible> {
-        while read(self.base + STATE) & TX_FULL != 0 {}
+        while self.registers.read(STATE) & TX_FULL != 0 {}
         Ok(())
     }
 }
 
 /// FPGAIO: a counter of 100 Hz, and one of the board's clock.
 pub(crate) struct Fpgaio {
-    pub base: usize,
+    pub registers: Registers,
     /// Nanoseconds a tick of the fast counter.
     pub tick_ns: u64,
 }
@@ -103,11 +119,11 @@ pub(crate) struct Fpgaio {
 impl Fpgaio {
     /// Milliseconds since the start, to 10; wraps after 49 days.
     pub fn millis(&self) -> u32 {
-        read(self.base + 0x14).wrapping_mul(10)
+        self.registers.read(0x14).wrapping_mul(10)
     }
 
     pub fn ticks(&self) -> u32 {
-        read(self.base + 0x18)
+        self.registers.read(0x18)
     }
 
     /// Under `-icount shift=7` an instruction takes 128 ns, and the difference of two readings is within a tick of
@@ -130,7 +146,12 @@ macro_rules! board {
         /// The board's name.
         pub const NAME: &str = $name;
 
-        const FPGAIO: crate::mps::Fpgaio = crate::mps::Fpgaio { base: $fpgaio, tick_ns: $tick };
+        #[allow(unsafe_code)]
+        const DEVICES: [crate::mps::Registers; 2] = {
+            // SAFETY: the board's application note has these devices there.
+            unsafe { [crate::mps::Registers::at($fpgaio), crate::mps::Registers::at($uart)] }
+        };
+        const FPGAIO: crate::mps::Fpgaio = crate::mps::Fpgaio { registers: DEVICES[0], tick_ns: $tick };
 
         /// A reading of the counter.
         pub type Ticks = u32;
@@ -152,7 +173,7 @@ macro_rules! board {
 
         /// The serial port, UART 0, and the interrupt of its receiver.
         pub fn uart() -> Uart {
-            Uart::new($uart, $interrupt, $clock)
+            Uart::new(DEVICES[1], $interrupt, $clock)
         }
     };
 }
