@@ -209,7 +209,17 @@ pub(super) fn walk(
                 _ => {}
             }
         }
-        let Some(content) = bytes.get(value..end) else { return Err("a value breaks off") };
+        let Some(content) = bytes.get(value..end) else {
+            // Nonsense within an item of known length is left to whoever wrote it.
+            while levels.last().is_some_and(|level| level.end.is_none()) {
+                leave(&mut levels, &mut path);
+            }
+            match levels.last().and_then(|level| level.end).filter(|end| *end <= bytes.len()) {
+                Some(end) => at = end,
+                None => return Err("a value breaks off"),
+            }
+            continue;
+        };
         let known = matches!(&vr, None | Some([b'U', b'N'])) && KNOWN_SEQUENCES.contains(&tag);
         if vr == Some(*b"SQ") || known {
             levels.push(sequence(if vr == Some(*b"UN") { Encoding::IMPLICIT } else { here }, Some(end)));

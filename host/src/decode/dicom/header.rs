@@ -150,7 +150,7 @@ impl Header {
             tags::ROWS => self.rows = short(),
             tags::COLUMNS => self.columns = short(),
             tags::SAMPLES_PER_PIXEL => self.samples_per_pixel = short(),
-            tags::PHOTOMETRIC_INTERPRETATION => self.photometric = element.text(),
+            tags::PHOTOMETRIC_INTERPRETATION => self.photometric = element.text().to_uppercase(),
             tags::PLANAR_CONFIGURATION => self.planar = short() == 1,
             tags::NUMBER_OF_FRAMES => raw.frames = element.decimals().first().map_or(1, |frames| *frames as i64),
             tags::BITS_ALLOCATED => self.bits_allocated = short(),
@@ -161,7 +161,7 @@ impl Header {
             tags::PIXEL_PADDING_RANGE_LIMIT => raw.padding_limit = element.number(),
             tags::RESCALE_SLOPE => self.slope = decimal().filter(|slope| *slope != 0.0).unwrap_or(1.0),
             tags::RESCALE_INTERCEPT => self.intercept = decimal().unwrap_or(0.0),
-            tags::VOILUT_FUNCTION => self.function = element.text(),
+            tags::VOILUT_FUNCTION => self.function = element.text().to_uppercase(),
             tags::WINDOW_CENTER | tags::WINDOW_WIDTH => {
                 for (i, number) in element.decimals().into_iter().enumerate() {
                     let window = self.window(i);
@@ -262,11 +262,13 @@ impl Header {
             // Files older than the element.
             "MONOCHROME2".clone_into(&mut self.photometric);
         }
-        let depth = matches!(bits, 8 | 16) || (bits == 32 && samples == 1 && self.codec != Codec::Jpeg);
+        // A stream knows its own depth.
+        let is_stream = !matches!(self.codec, Codec::Native | Codec::Rle);
+        let depth = matches!(bits, 8 | 16) || (is_stream && (2..16).contains(&bits));
         match (self.photometric.as_str(), samples) {
-            ("MONOCHROME1" | "MONOCHROME2", 1) if depth => {}
-            ("PALETTE COLOR", 1) if matches!(bits, 8 | 16) => {}
-            ("RGB" | "YBR_FULL" | "YBR_RCT" | "YBR_ICT", 3) if matches!(bits, 8 | 16) => {}
+            ("MONOCHROME1" | "MONOCHROME2", 1) if depth || (bits == 32 && !is_stream) => {}
+            ("PALETTE COLOR", 1) if depth => {}
+            ("RGB" | "YBR_FULL" | "YBR_RCT" | "YBR_ICT", 3) if depth => {}
             ("YBR_FULL_422" | "YBR_PARTIAL_422" | "YBR_PARTIAL_420", 3) if bits == 8 => {}
             (kind, _) => {
                 refuse!(
