@@ -6,11 +6,13 @@
 mod about;
 mod colour;
 mod data_set;
+mod element;
 mod file;
 mod header;
 mod jpeg;
 mod jpeg_2000;
 mod jpeg_ls;
+mod locate;
 mod pixels;
 mod rle;
 mod syntax;
@@ -88,7 +90,13 @@ fn weighed(samples: Samples<'_>) -> Samples<'static> {
         Some(Colour::Ybr) => data.get(3 * i) as u16,
         _ => luma(&[0, 1, 2].map(|k| data.get(3 * i + k))) as u16,
     };
-    Samples { components: 1, planar: false, colour: None, signed: samples.signed, data: Data::Words((0..count).map(value).collect()) }
+    Samples {
+        components: 1,
+        planar: false,
+        colour: None,
+        signed: samples.signed,
+        data: Data::Words((0..count).map(value).collect()),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the header says of the image itself, where it makes the answer doubtful: view, body part, side, orientation.
 
-use super::data_set::Element;
+use super::element::Element;
 use super::header::printable;
 use dicom_dictionary_std::tags;
 
@@ -19,8 +19,29 @@ pub(super) struct About {
 
 /// Words, in capitals, that make a view another than the frontal one (PS3.3, C.8.11.5 and CID 4010).
 const OTHER_VIEWS: [&str; 23] = [
-    "LL", "RL", "LLD", "RLD", "LLO", "RLO", "LAT", "LATERAL", "OBLIQUE", "OBL", "LAO", "RAO", "LPO", "RPO", "DECUBITUS", "DECUB",
-    "CC", "MLO", "ML", "LM", "XCCL", "TANGENTIAL", "PROFILE",
+    "LL",
+    "RL",
+    "LLD",
+    "RLD",
+    "LLO",
+    "RLO",
+    "LAT",
+    "LATERAL",
+    "OBLIQUE",
+    "OBL",
+    "LAO",
+    "RAO",
+    "LPO",
+    "RPO",
+    "DECUBITUS",
+    "DECUB",
+    "CC",
+    "MLO",
+    "ML",
+    "LM",
+    "XCCL",
+    "TANGENTIAL",
+    "PROFILE",
 ];
 /// Parts of words for the chest, in the languages in which makers write them.
 const CHEST: [&str; 12] =
@@ -28,8 +49,7 @@ const CHEST: [&str; 12] =
 /// What stands for no value.
 const NOTHING: [&str; 8] = ["", "UNKNOWN", "NONE", "NA", "N/A", "OTHER", "UNDEFINED", "DEFAULT"];
 /// Modalities that make no radiograph.
-const OTHER_MODALITIES: [&str; 14] =
-    ["CT", "MR", "US", "NM", "PT", "MG", "PX", "IO", "ES", "OP", "OPT", "SM", "XC", "GM"];
+const OTHER_MODALITIES: [&str; 14] = ["CT", "MR", "US", "NM", "PT", "MG", "PX", "IO", "ES", "OP", "OPT", "SM", "XC", "GM"];
 
 impl About {
     pub(super) fn take(&mut self, element: &Element<'_>) {

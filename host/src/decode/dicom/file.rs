@@ -90,7 +90,8 @@ pub(super) fn open<'a>(bytes: &'a [u8], name: &str, max_bytes: u64) -> Result<Fi
 fn inflate(stream: &[u8], name: &str, max_bytes: u64) -> Result<Vec<u8>> {
     // A few files have the header of zlib although the standard (PS3.5, A.5) has none.
     let open = || -> Box<dyn Read + '_> {
-        let zlib = matches!(stream, [first, second, ..] if first & 15 == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0);
+        let zlib =
+            matches!(stream, [first, second, ..] if first & 15 == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0);
         if zlib { Box::new(ZlibDecoder::new(stream)) } else { Box::new(DeflateDecoder::new(stream)) }
     };
     let length = std::io::copy(&mut open().take(max_bytes + 1), &mut sink());

@@ -31,7 +31,13 @@ pub(super) fn frame(stream: &[u8]) -> Option<Frame> {
                 let component = |c: &[u8]| (c[0], c[1] >> 4, c[1] & 15);
                 let components: Vec<_> = rest.chunks_exact(3).take(usize::from(count)).map(component).collect();
                 let (height, width) = (u16::from_be_bytes([y1, y0]), u16::from_be_bytes([x1, x0]));
-                return (components.len() == usize::from(count)).then_some(Frame { marker, precision, height, width, components });
+                return (components.len() == usize::from(count)).then_some(Frame {
+                    marker,
+                    precision,
+                    height,
+                    width,
+                    components,
+                });
             }
             _ => at += 2 + length.max(2),
         }
@@ -45,9 +51,8 @@ pub(super) fn plan(stream: &[u8]) -> Result<Plan, Failure> {
     let most = |pick: fn(&(u8, u8, u8)) -> u8| frame.components.iter().map(pick).max().unwrap_or(1).max(1);
     let (h_max, v_max) = (u64::from(most(|c| c.1)), u64::from(most(|c| c.2)));
     // Planes of 16-bit samples padded to whole blocks; progressive ones keep coefficients of 32 bits beside them.
-    let padded = |c: &(u8, u8, u8)| {
-        (width.div_ceil(8 * h_max) * 8 * u64::from(c.1)) * (height.div_ceil(8 * v_max) * 8 * u64::from(c.2))
-    };
+    let padded =
+        |c: &(u8, u8, u8)| (width.div_ceil(8 * h_max) * 8 * u64::from(c.1)) * (height.div_ceil(8 * v_max) * 8 * u64::from(c.2));
     let samples: u64 = frame.components.iter().map(padded).sum();
     let progressive = matches!(frame.marker, 0xc2 | 0xc6 | 0xca | 0xce);
     let mut plan = Plan {

@@ -160,7 +160,8 @@ pub(super) fn plan(stream: &[u8]) -> Result<Plan, Failure> {
     let bands = found.tiles.saturating_mul(components).saturating_mul(3 * found.resolutions + 1);
     let blocks = (plan.pixels().saturating_mul(components * 2) / found.block_area).saturating_add(bands.saturating_mul(4));
     let samples = plan.pixels().saturating_mul(components * SAMPLE_BYTES + SCRATCH_BYTES);
-    plan.peak = blocks.saturating_mul(BLOCK_BYTES + LAYER_BYTES * found.layers).saturating_add(samples).saturating_add(plan.kept());
+    plan.peak =
+        blocks.saturating_mul(BLOCK_BYTES + LAYER_BYTES * found.layers).saturating_add(samples).saturating_add(plan.kept());
     Ok(plan)
 }
 

@@ -114,13 +114,13 @@ pub(super) fn decode<'a>(header: &Header, file: &'a File<'_>, name: &str, max_by
         _ => "JPEG 2000",
     };
     let refused = |failure: Failure| match failure {
-        Failure::Damaged(reason) => Refusal::new(
-            Kind::Damaged,
-            format!("{name}: damaged {what} in a DICOM file ({reason}): replace it or leave it out"),
-        ),
-        Failure::Unsupported(reason) => {
-            Refusal::new(Kind::Unsupported, format!("{name}: {what} in a DICOM file, {reason}, is not read: save it uncompressed"))
+        Failure::Damaged(reason) => {
+            Refusal::new(Kind::Damaged, format!("{name}: damaged {what} in a DICOM file ({reason}): replace it or leave it out"))
         }
+        Failure::Unsupported(reason) => Refusal::new(
+            Kind::Unsupported,
+            format!("{name}: {what} in a DICOM file, {reason}, is not read: save it uncompressed"),
+        ),
     };
     // Decoders have assertions of their own; a damaged file must be no more than an error.
     let guarded = |work: &mut dyn FnMut() -> std::result::Result<Samples<'a>, Failure>| {

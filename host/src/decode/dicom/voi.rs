@@ -90,9 +90,7 @@ pub(super) fn window(header: &Header, samples: Samples<'_>, count: usize) -> Gra
             (_, true) => Some(if dark_is_low { "white" } else { "black" }),
             _ => None,
         };
-        shown.map(|shown| {
-            format!("The DICOM file's window shows nothing but {shown}; the range of its values is taken instead.")
-        })
+        shown.map(|shown| format!("The DICOM file's window shows nothing but {shown}; the range of its values is taken instead."))
     });
     let chosen = first.filter(|_| warning.is_none());
     let [a, b] = chosen.unwrap_or([least as f64, most as f64]);
