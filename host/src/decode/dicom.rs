@@ -6,11 +6,13 @@
 mod about;
 mod colour;
 mod data_set;
+mod element;
 mod file;
 mod header;
 mod jpeg;
 mod jpeg_2000;
 mod jpeg_ls;
+mod locate;
 mod pixels;
 mod rle;
 mod syntax;
@@ -234,6 +236,12 @@ mod tests {
         ] {
             assert!(warned(what).contains(told), "{what:?}: {}", warned(what));
         }
+        // In a sequence, as newer files have the view.
+        let meaning = element(0x0008, 0x0104, "LO", "left lateral");
+        let item = [&[0xfe, 0xff, 0, 0xe0][..], &(meaning.len() as u32).to_le_bytes(), &meaning].concat();
+        let sequence = [&[0x54, 0, 0x20, 2, b'S', b'Q', 0, 0][..], &(item.len() as u32).to_le_bytes(), &item].concat();
+        let bytes = [&whole[..end], &sequence, &whole[end..]].concat();
+        assert!(decode::Image::decode(&bytes, "x").unwrap().warnings()[0].contains("view LEFT LATERAL"));
         for plain in [
             (0x0008, 0x0068, "CS", "FOR PRESENTATION"),
             (0x0018, 0x5101, "CS", "PA"),

@@ -1,6 +1,6 @@
 //! What the header says of the image itself, where it makes the answer doubtful: view, body part, side, orientation.
 
-use super::data_set::Element;
+use super::element::Element;
 use super::header::printable;
 use dicom_dictionary_std::tags;
 

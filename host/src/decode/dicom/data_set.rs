@@ -4,6 +4,7 @@
 //! as lenient as files in the wild need: missing delimiters, odd lengths, sequences of unknown kind, single elements
 //! coded the other way.
 
+use super::element::Element;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use std::ops::Range;
@@ -34,15 +35,6 @@ pub(super) struct Encoding {
     pub(super) explicit: bool,
     /// Big endian.
     pub(super) big: bool,
-}
-
-/// One element with a value of defined length.
-pub(super) struct Element<'a> {
-    pub(super) tag: Tag,
-    /// The kind of value, if the file names it.
-    pub(super) vr: Option<[u8; 2]>,
-    pub(super) big: bool,
-    pub(super) value: &'a [u8],
 }
 
 /// The pixels of the top level.
@@ -80,12 +72,12 @@ impl Encoding {
         Some(Self { explicit: is_known(&[head[4], head[5]]), big })
     }
 
-    fn short(self, bytes: &[u8]) -> u16 {
+    pub(super) fn short(self, bytes: &[u8]) -> u16 {
         let pair = [bytes[0], bytes[1]];
         if self.big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
     }
 
-    fn long(self, bytes: &[u8]) -> u32 {
+    pub(super) fn long(self, bytes: &[u8]) -> u32 {
         let four = [bytes[0], bytes[1], bytes[2], bytes[3]];
         if self.big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }
     }
@@ -226,7 +218,17 @@ pub(super) fn walk(
                 _ => {}
             }
         }
-        let Some(content) = bytes.get(value..end) else { return Err("a value breaks off") };
+        let Some(content) = bytes.get(value..end) else {
+            // Nonsense within an item of known length is left to whoever wrote it.
+            while levels.last().is_some_and(|level| level.end.is_none()) {
+                leave(&mut levels, &mut path);
+            }
+            match levels.last().and_then(|level| level.end).filter(|end| *end <= bytes.len()) {
+                Some(end) => at = end,
+                None => return Err("a value breaks off"),
+            }
+            continue;
+        };
         let known = matches!(&vr, None | Some([b'U', b'N'])) && KNOWN_SEQUENCES.contains(&tag);
         if vr == Some(*b"SQ") || known {
             levels.push(sequence(if vr == Some(*b"UN") { Encoding::IMPLICIT } else { here }, Some(end)));
@@ -276,49 +278,5 @@ pub(super) fn items(bytes: &[u8], mut at: usize, encoding: Encoding) -> Result<(
             Some(Tag(0xfffe, 0xe0dd)) => return Ok((items, at + 8)),
             _ => return Ok((items, at)),
         }
-    }
-}
-
-impl Element<'_> {
-    /// Text of the value, without padding.
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(self.value).trim_matches([' ', '\0']).to_owned()
-    }
-
-    /// 16-bit words, whatever their declared kind.
-    pub(super) fn words(&self) -> Vec<u16> {
-        let encoding = Encoding { explicit: false, big: self.big };
-        self.value.chunks_exact(2).map(|pair| encoding.short(pair)).collect()
-    }
-
-    /// The first whole number: text, or two or four bytes as its kind or its length says.
-    pub(super) fn number(&self) -> Option<i64> {
-        let encoding = Encoding { explicit: false, big: self.big };
-        match (self.vr.as_ref(), self.value.len()) {
-            (Some(b"IS" | b"DS" | b"LO" | b"SH" | b"CS"), _) => self.decimals().first().map(|number| *number as i64),
-            (Some(b"SS"), 2..) => Some(i64::from(encoding.short(self.value) as i16)),
-            (Some(b"SL"), 4..) => Some(i64::from(encoding.long(self.value) as i32)),
-            (Some(b"UL"), 4..) => Some(i64::from(encoding.long(self.value))),
-            (_, 2..) => Some(i64::from(encoding.short(self.value))),
-            _ => None,
-        }
-    }
-
-    /// Decimal numbers, NaN for what is none. A comma is taken for a point, as some countries write it.
-    pub(super) fn decimals(&self) -> Vec<f64> {
-        let number = |text: &str| {
-            let text = text.trim_matches([' ', '\0']);
-            let plain = if text.contains('.') { text.replace(',', "") } else { text.replace(',', ".") };
-            plain.parse().unwrap_or(f64::NAN)
-        };
-        match self.vr.as_ref() {
-            Some(b"FD") => self.value.chunks_exact(8).map(|b| self.float(b)).collect(),
-            _ => String::from_utf8_lossy(self.value).split('\\').take(16).map(number).collect(),
-        }
-    }
-
-    fn float(&self, bytes: &[u8]) -> f64 {
-        let eight: [u8; 8] = bytes.try_into().unwrap_or_default();
-        if self.big { f64::from_be_bytes(eight) } else { f64::from_le_bytes(eight) }
     }
 }

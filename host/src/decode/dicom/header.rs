@@ -4,9 +4,10 @@
 
 use super::super::{Kind, Refusal, refuse};
 use super::about::About;
-use super::data_set::{Element, PixelData, items, walk};
+use super::data_set::walk;
+use super::element::Element;
 use super::file::File;
-use super::syntax::{self, Codec};
+use super::syntax::Codec;
 use super::table::Table;
 use anyhow::Result;
 use dicom_core::Tag;
@@ -104,7 +105,7 @@ impl Header {
                 "{name}: a DICOMDIR is the index of a disc: give the image files in the folders beside it{listed}"
             );
         }
-        header.locate(file, pixels, &raw, name)?;
+        header.locate(file, pixels, raw.is_document, name)?;
         header.check(&raw, name)?;
         Ok(header)
     }
@@ -150,7 +151,7 @@ impl Header {
             tags::ROWS => self.rows = short(),
             tags::COLUMNS => self.columns = short(),
             tags::SAMPLES_PER_PIXEL => self.samples_per_pixel = short(),
-            tags::PHOTOMETRIC_INTERPRETATION => self.photometric = element.text(),
+            tags::PHOTOMETRIC_INTERPRETATION => self.photometric = element.text().to_uppercase(),
             tags::PLANAR_CONFIGURATION => self.planar = short() == 1,
             tags::NUMBER_OF_FRAMES => raw.frames = element.decimals().first().map_or(1, |frames| *frames as i64),
             tags::BITS_ALLOCATED => self.bits_allocated = short(),
@@ -161,7 +162,7 @@ impl Header {
             tags::PIXEL_PADDING_RANGE_LIMIT => raw.padding_limit = element.number(),
             tags::RESCALE_SLOPE => self.slope = decimal().filter(|slope| *slope != 0.0).unwrap_or(1.0),
             tags::RESCALE_INTERCEPT => self.intercept = decimal().unwrap_or(0.0),
-            tags::VOILUT_FUNCTION => self.function = element.text(),
+            tags::VOILUT_FUNCTION => self.function = element.text().to_uppercase(),
             tags::WINDOW_CENTER | tags::WINDOW_WIDTH => {
                 for (i, number) in element.decimals().into_iter().enumerate() {
                     let window = self.window(i);
@@ -184,69 +185,6 @@ impl Header {
         &mut self.windows[i]
     }
 
-    /// Finds the stream or the values of the frame, and what codes them: the bytes say so, not the declared syntax.
-    fn locate(&mut self, file: &File<'_>, pixels: PixelData, raw: &Raw, name: &str) -> Result<()> {
-        let bytes = &file.bytes;
-        let declared = if file.syntax.is_empty() { Some(Codec::Native) } else { Codec::of(&file.syntax) };
-        let expected = self.native_bytes();
-        let mut ranges = match pixels {
-            PixelData::Float => refuse!(
-                Unsupported,
-                "{name}: floating-point DICOM pixels have no black and white: export it as MONOCHROME2 of 8 or 16 bits"
-            ),
-            PixelData::None if raw.is_document => {
-                refuse!(Unsupported, "{name}: this DICOM file holds no pixels but a document: give one with a radiograph")
-            }
-            PixelData::None => refuse!(Unsupported, "{name}: this DICOM file holds no pixels: give one with a radiograph"),
-            PixelData::Items(items) => items,
-            PixelData::Value(range, words) => {
-                self.words = words;
-                // A stream, or items of one, in a value of defined length.
-                let value = &bytes[range.clone()];
-                let cut = (range.len() as u64) < expected;
-                let coded = Codec::shown(value).is_some() || value.starts_with(&[0xfe, 0xff, 0, 0xe0]);
-                if !(coded && (cut || declared != Some(Codec::Native))) {
-                    self.data = vec![range];
-                    return Ok(());
-                }
-                if value.starts_with(&[0xfe, 0xff]) {
-                    let (items, _) = items(value, 0, super::data_set::Encoding::EXPLICIT).unwrap_or_default();
-                    items.into_iter().map(|item| item.start + range.start..item.end + range.start).collect()
-                } else {
-                    self.data = vec![range.clone()];
-                    self.codec = Codec::shown(value).unwrap_or(Codec::Jpeg);
-                    return Ok(());
-                }
-            }
-        };
-        // The first item is the offset table, of no use to a single frame; some files leave it out.
-        let is_stream = |range: &Range<usize>| Codec::shown(&bytes[range.clone()]).is_some();
-        if ranges.first().is_some_and(|first| !is_stream(first)) {
-            ranges.remove(0);
-        }
-        ranges.retain(|range| !range.is_empty());
-        let Some(first) = ranges.first() else {
-            refuse!(Unsupported, "{name}: this DICOM file holds no pixels: give one with a radiograph")
-        };
-        self.codec = match (Codec::shown(&bytes[first.clone()]), declared) {
-            (Some(shown), _) => shown,
-            (None, Some(declared)) if declared != Codec::Native => declared,
-            (None, Some(_)) if file.syntax.ends_with(".1.98") => Codec::Native,
-            (None, Some(_)) => refuse!(
-                Unsupported,
-                "{name}: its pixels are compressed although its transfer syntax says {}: save it uncompressed",
-                syntax::name(&file.syntax)
-            ),
-            (None, None) => refuse!(
-                Unsupported,
-                "{name}: DICOM pixels stored as {} are not read: save it uncompressed, as JPEG or as RLE",
-                syntax::name(&printable(&file.syntax))
-            ),
-        };
-        self.data = ranges;
-        Ok(())
-    }
-
     /// Bytes of uncompressed pixels.
     pub(super) fn native_bytes(&self) -> u64 {
         let pixels = u64::from(self.rows) * u64::from(self.columns);
@@ -262,11 +200,13 @@ impl Header {
             // Files older than the element.
             "MONOCHROME2".clone_into(&mut self.photometric);
         }
-        let depth = matches!(bits, 8 | 16) || (bits == 32 && samples == 1 && self.codec != Codec::Jpeg);
+        // A stream knows its own depth.
+        let is_stream = !matches!(self.codec, Codec::Native | Codec::Rle);
+        let depth = matches!(bits, 8 | 16) || (is_stream && (2..16).contains(&bits));
         match (self.photometric.as_str(), samples) {
-            ("MONOCHROME1" | "MONOCHROME2", 1) if depth => {}
-            ("PALETTE COLOR", 1) if matches!(bits, 8 | 16) => {}
-            ("RGB" | "YBR_FULL" | "YBR_RCT" | "YBR_ICT", 3) if matches!(bits, 8 | 16) => {}
+            ("MONOCHROME1" | "MONOCHROME2", 1) if depth || (bits == 32 && !is_stream) => {}
+            ("PALETTE COLOR", 1) if depth => {}
+            ("RGB" | "YBR_FULL" | "YBR_RCT" | "YBR_ICT", 3) if depth => {}
             ("YBR_FULL_422" | "YBR_PARTIAL_422" | "YBR_PARTIAL_420", 3) if bits == 8 => {}
             (kind, _) => {
                 refuse!(

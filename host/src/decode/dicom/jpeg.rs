@@ -18,10 +18,13 @@ pub(super) struct Frame {
 pub(super) fn frame(stream: &[u8]) -> Option<Frame> {
     let mut at = 2;
     loop {
-        let &[0xff, marker, high, low] = stream.get(at..at + 4)? else { return None };
+        let &[mark, marker, high, low] = stream.get(at..at + 4)? else { return None };
         let length = usize::from(u16::from_be_bytes([high, low]));
         match marker {
-            0xff => at += 1,
+            // Fill, or bytes between segments.
+            _ if mark != 0xff || marker == 0xff => at += 1,
+            // A scan without a frame.
+            0xda => return None,
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xf7 => {
                 let segment = stream.get(at + 4..at + 2 + length)?;
                 let (&[precision, y1, y0, x1, x0, count], rest) = segment.split_first_chunk()?;

@@ -12,7 +12,7 @@ const BLOCK_BYTES: u64 = 400;
 const LAYER_BYTES: u64 = 32;
 /// Bytes a pixel and component while decoding: coefficients and samples, of 32 bits; and once: the wavelet's scratch.
 const SAMPLE_BYTES: u64 = 8;
-const SCRATCH_BYTES: u64 = 8;
+const SCRATCH_BYTES: u64 = 5;
 
 /// What the markers say.
 #[derive(Default)]

@@ -3,11 +3,14 @@
 //! No crate decodes it in Rust alone without a DICOM tool kit around it, and CharLS needs a C++ compiler and does not
 //! build for WebAssembly; hence this one, held to CharLS by the fixtures.
 
+mod bits;
+mod parameters;
 mod scan;
 
 use super::jpeg;
 use super::pixels::{Data, Failure, Plan, Samples};
-use scan::{Parameters, Scan};
+use parameters::Parameters;
+use scan::Scan;
 
 fn damaged(what: &str) -> Failure {
     Failure::Damaged(what.to_owned())

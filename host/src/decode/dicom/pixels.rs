@@ -63,7 +63,7 @@ impl Plan {
 
     /// Bytes of the decoded samples.
     pub(super) fn kept(&self) -> u64 {
-        self.pixels() * self.components as u64 * self.sample_bytes
+        self.pixels().saturating_mul(self.components as u64 * self.sample_bytes)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Transfer syntaxes: what codes the pixels, by the declared identifier and by the first bytes.
 
+use super::jpeg;
 use dicom_dictionary_std::uids;
 
 /// How the pixels are coded.
@@ -44,13 +45,8 @@ impl Codec {
         Some(match stream {
             [0xff, 0x4f, 0xff, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => Self::Jpeg2000,
             [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Self::JpegXl,
-            [0xff, 0xd8, 0xff, ..] => {
-                if is_jpeg_ls(stream) {
-                    Self::JpegLs
-                } else {
-                    Self::Jpeg
-                }
-            }
+            [0xff, 0xd8, 0xff, ..] if jpeg::frame(stream).is_some_and(|frame| frame.marker == 0xf7) => Self::JpegLs,
+            [0xff, 0xd8, 0xff, ..] => Self::Jpeg,
             _ => return None,
         })
     }
@@ -61,21 +57,6 @@ const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 /// The last part of an identifier of JPEG (T.81): 50 to 66, and 70.
 fn jpeg_process(uid: &str) -> Option<u8> {
     uid.strip_prefix("1.2.840.10008.1.2.4.")?.parse().ok().filter(|process| matches!(process, 50..=66 | 70))
-}
-
-/// True if the first frame header of a JPEG stream is that of JPEG-LS.
-fn is_jpeg_ls(stream: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some(&[0xff, marker, high, low]) = stream.get(at..at + 4) {
-        match marker {
-            0xf7 => return true,
-            0xff => at += 1,
-            // Frame headers of T.81, or a scan without one.
-            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xda => return false,
-            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-        }
-    }
-    false
 }
 
 /// What a syntax is called (PS3.6, table A-1).

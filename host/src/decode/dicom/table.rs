@@ -1,6 +1,6 @@
 //! Look-up tables of a file: modality, VOI, palette (PS3.3, C.11.1.1.1, C.11.2.1.1, C.7.6.3.1.5).
 
-use super::data_set::Element;
+use super::element::Element;
 use dicom_core::Tag;
 
 /// Longest table in bytes: 2^16 entries of two bytes.
@@ -36,16 +36,16 @@ impl Table {
                     (self.first, self.bits) = (i64::from(first), u32::from(bits));
                 }
             }
-            Tag(0x0028, 0x3006 | 0x1201..=0x1203 | 0x1221..=0x1223) if self.values.is_empty() => {
-                if element.value.len() <= MAX_BYTES {
-                    self.is_segmented = element.tag.element() >= 0x1221 && element.tag.element() < 0x3000;
-                    self.big = element.big;
-                    self.values = element.words();
-                    if let [.., last] = element.value
-                        && element.value.len() % 2 == 1
-                    {
-                        self.values.push(u16::from(*last));
-                    }
+            Tag(0x0028, 0x3006 | 0x1201..=0x1203 | 0x1221..=0x1223)
+                if self.values.is_empty() && element.value.len() <= MAX_BYTES =>
+            {
+                self.is_segmented = (0x1221..=0x1223).contains(&element.tag.element());
+                self.big = element.big;
+                self.values = element.words();
+                if let [.., last] = element.value
+                    && element.value.len() % 2 == 1
+                {
+                    self.values.push(u16::from(*last));
                 }
             }
             _ => {}

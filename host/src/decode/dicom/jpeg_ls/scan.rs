@@ -1,58 +1,10 @@
 //! One scan of JPEG-LS: contexts, runs and Golomb codes (T.87, annex A).
 
+use super::bits::Bits;
+use super::parameters::Parameters;
+
 /// Order of run lengths (T.87, A.2.1).
 const J: [u32; 32] = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-
-/// Coding parameters.
-#[derive(Clone, Copy)]
-pub(super) struct Parameters {
-    max: i32,
-    near: i32,
-    thresholds: [i32; 3],
-    reset: i32,
-    range: i32,
-    /// Bits of a mapped error, and of the longest code.
-    error_bits: u32,
-    limit: u32,
-}
-
-impl Parameters {
-    /// From the precision and the preset parameters, of which 0 means the default (T.87, C.2.4.1.1).
-    pub(super) fn new(precision: u32, near: i32, presets: [u16; 5]) -> Option<Self> {
-        let [max, t1, t2, t3, reset] = presets.map(i32::from);
-        let max = if max == 0 { (1 << precision) - 1 } else { max };
-        if near > 255.min(max / 2) || max >= 1 << precision {
-            return None;
-        }
-        let clamp = |value: i32, least: i32| if value > max || value < least { least } else { value };
-        let default = |factors: [i32; 3], near_factor: i32, least: i32| {
-            let [basic, least_basic, _] = factors;
-            let value = if max >= 128 {
-                let factor = (max.min(4095) + 128) / 256;
-                factor * (basic - least_basic) + least_basic + near_factor * near
-            } else {
-                let factor = 256 / (max + 1);
-                least_basic.max(basic / factor + near_factor * near)
-            };
-            clamp(value, least)
-        };
-        let t1 = if t1 == 0 { default([3, 2, 0], 3, near + 1) } else { t1 };
-        let t2 = if t2 == 0 { default([7, 3, 0], 5, t1) } else { t2 };
-        let t3 = if t3 == 0 { default([21, 4, 0], 7, t2) } else { t3 };
-        let range = (max + 2 * near) / (2 * near + 1) + 1;
-        let bits = |count: i32| i32::BITS - (count - 1).leading_zeros();
-        let pixel_bits = bits(max + 1).max(2);
-        Some(Self {
-            max,
-            near,
-            thresholds: [t1, t2, t3],
-            reset: if reset == 0 { 64 } else { reset },
-            range,
-            error_bits: bits(range),
-            limit: 2 * (pixel_bits + pixel_bits.max(8)),
-        })
-    }
-}
 
 /// The extent of a scan.
 pub(super) struct Scan<'a> {
@@ -296,75 +248,4 @@ impl<'a> Decoder<'a> {
 /// The order of a Golomb code; `None` where statistics have gone beyond all sense.
 fn order(n: i32, a: i32) -> Option<u32> {
     (0..=24).find(|k| i64::from(n) << k >= i64::from(a))
-}
-
-/// Bits of a scan: after a byte 255 the next has seven (T.87, A.1).
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    held: u64,
-    count: u32,
-    /// The last byte taken was 255.
-    marked: bool,
-}
-
-impl<'a> Bits<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, held: 0, count: 0, marked: false }
-    }
-
-    fn fill(&mut self) {
-        while self.count <= 48 {
-            let Some(&byte) = self.bytes.get(self.at) else { return };
-            let width = if self.marked { 7 } else { 8 };
-            if self.marked && byte & 0x80 != 0 {
-                return;
-            }
-            // A marker begins.
-            if byte == 0xff && self.bytes.get(self.at + 1).is_none_or(|next| next & 0x80 != 0) {
-                return;
-            }
-            self.held = self.held << width | u64::from(byte);
-            self.count += width;
-            self.marked = byte == 0xff;
-            self.at += 1;
-        }
-    }
-
-    fn take(&mut self, width: u32) -> Option<u32> {
-        if self.count < width {
-            self.fill();
-        }
-        self.count = self.count.checked_sub(width)?;
-        Some((self.held >> self.count) as u32 & ((1u64 << width) - 1) as u32)
-    }
-
-    /// A limited Golomb code (T.87, A.5.3).
-    fn golomb(&mut self, k: u32, limit: u32, error_bits: u32) -> Option<u32> {
-        let mut zeros = 0;
-        while self.take(1)? == 0 {
-            zeros += 1;
-            if zeros > limit {
-                return None;
-            }
-        }
-        if zeros < limit.checked_sub(error_bits + 1)? {
-            Some((zeros << k) | self.take(k)?)
-        } else {
-            Some(self.take(error_bits)? + 1)
-        }
-    }
-
-    /// The place of the marker after the scan.
-    fn end(&self) -> usize {
-        let marker = |at: &usize| matches!(self.bytes.get(*at..*at + 2), Some([0xff, next]) if next & 0x80 != 0);
-        // Bytes in hand may reach past the last code, but never past a marker.
-        (self.at.saturating_sub(1)..self.bytes.len()).find(marker).unwrap_or(self.bytes.len())
-    }
-
-    /// What follows the next restart marker.
-    fn after_restart(&self) -> Option<Self> {
-        let end = self.end();
-        matches!(self.bytes.get(end..end + 2), Some([0xff, 0xd0..=0xd7])).then(|| Self { at: end + 2, ..Self::new(self.bytes) })
-    }
 }
