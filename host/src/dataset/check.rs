@@ -160,7 +160,7 @@ fn patients_across_splits(samples: &[Sample]) -> Vec<Patient> {
     let several = splits.into_iter().filter(|(_, splits)| splits.len() > 1);
     let entry = |(patient, splits): (&str, BTreeSet<Split>)| Patient {
         patient: patient.to_owned(),
-        leak: splits.iter().filter(|split| **split != Split::OutOfDistribution).count() > 1,
+        leak: super::on_both_sides(&splits),
         splits: splits.into_iter().map(Split::name).collect(),
     };
     several.map(entry).collect()

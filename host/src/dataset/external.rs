@@ -49,13 +49,14 @@ pub(super) fn read(folders: &[PathBuf], people: &People, dataset: &mut Dataset) 
             *dataset.unused.entry(WITHDRAWN.to_owned()).or_default() += 1;
             continue;
         }
+        let mut withheld = false;
         let split = match row.get("role") {
             "external_test" => Split::ExternalTest,
             "out_of_distribution" => Split::OutOfDistribution,
             "train" => match bound.get(&patient) {
                 Some(Split::Test | Split::ExternalTest) => {
-                    *dataset.unused.entry(WITHHELD.to_owned()).or_default() += 1;
-                    continue;
+                    withheld = true;
+                    Split::Train
                 }
                 Some(other) => *other,
                 None => split::external(&patient),
@@ -66,7 +67,11 @@ pub(super) fn read(folders: &[PathBuf], people: &People, dataset: &mut Dataset) 
             ),
         };
         let class = class(split, row)?;
-        let set = if class == OTHER_FINDING { &mut dataset.partial } else { &mut dataset.samples };
+        let set = match class {
+            _ if withheld => &mut dataset.withheld,
+            OTHER_FINDING => &mut dataset.partial,
+            _ => &mut dataset.samples,
+        };
         set.push(Sample {
             path: folder.join("images").join(name),
             name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! Hospitals: which sources are one, and leaving some of them out of training and validation.
 
-use super::{Dataset, Sample, Split, coronahack, external};
+use super::{Dataset, OTHER_FINDING, Sample, Split, coronahack};
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
@@ -107,7 +107,14 @@ impl LeaveOut {
         if self.contains(coronahack::SOURCE) {
             bail!("--leave-out {}: the test split is CoronaHack's; use --fold to leave its people out", coronahack::SOURCE);
         }
-        let Dataset { samples, partial, unused } = dataset;
+        let Dataset { samples, partial, withheld, .. } = dataset;
+        // Withheld from training only; nothing of an unseen hospital is trained on.
+        let (measured, rest) = std::mem::take(withheld).into_iter().partition(|sample| self.contains(sample.hospital()));
+        *withheld = rest;
+        let (of_partial, of_class): (Vec<Sample>, Vec<Sample>) =
+            Vec::into_iter(measured).partition(|sample| sample.class == OTHER_FINDING);
+        samples.extend(of_class);
+        partial.extend(of_partial);
         let mut people: BTreeSet<String> = BTreeSet::new();
         for sample in samples.iter_mut().chain(partial.iter_mut()) {
             if self.contains(sample.hospital()) && (sample.split.learns() || sample.split == Split::ExternalTest) {
@@ -116,14 +123,10 @@ impl LeaveOut {
             }
         }
         // Test people who are in an unseen picture too are measured on twice; who is trained on may not be.
-        let mut withheld = 0;
         for set in [samples, partial] {
-            let before = set.len();
-            set.retain(|sample| !(sample.split.learns() && people.contains(&sample.patient)));
-            withheld += before - set.len();
-        }
-        if withheld > 0 {
-            *unused.entry(external::WITHHELD.to_owned()).or_default() += withheld;
+            let (of_them, rest) = std::mem::take(set).into_iter().partition(|s| s.split.learns() && people.contains(&s.patient));
+            *set = rest;
+            withheld.extend::<Vec<Sample>>(of_them);
         }
         Ok(())
     }

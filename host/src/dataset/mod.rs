@@ -74,7 +74,7 @@ pub fn load(query: &Query<'_>) -> Result<Dataset> {
             if query.leave_out.is_nothing() { "" } else { ", or leave less out" }
         );
     }
-    if let Some((patient, splits)) = on_both_sides(&dataset).into_iter().find(|(_, splits)| splits.len() > 1) {
+    if let Some((patient, splits)) = splits_of_people(&dataset).into_iter().find(|(_, splits)| on_both_sides(splits)) {
         let of = |split: &Split| dataset.all().find(|s| s.patient == patient && s.split == *split);
         let places: Vec<String> =
             splits.iter().filter_map(|split| Some(format!("{} ({})", split.name(), of(split)?.path.display()))).collect();
@@ -87,8 +87,15 @@ pub fn load(query: &Query<'_>) -> Result<Dataset> {
     Ok(dataset)
 }
 
+/// True of a patient's splits if one makes a figure of another better than it is: two of them, but for what is measured at a hospital
+/// never seen, which may be measured elsewhere as well. Pictures to be refused give no class away.
+fn on_both_sides(splits: &BTreeSet<Split>) -> bool {
+    let mut own = splits.iter().filter(|split| **split != Split::OutOfDistribution);
+    if splits.contains(&Split::Unseen) { own.any(|split| split.learns()) } else { own.count() > 1 }
+}
+
 /// The splits of each patient, without pictures to be refused, which give no class away.
-fn on_both_sides(dataset: &Dataset) -> BTreeMap<&str, BTreeSet<Split>> {
+fn splits_of_people(dataset: &Dataset) -> BTreeMap<&str, BTreeSet<Split>> {
     let mut splits: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
     for sample in dataset.all().filter(|sample| sample.split != Split::OutOfDistribution) {
         splits.entry(&sample.patient).or_default().insert(sample.split);
@@ -107,6 +114,9 @@ pub fn read(query: &Query<'_>) -> Result<Dataset> {
     coronahack::read(query.coronahack, query.fold, &people, &mut dataset)?;
     external::read(query.external, &people, &mut dataset)?;
     query.leave_out.apply(&mut dataset)?;
+    if !dataset.withheld.is_empty() {
+        dataset.unused.insert(external::WITHHELD.to_owned(), dataset.withheld.len());
+    }
     Ok(dataset)
 }
 

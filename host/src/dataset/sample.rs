@@ -93,6 +93,9 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
     /// Samples with a partial label, of class [`OTHER_FINDING`]: apart, since nothing that counts classes may meet them.
     pub partial: Vec<Sample>,
+    /// Rows withheld from training since their person is tested on, as `unused` counts them; where their hospital is left out they are
+    /// measured on instead.
+    pub(super) withheld: Vec<Sample>,
     /// Class name, or reason -> rows left out.
     pub unused: BTreeMap<String, usize>,
 }

@@ -262,6 +262,7 @@ b.jpg,nih,Normal/NA,external_test,x4,,,,,x
 c.jpg,covid_cxnet,Pneumonia/COVID-19,train,x1,,,,,x
 d.jpg,covid_cxnet,Pneumonia/COVID-19,train,x0,,,,,x
 e.jpg,nih,not-a-frontal-chest-x-ray,out_of_distribution,x7,,,,,x
+f.jpg,rsna,Normal/NA,train,x4,,,,,x
 ",
     );
     let external = [other.path().to_owned()];
@@ -271,6 +272,8 @@ e.jpg,nih,not-a-frontal-chest-x-ray,out_of_distribution,x7,,,,,x
         ("b.jpg", Split::Unseen, 0),
         ("c.jpg", Split::Train, 2),
         ("e.jpg", Split::OutOfDistribution, NO_CLASS),
+        // Of the person of b.jpg, so not for training; but nothing of the hospital is.
+        ("f.jpg", Split::Unseen, 0),
     ];
     for leave_out in
         [LeaveOut::sources(&["nih".to_owned()]), LeaveOut::AllBut(hospital::seen(["coronahack", "covid_cxnet"], &[]))]
@@ -279,8 +282,14 @@ e.jpg,nih,not-a-frontal-chest-x-ray,out_of_distribution,x7,,,,,x
         assert_eq!(told(&dataset), expected);
         // d.jpg is of the person of a.jpg.
         assert_eq!(dataset.unused[external::WITHHELD], 1);
-        assert_eq!(dataset.of(Split::Unseen).map(|s| s.held_out).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(dataset.of(Split::Unseen).map(|s| s.held_out).collect::<Vec<_>>(), [false, true, false]);
     }
+    // A person may be measured at a hospital never seen and in another test.
+    let sets = |splits: &[Split]| on_both_sides(&splits.iter().copied().collect());
+    assert!(
+        !sets(&[Split::Test, Split::Unseen]) && sets(&[Split::Val, Split::Unseen]) && sets(&[Split::Test, Split::ExternalTest])
+    );
+    assert!(!sets(&[Split::Train, Split::OutOfDistribution]) && !sets(&[Split::Unseen, Split::OutOfDistribution]));
     // CoronaHack's COVID-19 of the collection, but its test split.
     let dataset = with(&LeaveOut::sources(&["ieee8023".to_owned()])).err().map(|error| error.to_string());
     assert!(dataset.unwrap().contains("class Pneumonia/COVID-19 has no image in the val split"));
