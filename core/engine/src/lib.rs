@@ -1,0 +1,4 @@
+//! Runs int8 networks row by row.
+#![no_std]
+
+pub mod model;
