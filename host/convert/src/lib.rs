@@ -1,0 +1,10 @@
+//! Networks to files: readers of .tflite, an intermediate representation, folds, a reference interpreter, a planner.
+//!
+//! Research software, **not a medical device**.
+
+pub mod import;
+pub mod ir;
+pub mod npy;
+pub mod referee;
+pub mod reference;
+pub mod samples;
