@@ -2,6 +2,7 @@
 //!
 //! Research software, **not a medical device**.
 
+pub mod fold;
 pub mod import;
 pub mod ir;
 pub mod npy;

@@ -30,3 +30,25 @@ fn public_networks_compute_what_tflite_micro_computes() {
         println!("{name}: {} inputs, {} values, {compared} elements, 0 differ", inputs.shape[0], answers.values.len());
     }
 }
+
+#[test]
+fn folds_change_no_byte_of_public_networks() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/networks"));
+    if !folder.exists() {
+        return println!("skipped: {} is not there", folder.display());
+    }
+    let left = [("ad01", 10), ("kws", 12), ("mcunet_vww1", 58), ("person_detect", 31), ("resnet8", 15), ("vww_96", 30)];
+    for (name, nodes) in left {
+        let graph = import::read(&std::fs::read(folder.join(format!("{name}_int8.tflite"))).unwrap()).unwrap();
+        let mut folded = graph.clone();
+        rownet_convert::fold::fold(&mut folded).unwrap();
+        println!("{name}: {:?}", folded.nodes.iter().map(|n| n.op.name()).collect::<Vec<_>>());
+        let inputs = samples::generated(graph.value(graph.inputs[0]), 4, 11);
+        for i in 0..inputs.shape[0] {
+            let x = [samples::sample(&inputs, i)];
+            let (before, after) = (reference::outputs(&graph, &x).unwrap(), reference::outputs(&folded, &x).unwrap());
+            assert_eq!(before[0].data, after[0].data, "{name}, input {i}");
+        }
+        assert_eq!((folded.nodes.len(), folded.macs()), (nodes, graph.macs()), "{name}");
+    }
+}

@@ -87,14 +87,10 @@ impl Value {
         self.len() == 0
     }
 
-    /// Height, width and channels; a vector of n is 1 x 1 x n, a matrix of rows 1 x h x c.
+    /// Height, width and channels: the last three extents, ones where there are fewer.
     pub fn map(&self) -> [usize; 3] {
-        match self.shape[..] {
-            [_, h, w, c] => [h, w, c],
-            [_, w, c] => [1, w, c],
-            [_, c] | [c] => [1, 1, c],
-            _ => [1, 1, self.len()],
-        }
+        let extent = |from_end: usize| self.shape.len().checked_sub(from_end).map_or(1, |i| self.shape[i]);
+        [extent(3), extent(2), extent(1)]
     }
 }
 
