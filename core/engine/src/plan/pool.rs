@@ -1,0 +1,200 @@
+//! Where buffers lie: each lives in some segments, and those that live together must not overlap.
+
+use super::lifetime::Life;
+use super::reads::state_bytes;
+use crate::model::Model;
+use crate::model::desc::{Form, Operator, Storage, Value, ValueId};
+use alloc::vec::Vec;
+
+/// What a buffer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// A ring, or rows kept beside one that waits.
+    Rows(usize),
+    /// Sums or maxima of an operator.
+    State(usize),
+    /// The rows that wait, of a whole segment.
+    Waiting(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Buffer {
+    purpose: Use,
+    len: usize,
+    from: usize,
+    to: usize,
+    at: usize,
+}
+
+/// All buffers of a network.
+pub struct Pool {
+    buffers: Vec<Buffer>,
+    /// Where each waiting row lies in its segment's buffer.
+    waiting: Vec<usize>,
+    /// Bytes of the row counters.
+    counters: usize,
+    segments: usize,
+    segment_of: Vec<usize>,
+}
+
+impl Pool {
+    pub fn new(model: &Model<'_>, lives: &[Life], values: &[Value], operators: &[Operator<'_>]) -> Self {
+        let mut buffers = Vec::new();
+        for (id, (value, life)) in values.iter().zip(lives).enumerate() {
+            let rows = match value.storage {
+                Storage::Waiting { rows, .. } | Storage::Ring { rows, .. } => usize::from(rows),
+            };
+            let len = rows * model.row_bytes(id as ValueId);
+            buffers.push(Buffer { purpose: Use::Rows(id), len, from: life.from, to: life.to, at: 0 });
+        }
+        let segment_of: Vec<usize> = lives.iter().map(|life| life.from).collect();
+        for (i, (operator, life)) in operators.iter().zip(lives.iter().skip(1)).enumerate() {
+            if let (Form::Accumulate { .. }, Some(value)) = (operator.form, values.get(i + 1)) {
+                let len = state_bytes(&operator.op, value.shape);
+                buffers.push(Buffer { purpose: Use::State(i), len, from: life.from, to: life.from, at: 0 });
+            }
+        }
+        let mut waiting = Vec::new();
+        waiting.resize(values.len(), 0);
+        let segments = model.segment_count();
+        let mut longest = 0;
+        for segment in 0..segments {
+            let (first, end) = model.segment(segment);
+            longest = longest.max(usize::from(end - first));
+            let len = both_ends(model, values, &segment_of, segment, &mut waiting);
+            buffers.push(Buffer { purpose: Use::Waiting(segment), len, from: segment, to: segment, at: 0 });
+        }
+        buffers.retain(|buffer| buffer.len > 0);
+        Self { buffers, waiting, counters: 2 * longest, segments, segment_of }
+    }
+
+    /// Writes the offsets; least possible bytes, and those of this placement.
+    pub fn assign(mut self, values: &mut [Value], operators: &mut [Operator<'_>]) -> (usize, usize) {
+        let live = |segment: usize| -> usize {
+            self.buffers.iter().filter(|b| b.from <= segment && segment <= b.to).map(|b| b.len).sum()
+        };
+        let least = self.counters + (0..self.segments).map(live).max().unwrap_or(0);
+        let best = (0..8)
+            .map(|way| place(&self.buffers, self.counters, least, way))
+            .min_by_key(|buffers| end(buffers))
+            .unwrap_or_default();
+        self.buffers = best;
+        for buffer in &self.buffers {
+            let at = buffer.at as u32;
+            match buffer.purpose {
+                Use::Rows(id) => {
+                    if let Some(value) = values.get_mut(id) {
+                        match &mut value.storage {
+                            Storage::Waiting { kept, .. } => *kept = at,
+                            Storage::Ring { at: start, .. } => *start = at,
+                        }
+                    }
+                }
+                Use::State(i) => {
+                    if let Some(operator) = operators.get_mut(i) {
+                        operator.form = Form::Accumulate { at };
+                    }
+                }
+                Use::Waiting(segment) => {
+                    let in_segment = self.segment_of.iter().zip(&self.waiting).zip(values.iter_mut());
+                    for ((_, offset), value) in in_segment.filter(|((of, _), _)| **of == segment) {
+                        if let Storage::Waiting { at: start, .. } = &mut value.storage {
+                            *start = at + *offset as u32;
+                        }
+                    }
+                }
+            }
+        }
+        (least, end(&self.buffers).max(self.counters))
+    }
+}
+
+fn end(buffers: &[Buffer]) -> usize {
+    buffers.iter().map(|buffer| buffer.at + buffer.len).max().unwrap_or(0)
+}
+
+/// Waiting rows of a segment: only one and the one made from it live together, so they lie at both ends by turns. Writes their
+/// offsets; bytes of all.
+fn both_ends(model: &Model<'_>, values: &[Value], segment_of: &[usize], segment: usize, offsets: &mut [usize]) -> usize {
+    let waits = |id: ValueId| {
+        let id = usize::from(id);
+        segment_of.get(id) == Some(&segment)
+            && values.get(id).is_some_and(|value| matches!(value.storage, Storage::Waiting { .. }))
+    };
+    let mut is_upper = Vec::new();
+    is_upper.resize(values.len(), false);
+    let mut len = 0;
+    for id in 0..values.len() as ValueId {
+        if !waits(id) {
+            continue;
+        }
+        let own = model.row_bytes(id);
+        len = len.max(own);
+        let Some(i) = id.checked_sub(1) else { continue };
+        let (a, b) = model.inputs(i);
+        // Both inputs may wait: the row lies opposite to both only if they lie on one side. An operator's later input is
+        // taken when the earlier was kept, so it does not matter which of them moves.
+        let sources = [a, b].into_iter().filter(|source| waits(*source));
+        for source in sources {
+            len = len.max(own + model.row_bytes(source));
+            let upper = is_upper.get(usize::from(source)).copied().unwrap_or(false);
+            if let Some(to) = is_upper.get_mut(usize::from(id)) {
+                *to = !upper;
+            }
+        }
+        if a != b && waits(a) && waits(b) && is_upper.get(usize::from(a)) != is_upper.get(usize::from(b)) {
+            flip(model, &mut is_upper, a, &waits);
+            let upper = is_upper.get(usize::from(b)).copied().unwrap_or(false);
+            if let Some(to) = is_upper.get_mut(usize::from(id)) {
+                *to = !upper;
+            }
+        }
+    }
+    for id in 0..values.len() as ValueId {
+        if waits(id)
+            && let Some(offset) = offsets.get_mut(usize::from(id))
+        {
+            let upper = is_upper.get(usize::from(id)).copied().unwrap_or(false);
+            *offset = if upper { len - model.row_bytes(id) } else { 0 };
+        }
+    }
+    len
+}
+
+/// Moves a waiting row to the other end, and what it was made from: a tree, as each has one reader.
+fn flip(model: &Model<'_>, is_upper: &mut [bool], id: ValueId, waits: &impl Fn(ValueId) -> bool) {
+    if let Some(upper) = is_upper.get_mut(usize::from(id)) {
+        *upper = !*upper;
+    }
+    if let Some(i) = id.checked_sub(1) {
+        let (a, b) = model.inputs(i);
+        for source in [a, b].into_iter().take(if a == b { 1 } else { 2 }).filter(|source| waits(*source)) {
+            flip(model, is_upper, source, waits);
+        }
+    }
+}
+
+/// First fit, in one of several orders; what lives long lies at both ends by turns.
+fn place(buffers: &[Buffer], counters: usize, least: usize, way: usize) -> Vec<Buffer> {
+    let mut order: Vec<Buffer> = buffers.to_vec();
+    order.sort_by_key(|b| {
+        let is_short = way & 1 == 0 && b.from == b.to;
+        let begins = if way & 2 == 0 && !is_short { b.from } else { 0 };
+        (is_short, begins, core::cmp::Reverse(b.len))
+    });
+    let mut placed: Vec<Buffer> = Vec::new();
+    for (i, mut buffer) in order.into_iter().enumerate() {
+        let from_above = way & 4 != 0 && buffer.from != buffer.to && i % 2 == 1;
+        let lives = |other: &&Buffer| other.from <= buffer.to && buffer.from <= other.to;
+        let mut taken: Vec<(usize, usize)> = placed.iter().filter(lives).map(|b| (b.at, b.at + b.len)).collect();
+        taken.push((0, counters));
+        taken.sort_unstable();
+        let fits = |at: usize| taken.iter().all(|(start, end)| at + buffer.len <= *start || *end <= at);
+        let below = taken.iter().filter_map(|(start, _)| start.checked_sub(buffer.len)).chain([least.saturating_sub(buffer.len)]);
+        let lowest = taken.iter().map(|(_, end)| *end).filter(|at| fits(*at)).min().unwrap_or(counters);
+        let highest = below.filter(|at| fits(*at) && at + buffer.len <= least).max();
+        buffer.at = if from_above { highest.unwrap_or(lowest) } else { lowest };
+        placed.push(buffer);
+    }
+    placed
+}
