@@ -93,10 +93,16 @@ const fn shapes(wrong: Checker, op: Op, a: Shape, b: Shape, out: Shape) -> Resul
             if groups == 0 || a.channels % groups != 0 || out.channels % groups != 0 {
                 return wrong.is("groups");
             }
-            is_kernel_small(window) && fits(window, a, out)
+            if window.kernel[0] as usize > MAX_KERNEL_ROWS {
+                return wrong.is("kernel (more than 16 rows)");
+            }
+            fits(window, a, out)
         }
         Op::DepthwiseConv2d { window } => {
-            is_kernel_small(window) && fits(window, a, out) && out.channels % a.channels == 0
+            if window.kernel[0] as usize > MAX_KERNEL_ROWS {
+                return wrong.is("kernel (more than 16 rows)");
+            }
+            fits(window, a, out) && out.channels % a.channels == 0
         }
         Op::Dense { .. } => out.height == 1 && out.width == 1,
         Op::Add | Op::Mul => {
@@ -123,15 +129,13 @@ const fn shapes(wrong: Checker, op: Op, a: Shape, b: Shape, out: Shape) -> Resul
             rows && columns && same_channels
         }
         Op::ResizeNearest => out.height % a.height == 0 && out.width % a.width == 0 && same_channels,
-        Op::Table => out.equals(&a),
-        Op::Softmax { .. } => out.equals(&a) && a.channels as usize <= softmax::MAX_CHANNELS,
+        Op::Softmax { .. } if a.channels as usize > softmax::MAX_CHANNELS => {
+            return wrong.is("channels (softmax takes 511 at most)");
+        }
+        Op::Table | Op::Softmax { .. } => out.equals(&a),
         Op::Reshape => a.len() == out.len(),
     };
     if is_right { Ok(()) } else { wrong.is("shapes (the output's does not follow from the input's)") }
-}
-
-const fn is_kernel_small(window: Window) -> bool {
-    window.kernel[0] as usize <= MAX_KERNEL_ROWS
 }
 
 const fn fits(window: Window, input: Shape, output: Shape) -> bool {

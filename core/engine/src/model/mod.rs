@@ -157,12 +157,6 @@ impl<'m> Model<'m> {
         })
     }
 
-    /// The zero point of a value.
-    #[inline]
-    pub(crate) const fn zero_point(&self, id: ValueId) -> i8 {
-        i8_at(self.values, id as usize * value::SIZE + value::ZERO_POINT)
-    }
-
     /// What operator `i` reads; the second is the first where there is one only.
     #[inline]
     pub(crate) const fn inputs(&self, i: u16) -> (ValueId, ValueId) {

@@ -48,11 +48,6 @@ impl<'m> Run<'m> {
         Self { model, segment, counters: [0; 2 * MAX_SEGMENT], cursor: segment.begin(), fresh: None }
     }
 
-    /// Row counters.
-    pub const fn counters(&self) -> Counters<'_> {
-        Counters(&self.counters)
-    }
-
     /// Rows of a value, one that waits included.
     pub const fn rows_of(&self, id: ValueId) -> u32 {
         self.segment.rows_of(&self.model, Counters(&self.counters), id)

@@ -129,6 +129,10 @@ impl<'m, 'b> Session<'m, 'b> {
         if self.segment.input_rows >= u32::from(shape.height) {
             return Err(Error::TooManyRows);
         }
+        // Rows of padding need no input.
+        if self.segment.input_rows == 0 && self.go_on(self.segment.begin(), None, observe).is_none() {
+            self.failed = true;
+        }
         let y = self.segment.input_rows;
         let at = row_at(self.model.storage(0), y, shape.row_len());
         match self.arena.get_mut(at..at + shape.row_len()) {
@@ -208,12 +212,6 @@ impl<'m, 'b> Session<'m, 'b> {
         let len = self.model.row_bytes(id);
         let (memory, to) = Memory::lend(self.arena, kept as usize + slot(y, rows) * len, len)?;
         ops::copy(memory.get(at as usize, len)?, to)
-    }
-
-    /// The rows of `id`, of which the newest waits if it is `fresh`.
-    fn source<'a>(&self, counted: u32, id: ValueId, fresh: Option<ValueId>, memory: Memory<'a>) -> Source<'a> {
-        let newest = fresh.filter(|fresh| *fresh == id).and(counted.checked_sub(1));
-        Source { memory, storage: self.model.storage(id), len: self.model.row_bytes(id), fresh: newest }
     }
 
     /// Operator `i` makes a row or takes one; true if it made one.
