@@ -5,7 +5,9 @@
 pub mod fold;
 pub mod import;
 pub mod ir;
+pub mod lower;
 pub mod npy;
+pub mod plan;
 pub mod referee;
 pub mod reference;
 pub mod samples;

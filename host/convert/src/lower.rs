@@ -1,0 +1,321 @@
+//! A folded graph in the engine's terms: numbers of operators, layouts of weights, multipliers, clamps.
+
+use crate::ir::{Arithmetic, Bias, Element, Graph, Id, Node, Op, Quantization, Refusal, Weights, Window};
+use crate::reference::numbers::{self, Rescale};
+use crate::reference::softmax;
+use rownet::model::desc;
+
+/// Constants of an operator, as the file has them.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// What it does.
+    pub op: desc::Op,
+    /// First input.
+    pub a: u16,
+    /// Second input.
+    pub b: Option<u16>,
+    /// Least and greatest output.
+    pub clamp: [i8; 2],
+    /// Index of the node that it comes from.
+    pub node: usize,
+    weights: Vec<u8>,
+    bias: Vec<u8>,
+    scales: Vec<u8>,
+    shifts: Option<Vec<u8>>,
+}
+
+impl Operator {
+    /// As the engine reads it; `form` is left to the plan.
+    pub fn borrow(&self) -> desc::Operator<'_> {
+        desc::Operator {
+            op: self.op,
+            a: self.a,
+            b: self.b,
+            clamp: self.clamp,
+            weights: &self.weights,
+            bias: &self.bias,
+            rescale: match &self.shifts {
+                Some(shifts) => desc::Rescale::Fixed { multipliers: &self.scales, shifts },
+                None => desc::Rescale::Float { scales: &self.scales },
+            },
+            form: desc::Form::Rows,
+        }
+    }
+}
+
+/// A network without a plan.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// The input, then what each operator makes; storage is left to the plan.
+    pub values: Vec<desc::Value>,
+    /// Names of the values.
+    pub names: Vec<String>,
+    /// In the order in which they run.
+    pub operators: Vec<Operator>,
+    /// Values that the user gets.
+    pub outputs: Vec<u16>,
+}
+
+/// Brings a folded graph into the engine's terms.
+///
+/// # Errors
+/// What the engine has no operator for.
+pub fn lower(graph: &Graph) -> Result<Lowered, Refusal> {
+    let mut lowering = Lowering { graph, lowered: Lowered { values: Vec::new(), names: Vec::new(), operators: Vec::new(), outputs: Vec::new() }, ids: vec![None; graph.values.len()] };
+    lowering.input()?;
+    for (index, node) in graph.nodes.iter().enumerate() {
+        lowering.node(index, node)?;
+    }
+    for &output in &graph.outputs {
+        match lowering.ids[output.0] {
+            Some(id) if id > 0 && !lowering.lowered.outputs.contains(&id) => lowering.lowered.outputs.push(id),
+            _ => return Err(whole("outputs", &format!("{} is an input, or is given twice", graph.value(output).name), "give each output once")),
+        }
+    }
+    Ok(lowering.lowered)
+}
+
+struct Lowering<'g> {
+    graph: &'g Graph,
+    lowered: Lowered,
+    /// Number in the engine of each value.
+    ids: Vec<Option<u16>>,
+}
+
+fn whole(attribute: &str, why: &str, remedy: &str) -> Refusal {
+    Refusal { node: "-".to_owned(), operator: "graph".to_owned(), attribute: attribute.to_owned(), why: why.to_owned(), remedy: remedy.to_owned() }
+}
+
+const STORAGE: desc::Storage = desc::Storage::Waiting { at: 0, rows: 0, kept: 0 };
+
+impl Lowering<'_> {
+    /// Value 0: the input, or what quantises it.
+    fn input(&mut self) -> Result<(), Refusal> {
+        let &[input] = self.graph.inputs.as_slice() else {
+            return Err(whole("inputs", &format!("there are {}", self.graph.inputs.len()), "give the network one input"));
+        };
+        let value = self.graph.value(input);
+        let readers: Vec<&Node> = self.graph.nodes.iter().filter(|node| node.inputs.contains(&input)).collect();
+        let (stored, external) = match (value.element, readers.as_slice()) {
+            (Element::I8, _) => (input, desc::External::I8),
+            (Element::F32, [node]) if matches!(node.op, Op::Quantize) && !self.graph.outputs.contains(&input) => (node.output, desc::External::F32),
+            (Element::U8, [node]) if matches!(node.op, Op::Quantize) && !self.graph.outputs.contains(&input) => (node.output, desc::External::U8),
+            _ => return Err(whole("input", &format!("{} is {} and not quantised first", value.name, value.element), "quantise the network's input and output to int8")),
+        };
+        let mut quantization = self.graph.value(stored).quantization;
+        if let (Element::U8, Some(q)) = (value.element, value.quantization) {
+            // Bytes are stored less 128; the quantisation is a table, or nothing.
+            let moved = Quantization { scale: q.scale, zero_point: q.zero_point - 128 };
+            if quantization != Some(moved) {
+                quantization = Some(moved);
+                self.push(input, value, quantization, external, value.shape.clone())?;
+                return Ok(());
+            }
+        }
+        self.push(stored, &self.graph.value(stored).clone(), quantization, external, value.shape.clone())
+    }
+
+    fn push(&mut self, id: Id, value: &crate::ir::Value, quantization: Option<Quantization>, external: desc::External, shape: Vec<usize>) -> Result<(), Refusal> {
+        let number = self.lowered.values.len();
+        let extents = [shape[1], shape[2], shape[3]].map(u16::try_from);
+        let ([Ok(height), Ok(width), Ok(channels)], Ok(number)) = (extents, u16::try_from(number)) else {
+            return Err(whole("shape", &format!("value {} is {shape:?}", value.name), "use extents up to 65535"));
+        };
+        let q = quantization.unwrap_or(Quantization { scale: 1.0, zero_point: 0 });
+        let shape = desc::Shape { height, width, channels };
+        let zero_point = q.zero_point as i8;
+        self.lowered.values.push(desc::Value { shape, element: desc::Element::I8, external, zero_point, scale: q.scale, storage: STORAGE });
+        self.lowered.names.push(value.name.clone());
+        self.ids[id.0] = Some(number);
+        Ok(())
+    }
+
+    fn node(&mut self, index: usize, node: &Node) -> Result<(), Refusal> {
+        let output = self.graph.value(node.output);
+        if self.ids[node.output.0].is_some() {
+            // The input's quantisation.
+            return Ok(());
+        }
+        if let Op::Dequantize = node.op {
+            return self.dequantize(node);
+        }
+        if output.element != Element::I8 || node.inputs.iter().any(|&id| self.graph.value(id).element == Element::F32) {
+            return Err(node.refuse("types", "its values are floats", "quantise the network to int8 (full integer quantisation)"));
+        }
+        let [a, b] = [0, 1].map(|i| node.inputs.get(i).and_then(|id| self.ids[id.0]));
+        let Some(a) = a else { return Err(node.refuse("inputs", "one is not there", "report this network")) };
+        let b = if node.inputs.len() > 1 { b } else { None };
+        let mut operator = Operator {
+            op: desc::Op::Reshape,
+            a,
+            b,
+            clamp: numbers::clamp(self.graph, node)?,
+            node: index,
+            weights: Vec::new(),
+            bias: Vec::new(),
+            scales: Vec::new(),
+            shifts: (self.graph.arithmetic == Arithmetic::Tflite).then(Vec::new),
+        };
+        self.fill(node, &mut operator)?;
+        self.lowered.operators.push(operator);
+        self.push(node.output, output, output.quantization, desc::External::I8, output.shape.clone())
+    }
+
+    /// The engine gives floats where the user wants them.
+    fn dequantize(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (input, number) = (node.inputs[0], self.ids[node.inputs[0].0]);
+        let outputs = &self.graph.outputs;
+        let Some(number) = number.filter(|&n| n > 0 && outputs.contains(&node.output) && !outputs.contains(&input)) else {
+            return Err(node.refuse("output", "floats flow on inside the network, or a value is given as bytes and as floats", "quantise the whole network, and give each value once"));
+        };
+        self.lowered.values[usize::from(number)].external = desc::External::F32;
+        self.ids[node.output.0] = Some(number);
+        Ok(())
+    }
+
+    fn fill(&self, node: &Node, operator: &mut Operator) -> Result<(), Refusal> {
+        let map = |i: usize| self.graph.value(node.inputs[i]).map();
+        match &node.op {
+            Op::Conv2d { window, groups, weights, bias, .. } => {
+                let channels = map(0)[2];
+                let window = self.window(node, window, 16)?;
+                let depthwise = *groups > 1 && *groups == channels;
+                operator.op = match depthwise {
+                    true => desc::Op::DepthwiseConv2d { window },
+                    false => desc::Op::Conv2d { window, groups: small(node, "groups", *groups)? },
+                };
+                self.sums(node, operator, weights, bias, depthwise)?;
+            }
+            Op::Dense { weights, bias, .. } => {
+                operator.op = desc::Op::Dense { shared: false };
+                self.sums(node, operator, weights, bias, false)?;
+            }
+            Op::Add { .. } => {
+                operator.op = desc::Op::Add;
+                if self.graph.arithmetic == Arithmetic::Tflite {
+                    numbers::add_multipliers(self.graph, node)?.iter().try_for_each(|&m| put(node, operator, Rescale::Fixed(m)))?;
+                }
+            }
+            Op::Mul { .. } => {
+                operator.op = desc::Op::Mul;
+                if self.graph.arithmetic == Arithmetic::Tflite {
+                    put(node, operator, Rescale::Fixed(numbers::mul_multiplier(self.graph, node)?))?;
+                }
+            }
+            Op::AveragePool { window, .. } => {
+                operator.op = desc::Op::AveragePool2d { window: self.window(node, window, usize::MAX)? };
+                if self.graph.arithmetic == Arithmetic::Onnx {
+                    put(node, operator, numbers::mean_rescale(self.graph, node, window.kernel[0] * window.kernel[1])?)?;
+                }
+            }
+            Op::MaxPool { window, .. } => operator.op = desc::Op::MaxPool2d { window: self.window(node, window, usize::MAX)? },
+            Op::Mean { axes } => {
+                let kernel = self.reduced(node, axes, map(0))?;
+                let rescale = numbers::mean_rescale(self.graph, node, kernel[0] * kernel[1])?;
+                operator.op = desc::Op::Mean { kernel: [small(node, "axes", kernel[0])?, small(node, "axes", kernel[1])?] };
+                put(node, operator, rescale)?;
+            }
+            Op::Max { axes } => {
+                let kernel = self.reduced(node, axes, map(0))?;
+                let window = Window { kernel, stride: [1, 1], dilation: [1, 1], padding: crate::ir::Padding::NONE };
+                operator.op = desc::Op::MaxPool2d { window: self.window(node, &window, usize::MAX)? };
+            }
+            Op::Concat { axis: 3 } => operator.op = desc::Op::Concat,
+            Op::Concat { .. } => return Err(node.refuse("axis", "rows or columns are joined", "concatenate channels")),
+            Op::Pad { pads } => {
+                let &[[0, 0], [top, bottom], [left, right], [0, 0]] = pads.as_slice() else {
+                    return Err(node.refuse("paddings", "batch or channels are padded", "pad rows and columns"));
+                };
+                let pads = desc::Pads { top: small(node, "paddings", top)?, left: small(node, "paddings", left)?, bottom: small(node, "paddings", bottom)?, right: small(node, "paddings", right)? };
+                operator.op = desc::Op::Pad { pads, value: numbers::quantization(self.graph, node, node.output)?.zero_point as i8 };
+            }
+            Op::ResizeNearest { .. } => operator.op = desc::Op::ResizeNearest,
+            Op::Reshape => operator.op = desc::Op::Reshape,
+            Op::Softmax { beta } => {
+                if self.graph.arithmetic == Arithmetic::Onnx {
+                    return Err(node.refuse("operator", "ONNX has no softmax on bytes", "take the network's output before it"));
+                }
+                let (multiplier, diff_min) = softmax::parameters(self.graph, node, *beta)?;
+                operator.op = desc::Op::Softmax { diff_min };
+                put(node, operator, Rescale::Fixed(multiplier))?;
+            }
+            Op::Clip { .. } | Op::HardSwish | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::Quantize => {
+                operator.op = desc::Op::Table;
+                operator.clamp = [i8::MIN, i8::MAX];
+                operator.weights = numbers::table(self.graph, node)?.map(i8::cast_unsigned).to_vec();
+            }
+            Op::Transpose { permutation } => return Err(node.refuse("perm", format!("{permutation:?} moves pixels"), "export the network with channels last")),
+            Op::Dequantize => return Err(node.refuse("operator", "floats flow on inside the network", "quantise the whole network")),
+        }
+        Ok(())
+    }
+
+    /// Rows and columns that a reduction takes together.
+    fn reduced(&self, node: &Node, axes: &[usize], [height, width, _]: [usize; 3]) -> Result<[usize; 2], Refusal> {
+        let taken = |axis: usize, extent: usize| if axes.contains(&axis) { extent } else { 1 };
+        if axes.contains(&3) {
+            return Err(node.refuse("axes", "channels are reduced", "reduce rows and columns"));
+        }
+        Ok([taken(1, height), taken(2, width)])
+    }
+
+    fn window(&self, node: &Node, window: &Window, tallest: usize) -> Result<desc::Window, Refusal> {
+        let p = window.padding;
+        if window.kernel[0] > tallest {
+            return Err(node.refuse("kernel", format!("{} rows, more than {tallest}", window.kernel[0]), "use a smaller kernel"));
+        }
+        Ok(desc::Window {
+            kernel: [small(node, "kernel", window.kernel[0])?, small(node, "kernel", window.kernel[1])?],
+            stride: [small(node, "stride", window.stride[0])?, small(node, "stride", window.stride[1])?],
+            dilation: [small(node, "dilation", window.dilation[0])?, small(node, "dilation", window.dilation[1])?],
+            pads: desc::Pads { top: small(node, "padding", p.top)?, left: small(node, "padding", p.left)?, bottom: small(node, "padding", p.bottom)?, right: small(node, "padding", p.right)? },
+        })
+    }
+
+    /// Weights, biases and scales of a convolution or dense layer.
+    fn sums(&self, node: &Node, operator: &mut Operator, weights: &Weights, bias: &Bias, depthwise: bool) -> Result<(), Refusal> {
+        let (Weights::Int8 { data, .. }, Bias::Int32(bias)) = (weights, bias) else {
+            return Err(node.refuse("weights", "they are floats", "quantise the network"));
+        };
+        let outputs = weights.outputs();
+        let per_filter = data.len() / outputs;
+        let zero_point = i64::from(numbers::quantization(self.graph, node, node.inputs[0])?.zero_point);
+        for (filter, &bias) in data.chunks_exact(per_filter).zip(bias) {
+            let sum: i64 = filter.iter().map(|&w| i64::from(w)).sum();
+            let Ok(bias) = i32::try_from(i64::from(bias) - zero_point * sum) else {
+                return Err(node.refuse("bias", "an accumulator could overflow", "quantise the network again"));
+            };
+            operator.bias.extend(bias.to_le_bytes());
+            if !depthwise {
+                operator.weights.extend(filter.iter().map(|w| w.cast_unsigned()));
+                operator.weights.resize(operator.weights.len().next_multiple_of(4), 0);
+            }
+        }
+        if depthwise {
+            operator.weights = (0..per_filter).flat_map(|tap| data.iter().skip(tap).step_by(per_filter).map(|w| w.cast_unsigned())).collect();
+        }
+        let rescales = numbers::rescales(self.graph, node, weights)?;
+        let equal = rescales.iter().all(|r| *r == rescales[0]);
+        rescales.iter().take(if equal { 1 } else { outputs }).try_for_each(|&rescale| put(node, operator, rescale))
+    }
+}
+
+fn put(node: &Node, operator: &mut Operator, rescale: Rescale) -> Result<(), Refusal> {
+    match (rescale, &mut operator.shifts) {
+        (Rescale::Fixed(m), Some(shifts)) => {
+            let Some(shift) = i8::try_from(m.shift).ok().filter(|s| (-31..=30).contains(s)) else {
+                return Err(node.refuse("scales", "their ratio is beyond 2^30", "quantise the network again"));
+            };
+            operator.scales.extend(m.multiplier.to_le_bytes());
+            shifts.push(shift.cast_unsigned());
+        }
+        (Rescale::Float(scale), _) => operator.scales.extend(scale.to_le_bytes()),
+        (Rescale::Fixed(_), None) => return Err(node.refuse("scales", "two arithmetics meet", "report this network")),
+    }
+    Ok(())
+}
+
+/// A count in the engine's type.
+fn small<T: TryFrom<usize>>(node: &Node, attribute: &str, count: usize) -> Result<T, Refusal> {
+    T::try_from(count).map_err(|_| node.refuse(attribute, format!("{count} is too large"), "use a smaller one"))
+}
