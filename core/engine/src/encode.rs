@@ -21,28 +21,20 @@ pub fn encode(network: &Network<'_>) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
+/// The file without constants: what a schedule needs to know.
+pub(crate) fn tables(network: &Network<'_>) -> Vec<u8> {
+    let operators: Vec<Operator<'_>> =
+        network.operators.iter().map(|op| Operator { weights: &[], bias: &[], rescale: Rescale::Float { scales: &[] }, ..*op }).collect();
+    let mut file = Writer { bytes: Vec::new() };
+    write_tables(&mut file, &Network { operators: &operators, labels: "", metadata: "", head: &[], ..*network });
+    file.bytes
+}
+
 /// The file, with no arena length yet.
 pub(crate) fn write(network: &Network<'_>) -> Result<Vec<u8>, Error> {
     let count = network.operators.len();
     if network.values.len() != count + 1 || count >= usize::from(NONE) - 1 {
         return Err(Error::InvalidField { offset: header::OPERATOR_COUNT as u32, field: "operator count" });
-    }
-    let mut file = Writer { bytes: Vec::new() };
-    file.bytes.resize(header::SIZE, 0);
-    file.put(0, &MAGIC);
-    file.u16(header::VERSION, VERSION);
-    file.u16(header::LEN, header::SIZE as u16);
-    file.u16(header::OPERATOR_COUNT, count as u16);
-    file.u16(header::OUTPUT_COUNT, network.outputs.len() as u16);
-    file.u16(header::SEGMENT_COUNT, network.segments.len() as u16);
-    let values = file.table(header::VALUES, network.values.len() * value::SIZE);
-    let operators = file.table(header::OPERATORS, count * operator::SIZE);
-    let outputs: Vec<u8> = network.outputs.iter().flat_map(|id| id.to_le_bytes()).collect();
-    file.section(header::OUTPUTS, &outputs);
-    let segments: Vec<u8> = network.segments.iter().flat_map(|end| end.to_le_bytes()).collect();
-    file.section(header::SEGMENTS, &segments);
-    for (i, described) in network.values.iter().enumerate() {
-        write_value(&mut file, values + i * value::SIZE, described);
     }
     for (i, described) in network.operators.iter().enumerate() {
         let wrong = |field| Error::InvalidOperator { operator: i as u16, field };
@@ -50,8 +42,9 @@ pub(crate) fn write(network: &Network<'_>) -> Result<Vec<u8>, Error> {
             return Err(wrong("input (it is not an earlier value)"));
         }
         check_lengths(network, i).map_err(wrong)?;
-        write_operator(&mut file, operators + i * operator::SIZE, described);
     }
+    let mut file = Writer { bytes: Vec::new() };
+    write_tables(&mut file, network);
     for (at, bytes) in [
         (header::LABELS, network.labels.as_bytes()),
         (header::METADATA, network.metadata.as_bytes()),
@@ -64,6 +57,28 @@ pub(crate) fn write(network: &Network<'_>) -> Result<Vec<u8>, Error> {
     file.u32(header::FILE_LEN, len.map_err(|_| Error::InvalidField { offset: header::FILE_LEN as u32, field: "length" })?);
     seal(&mut file.bytes);
     Ok(file.bytes)
+}
+
+fn write_tables(file: &mut Writer, network: &Network<'_>) {
+    file.bytes.resize(header::SIZE, 0);
+    file.put(0, &MAGIC);
+    file.u16(header::VERSION, VERSION);
+    file.u16(header::LEN, header::SIZE as u16);
+    file.u16(header::OPERATOR_COUNT, network.operators.len() as u16);
+    file.u16(header::OUTPUT_COUNT, network.outputs.len() as u16);
+    file.u16(header::SEGMENT_COUNT, network.segments.len() as u16);
+    let values = file.table(header::VALUES, network.values.len() * value::SIZE);
+    let operators = file.table(header::OPERATORS, network.operators.len() * operator::SIZE);
+    let outputs: Vec<u8> = network.outputs.iter().flat_map(|id| id.to_le_bytes()).collect();
+    file.section(header::OUTPUTS, &outputs);
+    let segments: Vec<u8> = network.segments.iter().flat_map(|end| end.to_le_bytes()).collect();
+    file.section(header::SEGMENTS, &segments);
+    for (i, described) in network.values.iter().enumerate() {
+        write_value(file, values + i * value::SIZE, described);
+    }
+    for (i, described) in network.operators.iter().enumerate() {
+        write_operator(file, operators + i * operator::SIZE, described);
+    }
 }
 
 /// Constants that are shorter or longer than shapes say would be read beyond.

@@ -36,8 +36,8 @@ impl<'m> Model<'m> {
         parse::parse(bytes)
     }
 
-    /// Tables of a file whose header was checked.
-    const fn new(bytes: &'m [u8]) -> Self {
+    /// Tables of a file; what is not there is empty.
+    pub(crate) const fn new(bytes: &'m [u8]) -> Self {
         let operators = u16_at(bytes, header::OPERATOR_COUNT) as usize;
         Self {
             bytes,

@@ -17,7 +17,7 @@ mod simulate;
 pub(crate) use check::check;
 pub(crate) use counters::{Counters, increment};
 #[cfg(feature = "encode")]
-pub use place::{Placement, place};
+pub use place::{Placement, Planner, place};
 pub use reads::state_bytes;
 
 /// Most operators of a segment: the parser counts their rows on the stack.

@@ -3,6 +3,7 @@
 //! How many rows each value keeps is found by running the schedule; where they lie by first fit.
 
 use super::lifetime::Life;
+use super::pool::Pool;
 use super::reads::state_bytes;
 use super::simulate::{Event, Run};
 use crate::encode;
@@ -22,6 +23,8 @@ pub struct Placement<'a> {
     pub arena: usize,
     /// Greatest sum of the bytes that live in one segment: no placement takes less.
     pub least: usize,
+    /// Bytes that live in each segment, the row counters not included.
+    pub segment_bytes: Vec<usize>,
 }
 
 /// What a value needs.
@@ -33,51 +36,116 @@ struct Need {
     kept: u32,
 }
 
-/// Gives every value of `network` its storage and every operator its form, for the segments that it has; storage and forms that
-/// it brings are ignored.
+/// Finds storage for a network under different cuts; checks it once.
+#[derive(Clone, Debug)]
+pub struct Planner<'a> {
+    network: Network<'a>,
+    values: Vec<Value>,
+    operators: Vec<Operator<'a>>,
+}
+
+/// Rows, forms and lives under some cuts, without offsets.
+struct Draft<'a> {
+    lives: Vec<Life>,
+    values: Vec<Value>,
+    operators: Vec<Operator<'a>>,
+}
+
+impl<'a> Planner<'a> {
+    /// Takes a network whose storage, forms and segments do not matter.
+    ///
+    /// # Errors
+    /// What the parser refuses of a network without a plan.
+    pub fn new(network: &Network<'a>) -> Result<Self, Error> {
+        let mut planner = Self { network: *network, values: network.values.to_vec(), operators: network.operators.to_vec() };
+        for value in &mut planner.values {
+            value.storage = Storage::Ring { at: 0, rows: value.shape.height, over: None };
+        }
+        for operator in &mut planner.operators {
+            operator.form = Form::Rows;
+        }
+        let whole = [planner.operators.len() as u16];
+        let network = Network { values: &planner.values, operators: &planner.operators, segments: &whole, ..*network };
+        graph(&encode::write(&network)?)?;
+        Ok(planner)
+    }
+
+    /// Bytes that live at once while operators `first` to below `end` run as one segment, the row counters not included.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPlan`].
+    pub fn segment_bytes(&self, first: u16, end: u16) -> Result<usize, Error> {
+        let all = self.operators.len() as u16;
+        let mut cuts = Vec::from([first, end, all]);
+        cuts.retain(|cut| *cut > 0);
+        cuts.dedup();
+        let index = cuts.iter().position(|cut| *cut == end).unwrap_or(0);
+        let draft = self.draft(&cuts, Some(index))?;
+        let bytes = encode::tables(&self.with(&draft.values, &draft.operators, &cuts));
+        Ok(Pool::new(&Model::new(&bytes), &draft.lives, &draft.values, &draft.operators).live(index))
+    }
+
+    /// Storage and forms for the operators cut so: one past the last of each segment.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPlan`].
+    pub fn place(&self, segments: &[u16]) -> Result<Placement<'a>, Error> {
+        let Draft { lives, mut values, mut operators } = self.draft(segments, None)?;
+        let bytes = encode::tables(&self.with(&values, &operators, segments));
+        let pool = Pool::new(&Model::new(&bytes), &lives, &values, &operators);
+        let segment_bytes = pool.per_segment();
+        let (least, arena) = pool.assign(&mut values, &mut operators);
+        Ok(Placement { values, operators, arena, least, segment_bytes })
+    }
+
+    fn with<'n>(&self, values: &'n [Value], operators: &'n [Operator<'n>], segments: &'n [u16]) -> Network<'n>
+    where
+        'a: 'n,
+    {
+        Network { values, operators, segments, ..self.network }
+    }
+
+    /// Runs all segments, or one.
+    fn draft(&self, segments: &[u16], only: Option<usize>) -> Result<Draft<'a>, Error> {
+        let (mut values, mut operators) = (self.values.clone(), self.operators.clone());
+        let bytes = encode::tables(&self.with(&values, &operators, segments));
+        let model = Model::new(&bytes);
+        super::check::segments(&model)?;
+        let lives: Vec<Life> = (0..values.len()).map(|id| Life::of(&model, id as ValueId)).collect();
+        for (i, operator) in operators.iter_mut().enumerate() {
+            operator.form = form(&model, &lives, i as u16);
+        }
+        for (value, life) in values.iter_mut().zip(&lives) {
+            if life.readers == 1 && !life.is_output && life.from == life.to {
+                value.storage = Storage::Waiting { at: 0, rows: 0, kept: 0 };
+            }
+        }
+        let bytes = encode::tables(&self.with(&values, &operators, segments));
+        let needs = needs(&Model::new(&bytes), only)?;
+        for ((value, need), life) in values.iter_mut().zip(&needs).zip(&lives) {
+            let height = value.shape.height;
+            value.storage = match value.storage {
+                // Nothing is won by waiting where as many rows are kept.
+                Storage::Waiting { .. } if need.kept < need.ring || need.ring == 0 => {
+                    Storage::Waiting { at: 0, rows: need.kept as u16, kept: 0 }
+                }
+                _ => {
+                    let is_stored = life.is_output || life.from != life.to;
+                    let rows = if is_stored { height } else { (need.ring.max(1) as u16).min(height) };
+                    Storage::Ring { at: 0, rows, over: None }
+                }
+            };
+        }
+        Ok(Draft { lives, values, operators })
+    }
+}
+
+/// Storage and forms for a network, for the segments that it has; those that it brings are ignored.
 ///
 /// # Errors
 /// What the parser would refuse.
 pub fn place<'a>(network: &Network<'a>) -> Result<Placement<'a>, Error> {
-    let mut values = network.values.to_vec();
-    let mut operators = network.operators.to_vec();
-    // A file to look into, with storage that the schedule takes as it is.
-    for value in &mut values {
-        value.storage = Storage::Ring { at: 0, rows: value.shape.height, over: None };
-    }
-    for operator in &mut operators {
-        operator.form = Form::Rows;
-    }
-    let first = encode::write(&Network { values: &values, operators: &operators, labels: "", metadata: "", head: &[], ..*network })?;
-    let model = graph(&first)?;
-    super::check::segments(&model)?;
-    let lives: Vec<Life> = (0..values.len()).map(|id| Life::of(&model, id as ValueId)).collect();
-    for (i, operator) in operators.iter_mut().enumerate() {
-        operator.form = form(&model, &lives, i as u16);
-    }
-    for (value, life) in values.iter_mut().zip(&lives) {
-        if life.readers == 1 && !life.is_output && life.from == life.to {
-            value.storage = Storage::Waiting { at: 0, rows: 0, kept: 0 };
-        }
-    }
-    let second = encode::write(&Network { values: &values, operators: &operators, labels: "", metadata: "", head: &[], ..*network })?;
-    let model = graph(&second)?;
-    let needs = needs(&model)?;
-    for ((value, need), life) in values.iter_mut().zip(&needs).zip(&lives) {
-        let height = value.shape.height;
-        value.storage = match value.storage {
-            // Nothing is won by waiting where as many rows are kept.
-            Storage::Waiting { .. } if need.kept < need.ring => Storage::Waiting { at: 0, rows: need.kept as u16, kept: 0 },
-            _ => {
-                let is_stored = life.is_output || life.from != life.to;
-                let rows = if is_stored { height } else { (need.ring.max(1) as u16).min(height) };
-                Storage::Ring { at: 0, rows, over: None }
-            }
-        };
-    }
-    let pool = super::pool::Pool::new(&model, &lives, &values, &operators);
-    let (least, arena) = pool.assign(&mut values, &mut operators);
-    Ok(Placement { values, operators, arena, least })
+    Planner::new(network)?.place(network.segments)
 }
 
 /// Rows as they come, where sums are shorter than the rows kept.
@@ -96,11 +164,11 @@ fn form(model: &Model<'_>, lives: &[Life], i: u16) -> Form {
     if state_bytes(&op, model.shape(i + 1)) < rows { Form::Accumulate { at: 0 } } else { Form::Rows }
 }
 
-/// Runs all segments; what each value's readers found far back.
-fn needs(model: &Model<'_>) -> Result<Vec<Need>, Error> {
+/// Runs all segments, or one; how far back each value's readers looked.
+fn needs(model: &Model<'_>, only: Option<usize>) -> Result<Vec<Need>, Error> {
     let mut needs = Vec::new();
     needs.resize(model.operator_count() + 1, Need::default());
-    for index in 0..model.segment_count() {
+    for index in (0..model.segment_count()).filter(|index| only.is_none_or(|only| only == *index)) {
         let mut run = Run::new(*model, index);
         loop {
             let event = run.next();

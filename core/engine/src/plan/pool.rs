@@ -68,12 +68,19 @@ impl Pool {
         Self { buffers, waiting, counters: 2 * longest, segments, segment_of }
     }
 
+    /// Bytes that live in a segment.
+    pub fn live(&self, segment: usize) -> usize {
+        self.buffers.iter().filter(|b| b.from <= segment && segment <= b.to).map(|b| b.len).sum()
+    }
+
+    /// Bytes that live in each segment.
+    pub fn per_segment(&self) -> Vec<usize> {
+        (0..self.segments).map(|segment| self.live(segment)).collect()
+    }
+
     /// Writes the offsets; least possible bytes, and those of this placement.
     pub fn assign(mut self, values: &mut [Value], operators: &mut [Operator<'_>]) -> (usize, usize) {
-        let live = |segment: usize| -> usize {
-            self.buffers.iter().filter(|b| b.from <= segment && segment <= b.to).map(|b| b.len).sum()
-        };
-        let least = self.counters + (0..self.segments).map(live).max().unwrap_or(0);
+        let least = self.counters + self.per_segment().into_iter().max().unwrap_or(0);
         let best = (0..8)
             .map(|way| place(&self.buffers, self.counters, least, way))
             .min_by_key(|buffers| end(buffers))
