@@ -48,8 +48,8 @@ impl Operator {
 pub struct Lowered {
     /// The input, then what each operator makes; storage is left to the plan.
     pub values: Vec<desc::Value>,
-    /// Names of the values.
-    pub names: Vec<String>,
+    /// The values of the graph that they are.
+    pub sources: Vec<Id>,
     /// In the order in which they run.
     pub operators: Vec<Operator>,
     /// Values that the user gets.
@@ -61,7 +61,7 @@ pub struct Lowered {
 /// # Errors
 /// What the engine has no operator for.
 pub fn lower(graph: &Graph) -> Result<Lowered, Refusal> {
-    let mut lowering = Lowering { graph, lowered: Lowered { values: Vec::new(), names: Vec::new(), operators: Vec::new(), outputs: Vec::new() }, ids: vec![None; graph.values.len()] };
+    let mut lowering = Lowering { graph, lowered: Lowered { values: Vec::new(), sources: Vec::new(), operators: Vec::new(), outputs: Vec::new() }, ids: vec![None; graph.values.len()] };
     lowering.input()?;
     for (index, node) in graph.nodes.iter().enumerate() {
         lowering.node(index, node)?;
@@ -125,7 +125,7 @@ impl Lowering<'_> {
         let shape = desc::Shape { height, width, channels };
         let zero_point = q.zero_point as i8;
         self.lowered.values.push(desc::Value { shape, element: desc::Element::I8, external, zero_point, scale: q.scale, storage: STORAGE });
-        self.lowered.names.push(value.name.clone());
+        self.lowered.sources.push(id);
         self.ids[id.0] = Some(number);
         Ok(())
     }

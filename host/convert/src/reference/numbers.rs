@@ -66,14 +66,7 @@ pub fn clamp(graph: &Graph, node: &Node) -> Result<[i8; 2], Refusal> {
     };
     let Activation::Clip { low, high } = activation else { return Ok([i8::MIN, i8::MAX]) };
     let q = quantization(graph, node, node.output)?;
-    let byte = |x: f32, unbounded: i8| {
-        let rounded = match graph.arithmetic {
-            Arithmetic::Tflite => (x / q.scale).round(),
-            Arithmetic::Onnx => (x / q.scale).round_ties_even(),
-        };
-        // The cast saturates; so does the sum.
-        if x.is_finite() { (rounded as i32).saturating_add(q.zero_point).clamp(-128, 127) as i8 } else { unbounded }
-    };
+    let byte = |x: f32, unbounded: i8| if x.is_finite() { nearest(graph.arithmetic, q, x).clamp(-128, 127) as i8 } else { unbounded };
     Ok([byte(low, i8::MIN), byte(high, i8::MAX)])
 }
 
@@ -112,19 +105,25 @@ pub fn mean_rescale(graph: &Graph, node: &Node, cells: usize) -> Result<Rescale,
     Ok(Rescale::Fixed(Multiplier { multiplier, shift: shift - bits }))
 }
 
+/// The byte that stands for a real number, not clamped: halves away from 0, or to even.
+pub fn nearest(arithmetic: Arithmetic, q: Quantization, x: f32) -> i32 {
+    let rounded = match arithmetic {
+        Arithmetic::Tflite => (x / q.scale).round(),
+        Arithmetic::Onnx => (x / q.scale).round_ties_even(),
+    };
+    // The cast saturates; so does the sum.
+    (rounded as i32).saturating_add(q.zero_point)
+}
+
 /// Bytes of floats, at the scale of a value.
 pub fn quantize(graph: &Graph, id: Id, x: &[f32]) -> Data {
     let value = graph.value(id);
     let q = value.quantization.unwrap_or(Quantization { scale: 1.0, zero_point: 0 });
-    let [low, high] = if value.element == Element::U8 { [0, 255] } else { [-128, 127] };
-    let byte = |x: f32| {
-        let rounded = match graph.arithmetic {
-            Arithmetic::Tflite => (x / q.scale).round(),
-            Arithmetic::Onnx => (x / q.scale).round_ties_even(),
-        };
-        (rounded as i32).saturating_add(q.zero_point).clamp(low, high)
-    };
-    if value.element == Element::U8 { Data::U8(x.iter().map(|&x| byte(x) as u8).collect()) } else { Data::I8(x.iter().map(|&x| byte(x) as i8).collect()) }
+    let byte = |x: f32| nearest(graph.arithmetic, q, x);
+    match value.element {
+        Element::U8 => Data::U8(x.iter().map(|&x| byte(x).clamp(0, 255) as u8).collect()),
+        _ => Data::I8(x.iter().map(|&x| byte(x).clamp(-128, 127) as i8).collect()),
+    }
 }
 
 /// Floats of bytes, at the scale of a value.
