@@ -162,15 +162,16 @@ fn write_value(file: &mut Writer, at: usize, described: &Value) {
         External::F32 => 2,
     };
     file.put(at + value::EXTERNAL, &[external]);
-    let (kind, rows, start, kept, over) = match described.storage {
-        Storage::Waiting { at, rows, kept } => (0, rows, at, kept, NONE),
-        Storage::Ring { at, rows, over } => (1, rows, at, 0, over.unwrap_or(NONE)),
+    let (kind, rows, start, kept, over, strip) = match described.storage {
+        Storage::Waiting { at, rows, kept, strip } => (0, rows, at, kept, NONE, strip),
+        Storage::Ring { at, rows, over } => (1, rows, at, 0, over.unwrap_or(NONE), 0),
     };
     file.put(at + value::STORAGE, &[kind]);
     file.u16(at + value::ROWS, rows);
     file.u32(at + value::AT, start);
     file.u32(at + value::KEPT, kept);
     file.u16(at + value::OVER, over);
+    file.u16(at + value::STRIP, strip);
 }
 
 fn write_operator(file: &mut Writer, at: usize, described: &Operator<'_>) {

@@ -207,9 +207,10 @@ fn resnet8() {
     graph.conv(3, 1, 16);
     for (stride, channels) in [(1, 16), (2, 32), (2, 64)] {
         let input = graph.last();
-        graph.conv(3, stride, channels);
-        let main = graph.conv(3, 1, channels);
+        // The short branch first: it waits less.
         let skip = if stride == 1 { input } else { graph.conv_of(input, [1, 1], stride, channels, true) };
+        graph.conv_of(input, [3, 3], stride, channels, true);
+        let main = graph.conv(3, 1, channels);
         graph.add(skip, main);
     }
     graph.average([8, 8]);
@@ -270,4 +271,23 @@ fn mobilenet_v2_035_at_144() {
     graph.average([map.height, map.width]);
     graph.dense(1000);
     check("MobileNetV2 0.35 at 144", &graph, 22_000);
+}
+
+#[test]
+fn mcunet_320k_at_176() {
+    let mut graph = Graph::new(176, 176, 3);
+    graph.conv_of(0, [3, 3], 2, 16, false);
+    let blocks = [
+        (1, 8, 1, 3), (3, 16, 2, 7), (5, 16, 1, 3), (5, 16, 1, 7), (4, 16, 1, 5), (5, 24, 2, 5), (5, 24, 1, 5), (5, 24, 1, 5),
+        (5, 40, 2, 3), (6, 40, 1, 7), (4, 40, 1, 5), (5, 48, 1, 5), (5, 48, 1, 7), (5, 48, 1, 3), (6, 96, 2, 3), (5, 96, 1, 7),
+        (4, 96, 1, 3), (5, 160, 1, 7),
+    ];
+    for (factor, channels, stride, kernel) in blocks {
+        let input = graph.shape(graph.last()).channels;
+        graph.inverted_residual(input * factor, kernel, stride, channels, stride == 1 && input == channels);
+    }
+    let map = graph.shape(graph.last());
+    graph.average([map.height, map.width]);
+    graph.dense(1000);
+    check("MCUNet-320K at 176", &graph, 88_000);
 }

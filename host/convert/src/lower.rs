@@ -86,7 +86,7 @@ fn whole(attribute: &str, why: &str, remedy: &str) -> Refusal {
     Refusal { node: "-".to_owned(), operator: "graph".to_owned(), attribute: attribute.to_owned(), why: why.to_owned(), remedy: remedy.to_owned() }
 }
 
-const STORAGE: desc::Storage = desc::Storage::Waiting { at: 0, rows: 0, kept: 0 };
+const STORAGE: desc::Storage = desc::Storage::Ring { at: 0, rows: 1, over: None };
 
 impl Lowering<'_> {
     /// Value 0: the input, or what quantises it.

@@ -115,6 +115,8 @@ pub enum Storage {
         rows: u16,
         /// The rows kept, one after another.
         kept: u32,
+        /// Pixels of the newest row that exist at a time; 0: all. Only between a 1x1 convolution and a window, or the other way.
+        strip: u16,
     },
     /// Row `y` is written at row `y % rows` of `at`. With as many rows as the map has, it is stored.
     Ring {

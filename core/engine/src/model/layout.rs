@@ -35,6 +35,7 @@ pub mod value {
     pub const AT: usize = 16;
     pub const KEPT: usize = 20;
     pub const OVER: usize = 24;
+    pub const STRIP: usize = 26;
     pub const SIZE: usize = 32;
 }
 

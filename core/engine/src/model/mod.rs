@@ -128,7 +128,8 @@ impl<'m> Model<'m> {
         let at = id as usize * value::SIZE;
         let (rows, start) = (u16_at(self.values, at + value::ROWS), u32_at(self.values, at + value::AT));
         if u8_at(self.values, at + value::STORAGE) == 0 {
-            return Storage::Waiting { at: start, rows, kept: u32_at(self.values, at + value::KEPT) };
+            let (kept, strip) = (u32_at(self.values, at + value::KEPT), u16_at(self.values, at + value::STRIP));
+            return Storage::Waiting { at: start, rows, kept, strip };
         }
         let over = match u16_at(self.values, at + value::OVER) {
             NONE => None,

@@ -4,7 +4,7 @@ mod accumulate;
 mod copies;
 mod elementwise;
 mod pool;
-mod window;
+pub mod window;
 
 pub use accumulate::{clear, fold, reset, write_finished};
 
@@ -67,8 +67,7 @@ impl<'m> Step<'m> {
     pub fn row(&self, kernel: &Kernel, y: u32, sources: [Source<'_>; 2], out: &mut [i8]) -> Option<()> {
         let [a, b] = &sources;
         match self.operator.op {
-            Op::Conv2d { window, groups } => window::conv(self, kernel, window, groups, y, a, out),
-            Op::DepthwiseConv2d { window } => window::depthwise(self, kernel, window, y, a, out),
+            Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } => window::row(self, kernel, y, a, out),
             Op::Dense { shared } => window::dense(self, kernel, shared, a, out),
             Op::Add | Op::Mul => elementwise::binary(self, y, a, b, out),
             Op::Table => elementwise::table(self, a.row(y)?, out),

@@ -3,72 +3,78 @@
 use super::Step;
 use crate::kernels::{Columns, ConvRow, DepthwiseRow, Kernel};
 use crate::model::MAX_KERNEL_ROWS;
-use crate::model::desc::{Element, Window};
+use crate::model::desc::{Element, Op};
 use crate::model::filter_stride;
 use crate::session::memory::Source;
 
-/// Rows under a window, empty ones in the padding.
-struct UnderWindow<'a> {
-    rows: [&'a [i8]; MAX_KERNEL_ROWS],
-    height: usize,
+/// Pixels of an input row of which no more exist.
+#[derive(Clone, Copy)]
+pub struct Part<'a> {
+    /// Which row.
+    pub row: u32,
+    /// Its first pixel here.
+    pub from: usize,
+    /// The pixels.
+    pub cells: &'a [i8],
 }
 
-impl<'a> UnderWindow<'a> {
-    fn new(window: Window, y: u32, height: u16, source: &Source<'a>) -> Option<Self> {
-        let mut rows: [&[i8]; MAX_KERNEL_ROWS] = [&[]; MAX_KERNEL_ROWS];
-        let first = y * u32::from(window.stride[0]);
-        for (ky, row) in rows.iter_mut().enumerate().take(usize::from(window.kernel[0])) {
-            let at = (first + ky as u32 * u32::from(window.dilation[0])).checked_sub(u32::from(window.pads.top));
-            if let Some(at) = at.filter(|at| *at < u32::from(height)) {
-                *row = source.row(at)?;
-            }
-        }
-        Some(Self { rows, height: usize::from(window.kernel[0]) })
-    }
-
-    fn as_slice(&self) -> &[&'a [i8]] {
-        self.rows.get(..self.height).unwrap_or_default()
-    }
+/// What part of a row is made.
+#[derive(Clone, Copy)]
+pub struct Pixels {
+    /// The first pixel that is made; as many as there is room for.
+    pub first: usize,
+    /// Pixels that the input rows have so far, all where they are whole.
+    pub end: usize,
 }
 
-fn columns(step: &Step<'_>, window: Window) -> Columns {
+/// A whole row of a convolution or depthwise convolution.
+pub fn row(step: &Step<'_>, kernel: &Kernel, y: u32, source: &Source<'_>, out: &mut [i8]) -> Option<()> {
+    let pixels = Pixels { first: 0, end: usize::from(step.inputs[0].shape.width) };
+    self::pixels(step, kernel, y, source, None, pixels, out)
+}
+
+/// Pixels of row `y` of a convolution or depthwise convolution.
+pub fn pixels(
+    step: &Step<'_>,
+    kernel: &Kernel,
+    y: u32,
+    source: &Source<'_>,
+    part: Option<Part<'_>>,
+    pixels: Pixels,
+    out: &mut [i8],
+) -> Option<()> {
+    let (Op::Conv2d { window, .. } | Op::DepthwiseConv2d { window }) = step.operator.op else { return None };
     let input = step.inputs[0].shape;
-    Columns {
-        width: usize::from(input.width),
-        channels: usize::from(input.channels),
+    let channels = usize::from(input.channels);
+    let (at, left) = (pixels.first * usize::from(window.stride[1]), usize::from(window.pads.left));
+    let from = at.saturating_sub(left);
+    // Empty rows are padding.
+    let mut rows: [&[i8]; MAX_KERNEL_ROWS] = [&[]; MAX_KERNEL_ROWS];
+    let rows = rows.get_mut(..usize::from(window.kernel[0]))?;
+    for (ky, row) in rows.iter_mut().enumerate() {
+        let below = y * u32::from(window.stride[0]) + ky as u32 * u32::from(window.dilation[0]);
+        let Some(y) = below.checked_sub(u32::from(window.pads.top)).filter(|y| *y < u32::from(input.height)) else { continue };
+        let (cells, before) = match part {
+            Some(part) if part.row == y => (part.cells, part.from),
+            _ => (source.row(y)?, 0),
+        };
+        *row = cells.get(from.checked_sub(before)? * channels..(pixels.end - before) * channels)?;
+    }
+    let columns = Columns {
+        width: pixels.end - from,
+        channels,
         kernel: usize::from(window.kernel[1]),
         stride: usize::from(window.stride[1]),
         dilation: usize::from(window.dilation[1]),
-        left: usize::from(window.pads.left),
+        left: left.saturating_sub(at),
+    };
+    let filters = step.filters();
+    match step.operator.op {
+        Op::Conv2d { groups, .. } => {
+            kernel.conv_row(&ConvRow { rows, columns, groups: usize::from(groups), filters }, out);
+        }
+        _ => kernel.depthwise_row(&DepthwiseRow { rows, columns, filters }, out),
     }
-}
-
-pub fn conv(
-    step: &Step<'_>,
-    kernel: &Kernel,
-    window: Window,
-    groups: u16,
-    y: u32,
-    source: &Source<'_>,
-    out: &mut [i8],
-) -> Option<()> {
-    let rows = UnderWindow::new(window, y, step.inputs[0].shape.height, source)?;
-    let (columns, filters) = (columns(step, window), step.filters());
-    kernel.conv_row(&ConvRow { rows: rows.as_slice(), columns, groups: usize::from(groups), filters }, out);
-    Some(())
-}
-
-pub fn depthwise(
-    step: &Step<'_>,
-    kernel: &Kernel,
-    window: Window,
-    y: u32,
-    source: &Source<'_>,
-    out: &mut [i8],
-) -> Option<()> {
-    let rows = UnderWindow::new(window, y, step.inputs[0].shape.height, source)?;
-    let (columns, filters) = (columns(step, window), step.filters());
-    kernel.depthwise_row(&DepthwiseRow { rows: rows.as_slice(), columns, filters }, out);
     Some(())
 }
 

@@ -2,6 +2,7 @@
 
 use super::lifetime::{Life, Span, kept, waiting};
 use super::reads::{Rows, state_bytes};
+use super::strips::{Role, role};
 use super::simulate::{Event, Run};
 use super::MAX_SEGMENT;
 use crate::error::{Error, attempt};
@@ -51,7 +52,10 @@ const fn storage(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
         return wrong(id, "nobody reads it");
     }
     match model.storage(id) {
-        Storage::Waiting { .. } => {
+        Storage::Waiting { strip, .. } => {
+            if strip > 0 && matches!(role(model, id), Role::Whole) {
+                return wrong(id, "strips (its operators cannot make or take them)");
+            }
             if life.readers != 1 || life.is_output || life.from != life.to {
                 return wrong(id, "it waits, but has not one reader in its segment");
             }
@@ -167,11 +171,26 @@ const fn apart(model: &Model<'_>, id: ValueId, mine: &[Span; 3], other: ValueId,
     if mine[2].overlaps(&theirs[2]) || mine[2].overlaps(&theirs[1]) || mine[1].overlaps(&theirs[2]) {
         return wrong(id, "sums overlap sums or a waiting row");
     }
-    // Made from it while it waits.
-    if mine[1].overlaps(&theirs[1]) && id > 0 && model.reads(id - 1, other) {
-        return wrong(id, "its waiting row overlaps the one that it is made from");
+    if mine[1].overlaps(&theirs[1]) && waits_with(model, id, other) {
+        return wrong(id, "its waiting row overlaps one that it is made from");
     }
     Ok(())
+}
+
+/// True if row `other` still waits while a row of `id` is made: it is made from it, or from strips that are made from it.
+pub const fn waits_with(model: &Model<'_>, id: ValueId, other: ValueId) -> bool {
+    let mut id = id;
+    while id > 0 {
+        let (a, b) = model.inputs(id - 1);
+        if a == other || b == other {
+            return true;
+        }
+        if !matches!(model.storage(a), Storage::Waiting { strip: 1.., .. }) {
+            return false;
+        }
+        id = a;
+    }
+    false
 }
 
 const fn lies_over(model: &Model<'_>, id: ValueId, other: ValueId) -> bool {

@@ -88,7 +88,8 @@ pub const fn kept(model: &Model<'_>, id: ValueId) -> Span {
 /// The row of value `id` that waits; empty where none does.
 pub const fn waiting(model: &Model<'_>, id: ValueId) -> Span {
     match model.storage(id) {
-        Storage::Waiting { at, .. } => Span::new(at, model.row_bytes(id) as u64),
+        Storage::Waiting { at, strip: 0, .. } => Span::new(at, model.row_bytes(id) as u64),
+        Storage::Waiting { at, strip, .. } => Span::new(at, strip as u64 * model.shape(id).channels as u64),
         Storage::Ring { at, .. } => Span::new(at, 0),
     }
 }

@@ -13,6 +13,7 @@ mod pool;
 pub(crate) mod reads;
 pub(crate) mod schedule;
 mod simulate;
+pub(crate) mod strips;
 
 pub(crate) use check::check;
 pub(crate) use counters::{Counters, increment};

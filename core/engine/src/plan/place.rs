@@ -6,6 +6,7 @@ use super::lifetime::Life;
 use super::pool::Pool;
 use super::reads::state_bytes;
 use super::simulate::{Event, Run};
+use super::strips::{Role, pixels, role_of};
 use crate::encode;
 use crate::error::Error;
 use crate::model::desc::{Form, Network, Op, Operator, Storage, Value, ValueId};
@@ -80,9 +81,12 @@ impl<'a> Planner<'a> {
         cuts.retain(|cut| *cut > 0);
         cuts.dedup();
         let index = cuts.iter().position(|cut| *cut == end).unwrap_or(0);
-        let draft = self.draft(&cuts, Some(index))?;
-        let bytes = encode::tables(&self.with(&draft.values, &draft.operators, &cuts));
-        Ok(Pool::new(&Model::new(&bytes), &draft.lives, &draft.values, &draft.operators).live(index))
+        let [whole, strips] = [false, true].map(|has_strips| {
+            let draft = self.draft(&cuts, Some(index), &|_| has_strips)?;
+            let bytes = encode::tables(&self.with(&draft.values, &draft.operators, &cuts));
+            Ok(Pool::new(&Model::new(&bytes), &draft.lives, &draft.values, &draft.operators).live(index))
+        });
+        Ok(whole?.min(strips?))
     }
 
     /// Storage and forms for the operators cut so: one past the last of each segment.
@@ -90,7 +94,16 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// [`Error::InvalidPlan`].
     pub fn place(&self, segments: &[u16]) -> Result<Placement<'a>, Error> {
-        let Draft { lives, mut values, mut operators } = self.draft(segments, None)?;
+        let bytes = |has_strips: bool| -> Result<Vec<usize>, Error> {
+            let draft = self.draft(segments, None, &|_| has_strips)?;
+            let bytes = encode::tables(&self.with(&draft.values, &draft.operators, segments));
+            Ok(Pool::new(&Model::new(&bytes), &draft.lives, &draft.values, &draft.operators).per_segment())
+        };
+        // Strips take more time: only where nothing else is short enough.
+        let (whole, strips) = (bytes(false)?, bytes(true)?);
+        let least = whole.iter().zip(&strips).map(|(whole, strips)| whole.min(strips)).max().copied().unwrap_or(0);
+        let has_strips = |segment: usize| whole.get(segment).is_some_and(|bytes| *bytes > least);
+        let Draft { lives, mut values, mut operators } = self.draft(segments, None, &has_strips)?;
         let bytes = encode::tables(&self.with(&values, &operators, segments));
         let pool = Pool::new(&Model::new(&bytes), &lives, &values, &operators);
         let segment_bytes = pool.per_segment();
@@ -105,8 +118,8 @@ impl<'a> Planner<'a> {
         Network { values, operators, segments, ..self.network }
     }
 
-    /// Runs all segments, or one.
-    fn draft(&self, segments: &[u16], only: Option<usize>) -> Result<Draft<'a>, Error> {
+    /// Runs all segments, or one; rows are in strips in some.
+    fn draft(&self, segments: &[u16], only: Option<usize>, has_strips: &dyn Fn(usize) -> bool) -> Result<Draft<'a>, Error> {
         let (mut values, mut operators) = (self.values.clone(), self.operators.clone());
         let bytes = encode::tables(&self.with(&values, &operators, segments));
         let model = Model::new(&bytes);
@@ -117,7 +130,7 @@ impl<'a> Planner<'a> {
         }
         for (value, life) in values.iter_mut().zip(&lives) {
             if life.readers == 1 && !life.is_output && life.from == life.to {
-                value.storage = Storage::Waiting { at: 0, rows: 0, kept: 0 };
+                value.storage = Storage::Waiting { at: 0, rows: 0, kept: 0, strip: 0 };
             }
         }
         let bytes = encode::tables(&self.with(&values, &operators, segments));
@@ -127,7 +140,7 @@ impl<'a> Planner<'a> {
             value.storage = match value.storage {
                 // Nothing is won by waiting where as many rows are kept.
                 Storage::Waiting { .. } if need.kept < need.ring || need.ring == 0 => {
-                    Storage::Waiting { at: 0, rows: need.kept as u16, kept: 0 }
+                    Storage::Waiting { at: 0, rows: need.kept as u16, kept: 0, strip: 0 }
                 }
                 _ => {
                     let is_stored = life.is_output || life.from != life.to;
@@ -136,7 +149,52 @@ impl<'a> Planner<'a> {
                 }
             };
         }
+        choose_strips(&mut values, &operators, &lives, has_strips);
         Ok(Draft { lives, values, operators })
+    }
+}
+
+/// Pixels of a row that are made from strips at a time: enough for kernels to be fast.
+const AT_A_TIME: u32 = 8;
+
+/// Gives strips to values that wait, those first that it shortens most.
+fn choose_strips(values: &mut [Value], operators: &[Operator<'_>], lives: &[Life], has_strips: &dyn Fn(usize) -> bool) {
+    let taker = |id: usize| operators.iter().enumerate().skip(id).find(|(_, op)| usize::from(op.a) == id);
+    let mut candidates: Vec<(usize, usize, u16)> = Vec::new();
+    for (id, (value, life)) in values.iter().zip(lives).enumerate().skip(1) {
+        let (Storage::Waiting { .. }, Some((_, reader)), true) = (value.storage, taker(id), has_strips(life.from)) else { continue };
+        let pixels = pixels(&reader.op, AT_A_TIME);
+        if let Some(fewer) = u32::from(value.shape.width).checked_sub(pixels).filter(|fewer| *fewer > 0) {
+            candidates.push((fewer as usize * usize::from(value.shape.channels), id, pixels as u16));
+        }
+    }
+    candidates.sort_unstable_by(|one, other| other.cmp(one));
+    let role = |values: &[Value], id: usize| {
+        let (Some(maker), Some((i, reader))) = (id.checked_sub(1).and_then(|i| operators.get(i)), taker(id)) else { return Role::Whole };
+        let strip = |id: usize| match values.get(id).map(|value| value.storage) {
+            Some(Storage::Waiting { strip, .. }) => strip,
+            _ => 0,
+        };
+        let rows = match values.get(id).map(|value| value.storage) {
+            Some(Storage::Waiting { rows, .. }) => rows,
+            _ => return Role::Whole,
+        };
+        role_of([&maker.op, &reader.op], rows, strip(id), strip(usize::from(maker.a)) > 0, strip(i + 1) > 0)
+    };
+    for (_, id, pixels) in candidates {
+        let set = |values: &mut [Value], pixels: u16| {
+            if let Some(Storage::Waiting { strip, .. }) = values.get_mut(id).map(|value| &mut value.storage) {
+                *strip = pixels;
+            }
+        };
+        set(values, pixels);
+        let is_right = (1..values.len()).all(|id| {
+            let has_strip = matches!(values.get(id).map(|value| value.storage), Some(Storage::Waiting { strip: 1.., .. }));
+            !has_strip || role(values, id) != Role::Whole
+        });
+        if !is_right {
+            set(values, 0);
+        }
     }
 }
 

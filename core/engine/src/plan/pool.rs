@@ -1,6 +1,7 @@
 //! Where buffers lie: each lives in some segments, and those that live together must not overlap.
 
-use super::lifetime::Life;
+use super::check::waits_with;
+use super::lifetime::{Life, waiting};
 use super::reads::state_bytes;
 use crate::model::Model;
 use crate::model::desc::{Form, Operator, Storage, Value, ValueId};
@@ -120,52 +121,67 @@ fn end(buffers: &[Buffer]) -> usize {
     buffers.iter().map(|buffer| buffer.at + buffer.len).max().unwrap_or(0)
 }
 
-/// Waiting rows of a segment: only one and the one made from it live together, so they lie at both ends by turns. Writes their
-/// offsets; bytes of all.
+/// Waiting rows of a segment: only one and those that are made from it live together, so they lie at both ends by turns. Writes
+/// their offsets; bytes of all.
 fn both_ends(model: &Model<'_>, values: &[Value], segment_of: &[usize], segment: usize, offsets: &mut [usize]) -> usize {
     let waits = |id: ValueId| {
         let id = usize::from(id);
         segment_of.get(id) == Some(&segment)
             && values.get(id).is_some_and(|value| matches!(value.storage, Storage::Waiting { .. }))
     };
+    let len = |id: ValueId| {
+        let span = waiting(model, id);
+        (span.end - span.at) as usize
+    };
+    let rows: Vec<ValueId> = (0..values.len() as ValueId).filter(|id| waits(*id)).collect();
+    // Which end each prefers.
     let mut is_upper = Vec::new();
     is_upper.resize(values.len(), false);
-    let mut len = 0;
-    for id in 0..values.len() as ValueId {
-        if !waits(id) {
-            continue;
-        }
-        let own = model.row_bytes(id);
-        len = len.max(own);
+    let upper = |is_upper: &[bool], id: ValueId| is_upper.get(usize::from(id)).copied().unwrap_or(false);
+    for id in &rows {
         let Some(i) = id.checked_sub(1) else { continue };
         let (a, b) = model.inputs(i);
-        // Both inputs may wait: the row lies opposite to both only if they lie on one side. An operator's later input is
-        // taken when the earlier was kept, so it does not matter which of them moves.
-        let sources = [a, b].into_iter().filter(|source| waits(*source));
-        for source in sources {
-            len = len.max(own + model.row_bytes(source));
-            let upper = is_upper.get(usize::from(source)).copied().unwrap_or(false);
-            if let Some(to) = is_upper.get_mut(usize::from(id)) {
-                *to = !upper;
-            }
-        }
-        if a != b && waits(a) && waits(b) && is_upper.get(usize::from(a)) != is_upper.get(usize::from(b)) {
+        if a != b && waits(a) && waits(b) && upper(&is_upper, a) != upper(&is_upper, b) {
             flip(model, &mut is_upper, a, &waits);
-            let upper = is_upper.get(usize::from(b)).copied().unwrap_or(false);
-            if let Some(to) = is_upper.get_mut(usize::from(id)) {
-                *to = !upper;
+        }
+        if let Some(source) = [a, b].into_iter().find(|source| waits(*source)) {
+            let opposite = !upper(&is_upper, source);
+            if let Some(to) = is_upper.get_mut(usize::from(*id)) {
+                *to = opposite;
             }
         }
     }
-    for id in 0..values.len() as ValueId {
-        if waits(id)
-            && let Some(offset) = offsets.get_mut(usize::from(id))
-        {
-            let upper = is_upper.get(usize::from(id)).copied().unwrap_or(false);
-            *offset = if upper { len - model.row_bytes(id) } else { 0 };
-        }
+    // The rows that wait together with each, and the most bytes that do.
+    let together: Vec<Vec<ValueId>> =
+        rows.iter().map(|id| rows.iter().copied().filter(|other| other < id && waits_with(model, *id, *other)).collect()).collect();
+    let most = rows.iter().zip(&together).map(|(id, others)| len(*id) + others.iter().map(|other| len(*other)).sum::<usize>());
+    let mut bytes = most.max().unwrap_or(0);
+    let fits = |bytes: usize, offsets: &mut [usize]| {
+        rows.iter().zip(&together).all(|(id, others)| {
+            let own = len(*id);
+            let taken: Vec<(usize, usize)> = others
+                .iter()
+                .map(|other| offsets.get(usize::from(*other)).map_or((0, 0), |at| (*at, at + len(*other))))
+                .collect();
+            let is_free = |at: &usize| at + own <= bytes && taken.iter().all(|(start, end)| at + own <= *start || *end <= *at);
+            let found = if upper(&is_upper, *id) {
+                taken.iter().filter_map(|(start, _)| start.checked_sub(own)).chain(bytes.checked_sub(own)).filter(is_free).max()
+            } else {
+                taken.iter().map(|(_, end)| *end).chain([0]).filter(is_free).min()
+            };
+            match (found, offsets.get_mut(usize::from(*id))) {
+                (Some(at), Some(offset)) => {
+                    *offset = at;
+                    true
+                }
+                _ => false,
+            }
+        })
+    };
+    while !fits(bytes, offsets) {
+        bytes += 16;
     }
-    len
+    bytes
 }
 
 /// Moves a waiting row to the other end, and what it was made from: a tree, as each has one reader.

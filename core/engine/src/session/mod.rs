@@ -2,6 +2,7 @@
 
 pub(crate) mod memory;
 mod outputs;
+mod strips;
 
 use crate::error::Error;
 use crate::kernels::Kernel;
@@ -14,7 +15,7 @@ use crate::plan::{Counters, increment};
 use memory::{Memory, Source, slot};
 pub use outputs::Outputs;
 
-/// Receives `(value, row, bytes)` for each row that an operator makes.
+/// Receives `(value, row, bytes)` for each row that an operator makes; a row may come in several pieces, from left to right.
 pub type Observer<'f> = dyn FnMut(ValueId, u32, &[i8]) + 'f;
 
 /// One inference in progress: a network, a buffer, and where it stands.
@@ -193,18 +194,23 @@ impl<'m, 'b> Session<'m, 'b> {
             {
                 self.keep(id)?;
             }
-            let made = self.step(i, waits, observe)?;
+            // The last operator of those that step together, and the row that now waits.
+            let (i, made) = match self.model.storage(i + 1) {
+                Storage::Waiting { strip: 1.., .. } => (self.strips(i, waits, observe)?, true),
+                _ => (i, self.step(i, waits, observe)?),
+            };
             if let Some(id) = fresh.take() {
                 self.keep(id)?;
             }
             cursor = self.segment.after(i, made);
-            fresh = (made && is_waiting(self.model.storage(i + 1))).then_some(i + 1);
+            let waits = matches!(self.model.storage(i + 1), Storage::Waiting { strip: 0, .. });
+            fresh = (made && waits).then_some(i + 1);
         }
     }
 
     /// Copies the newest row of `id`, which waited, to where rows are kept.
     fn keep(&mut self, id: ValueId) -> Option<()> {
-        let Storage::Waiting { at, rows, kept } = self.model.storage(id) else { return None };
+        let Storage::Waiting { at, rows, kept, .. } = self.model.storage(id) else { return None };
         if rows == 0 {
             return Some(());
         }

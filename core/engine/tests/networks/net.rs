@@ -155,9 +155,11 @@ impl Net {
             at += r.within(0, 3) as u32;
             let more = if r.one_in(3) { r.within(1, 3) as u16 } else { 0 };
             match value.storage {
-                Storage::Waiting { rows, .. } if !r.one_in(4) => {
-                    let rows = rows + more;
-                    value.storage = Storage::Waiting { at, rows, kept: at + len };
+                Storage::Waiting { rows, strip, .. } if strip > 0 || !r.one_in(4) => {
+                    let rows = if rows > 0 { rows + more } else { 0 };
+                    let strip = if strip > 0 { strip + r.within(0, 2) as u16 } else { 0 };
+                    value.storage = Storage::Waiting { at, rows, kept: at + len.max(u32::from(strip * value.shape.channels)), strip };
+                    at += u32::from(strip * value.shape.channels);
                     at += len * (1 + u32::from(rows));
                 }
                 Storage::Waiting { rows, .. } => {

@@ -1,0 +1,85 @@
+//! Rows that exist in strips only: between a 1x1 convolution and a window over it, and between a window and a 1x1 convolution of
+//! what it makes. So the wide rows inside of an inverted residual take no room as wholes.
+
+use crate::model::Model;
+use crate::model::desc::{Op, Pads, Storage, ValueId};
+
+/// How the strips of a value come to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// There are none, or may be none.
+    Whole,
+    /// A 1x1 convolution makes them from whole rows, and a window takes them.
+    First,
+    /// A window makes them, from whole rows or strips, and a 1x1 convolution takes them at once.
+    Second,
+}
+
+/// True for a convolution of single pixels.
+pub const fn is_pointwise(op: &Op) -> bool {
+    let Op::Conv2d { window, .. } = op else { return false };
+    let Pads { top, left, bottom, right } = window.pads;
+    let is_one = window.kernel[0] == 1 && window.kernel[1] == 1 && window.stride[0] == 1 && window.stride[1] == 1;
+    is_one && top == 0 && left == 0 && bottom == 0 && right == 0
+}
+
+/// Pixels from the first tap of a convolution's window to its last.
+const fn reach(op: &Op) -> Option<u32> {
+    match op {
+        Op::Conv2d { window, .. } | Op::DepthwiseConv2d { window } => Some(window.reach(1)),
+        _ => None,
+    }
+}
+
+/// The one reader of a value that waits.
+pub const fn reader(model: &Model<'_>, id: ValueId) -> Option<u16> {
+    let mut i = id;
+    while (i as usize) < model.operator_count() {
+        if model.reads(i, id) {
+            return Some(i);
+        }
+        i += 1;
+    }
+    None
+}
+
+/// Pixels of the strips of value `id`; 0 where it has whole rows.
+pub const fn strip(model: &Model<'_>, id: ValueId) -> u16 {
+    match model.storage(id) {
+        Storage::Waiting { strip, .. } => strip,
+        Storage::Ring { .. } => 0,
+    }
+}
+
+/// What the strips of value `id` are; `Whole` where its operators or neighbours do not allow any.
+pub const fn role(model: &Model<'_>, id: ValueId) -> Role {
+    let Storage::Waiting { rows, strip: pixels, .. } = model.storage(id) else { return Role::Whole };
+    let (Some(maker), Some(taker)) = (id.checked_sub(1), reader(model, id)) else { return Role::Whole };
+    let (Some(makes), Some(takes)) = (model.op(maker), model.op(taker)) else { return Role::Whole };
+    let (is_fed, feeds) = (strip(model, model.inputs(maker).0) > 0, strip(model, taker + 1) > 0);
+    role_of([&makes, &takes], rows, pixels, is_fed, feeds)
+}
+
+/// The role of strips of so many pixels between two operators, of a value that keeps so many rows; `is_fed` by strips, `feeds` strips.
+pub const fn role_of(operators: [&Op; 2], rows: u16, pixels: u16, is_fed: bool, feeds: bool) -> Role {
+    let [makes, takes] = operators;
+    if pixels == 0 {
+        return Role::Whole;
+    }
+    if rows == 0 && !feeds && reach(makes).is_some() && is_pointwise(takes) {
+        return Role::Second;
+    }
+    match reach(takes) {
+        Some(reach) if !is_fed && is_pointwise(makes) && pixels as u32 >= reach => Role::First,
+        _ => Role::Whole,
+    }
+}
+
+/// Pixels of strips from which a window makes so many pixels at a time.
+#[cfg(feature = "encode")]
+pub const fn pixels(takes: &Op, made: u32) -> u32 {
+    match takes {
+        Op::Conv2d { window, .. } | Op::DepthwiseConv2d { window } => window.reach(1) + (made - 1) * window.stride[1] as u32,
+        _ => made,
+    }
+}
