@@ -7,8 +7,7 @@ pub fn fold(graph: &mut Graph) -> bool {
         return false;
     };
     if graph.nodes[index].inputs.len() == 1 {
-        super::bypass(graph, index);
-        return true;
+        return super::bypass(graph, index);
     }
     let node = graph.nodes[index].clone();
     let Op::Concat { axis } = node.op else { return false };

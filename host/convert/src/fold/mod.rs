@@ -7,11 +7,12 @@ mod clips;
 mod concats;
 mod dead;
 mod maps;
+mod order;
 mod pads;
 mod reshapes;
 mod transposes;
 
-use crate::ir::{Graph, Refusal};
+use crate::ir::{Graph, Op, Refusal};
 
 /// A pass: whether it changed something.
 type Pass = fn(&mut Graph) -> bool;
@@ -39,14 +40,24 @@ pub fn fold(graph: &mut Graph) -> Result<(), Refusal> {
             break;
         }
     }
+    order::sort(graph);
     dead::compact(graph);
     graph.check()
 }
 
-/// Lets the readers of a node's output read its first input instead, and removes it.
-fn bypass(graph: &mut Graph, index: usize) {
-    let node = graph.nodes.remove(index);
-    graph.replace(node.output, node.inputs[0]);
+/// Takes out a node that hands on what it reads: its readers read its input instead. Where both are given to the caller, or
+/// the input is, it copies. True if something changed.
+fn bypass(graph: &mut Graph, index: usize) -> bool {
+    let (input, output) = (graph.nodes[index].inputs[0], graph.nodes[index].output);
+    let is_output = |id| graph.outputs.contains(&id);
+    if is_output(output) && (is_output(input) || graph.inputs.contains(&input)) {
+        let is_copy = graph.nodes[index].op == Op::Reshape;
+        graph.nodes[index].op = Op::Reshape;
+        return !is_copy;
+    }
+    graph.nodes.remove(index);
+    graph.replace(output, input);
+    true
 }
 
 #[cfg(test)]

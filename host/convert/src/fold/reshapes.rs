@@ -11,8 +11,7 @@ fn fold_one(graph: &mut Graph, index: usize) -> bool {
     let (input, output) = (graph.nodes[index].inputs[0], graph.nodes[index].output);
     let (from, to) = (graph.value(input).shape.clone(), graph.value(output).shape.clone());
     if from == to {
-        super::bypass(graph, index);
-        return true;
+        return super::bypass(graph, index);
     }
     if let Some(before) = graph.producer(input)
         && matches!(graph.nodes[before].op, Op::Reshape)
