@@ -61,16 +61,22 @@ pub struct Lowered {
 /// # Errors
 /// What the engine has no operator for.
 pub fn lower(graph: &Graph) -> Result<Lowered, Refusal> {
+    if graph.nodes.is_empty() {
+        return Err(whole("nodes", "there is none", "give the network an operator"));
+    }
     let mut lowering = Lowering { graph, lowered: Lowered { values: Vec::new(), sources: Vec::new(), operators: Vec::new(), outputs: Vec::new() }, ids: vec![None; graph.values.len()] };
     lowering.input()?;
     for (index, node) in graph.nodes.iter().enumerate() {
         lowering.node(index, node)?;
     }
     for &output in &graph.outputs {
-        match lowering.ids[output.0] {
-            Some(id) if id > 0 && !lowering.lowered.outputs.contains(&id) => lowering.lowered.outputs.push(id),
-            _ => return Err(whole("outputs", &format!("{} is an input, or is given twice", graph.value(output).name), "give each output once")),
+        let value = graph.value(output);
+        let Some(mut id) = lowering.ids[output.0] else { return Err(whole("outputs", &format!("{} is not made", value.name), "report this network")) };
+        if id == 0 || lowering.lowered.outputs.contains(&id) {
+            // The engine gives each value that an operator makes once: this is a copy.
+            id = lowering.copy(id, output, value)?;
         }
+        lowering.lowered.outputs.push(id);
     }
     Ok(lowering.lowered)
 }
@@ -163,14 +169,28 @@ impl Lowering<'_> {
 
     /// The engine gives floats where the user wants them.
     fn dequantize(&mut self, node: &Node) -> Result<(), Refusal> {
-        let (input, number) = (node.inputs[0], self.ids[node.inputs[0].0]);
-        let outputs = &self.graph.outputs;
-        let Some(number) = number.filter(|&n| n > 0 && outputs.contains(&node.output) && !outputs.contains(&input)) else {
-            return Err(node.refuse("output", "floats flow on inside the network, or a value is given as bytes and as floats", "quantise the whole network, and give each value once"));
+        let (input, outputs) = (node.inputs[0], &self.graph.outputs);
+        let (Some(mut number), true) = (self.ids[input.0], outputs.contains(&node.output)) else {
+            return Err(node.refuse("output", "floats flow on inside the network", "quantise the whole network"));
         };
+        if number == 0 || outputs.contains(&input) {
+            number = self.copy(number, node.output, self.graph.value(node.output))?;
+        }
         self.lowered.values[usize::from(number)].external = desc::External::F32;
         self.ids[node.output.0] = Some(number);
         Ok(())
+    }
+
+    /// A copy of a value, with another name.
+    fn copy(&mut self, of: u16, id: Id, value: &crate::ir::Value) -> Result<u16, Refusal> {
+        let source = self.lowered.values[usize::from(of)];
+        let node = self.graph.producer(id).unwrap_or(0);
+        let shifts = (self.graph.arithmetic == Arithmetic::Tflite).then(Vec::new);
+        self.lowered.operators.push(Operator { op: desc::Op::Reshape, a: of, b: None, clamp: [i8::MIN, i8::MAX], node, weights: Vec::new(), bias: Vec::new(), scales: Vec::new(), shifts });
+        let number = self.lowered.values.len() as u16;
+        let quantization = Quantization { scale: source.scale, zero_point: source.zero_point.into() };
+        self.push(id, value, Some(quantization), source.external, value.shape.clone())?;
+        Ok(number)
     }
 
     fn fill(&self, node: &Node, operator: &mut Operator) -> Result<(), Refusal> {

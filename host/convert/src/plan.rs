@@ -27,27 +27,38 @@ pub struct Plan {
 /// Most segments whose bytes are looked up: of networks of more than 200 operators, long segments are not tried.
 const MOST_TRIED: usize = 40_000;
 
-/// Best cuts of all operators: the greatest segment is least, and there are as few as can be.
+/// Bytes of one row counter; there are as many as the longest segment has operators.
+const COUNTER_BYTES: usize = 2;
+
+/// Best cuts of all operators: the greatest segment and the counters are least, and there are as few cuts as can be.
 fn dynamic(planner: &Planner<'_>, count: u16) -> Option<Vec<u16>> {
+    let longest = (MOST_TRIED / usize::from(count)).clamp(1, MAX_SEGMENT).min(count.into()) as u16;
+    // Bytes of each segment, by its end and its length less one.
+    let bytes: Vec<Vec<Option<usize>>> =
+        (1..=count).map(|end| (1..=longest.min(end)).map(|length| planner.segment_bytes(end - length, end).ok()).collect()).collect();
+    (1..=longest).filter_map(|most| cuts(&bytes, most).map(|(greatest, segments)| (greatest + COUNTER_BYTES * usize::from(most), segments.len(), segments))).min().map(|(.., segments)| segments)
+}
+
+/// Best cuts into segments of at most `most` operators: bytes of the greatest segment, and the segments.
+fn cuts(bytes: &[Vec<Option<usize>>], most: u16) -> Option<(usize, Vec<u16>)> {
     // Of the first operators: bytes of the greatest segment, number of segments, start of the last one.
-    let mut best: Vec<Option<(usize, usize, u16)>> = vec![Some((0, 0, 0))];
-    let longest = (MOST_TRIED / usize::from(count)).clamp(1, MAX_SEGMENT) as u16;
-    for end in 1..=count {
-        let starts = end.saturating_sub(longest)..end;
-        let tried = starts.filter_map(|start| {
-            let (greatest, segments, _) = best[usize::from(start)]?;
-            let bytes = planner.segment_bytes(start, end).ok()?;
-            Some((greatest.max(bytes), segments + 1, start))
+    let mut best: Vec<Option<(usize, usize, usize)>> = vec![Some((0, 0, 0))];
+    for (i, of_length) in bytes.iter().enumerate() {
+        let tried = of_length.iter().take(most.into()).enumerate().filter_map(|(length, bytes)| {
+            let start = i - length;
+            let (greatest, segments, _) = best[start]?;
+            Some((greatest.max((*bytes)?), segments + 1, start))
         });
-        best.push(tried.min());
+        let found = tried.min();
+        best.push(found);
     }
-    let (mut segments, mut end) = (Vec::new(), count);
+    let (mut segments, mut end) = (Vec::new(), bytes.len());
     while end > 0 {
-        segments.push(end);
-        end = best[usize::from(end)]?.2;
+        segments.push(end as u16);
+        end = best[end]?.2;
     }
     segments.reverse();
-    Some(segments)
+    Some((best.last().copied().flatten()?.0, segments))
 }
 
 /// Cuts like these, one changed.

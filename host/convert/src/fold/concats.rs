@@ -7,7 +7,8 @@ pub fn fold(graph: &mut Graph) -> bool {
         return false;
     };
     if graph.nodes[index].inputs.len() == 1 {
-        return super::bypass(graph, index);
+        super::bypass(graph, index);
+        return true;
     }
     let node = graph.nodes[index].clone();
     let Op::Concat { axis } = node.op else { return false };

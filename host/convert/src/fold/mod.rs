@@ -12,7 +12,7 @@ mod pads;
 mod reshapes;
 mod transposes;
 
-use crate::ir::{Graph, Op, Refusal};
+use crate::ir::{Graph, Refusal};
 
 /// A pass: whether it changed something.
 type Pass = fn(&mut Graph) -> bool;
@@ -45,19 +45,10 @@ pub fn fold(graph: &mut Graph) -> Result<(), Refusal> {
     graph.check()
 }
 
-/// Takes out a node that hands on what it reads: its readers read its input instead. Where both are given to the caller, or
-/// the input is, it copies. True if something changed.
-fn bypass(graph: &mut Graph, index: usize) -> bool {
-    let (input, output) = (graph.nodes[index].inputs[0], graph.nodes[index].output);
-    let is_output = |id| graph.outputs.contains(&id);
-    if is_output(output) && (is_output(input) || graph.inputs.contains(&input)) {
-        let is_copy = graph.nodes[index].op == Op::Reshape;
-        graph.nodes[index].op = Op::Reshape;
-        return !is_copy;
-    }
-    graph.nodes.remove(index);
-    graph.replace(output, input);
-    true
+/// Takes out a node that hands on what it reads: its readers read its input instead.
+fn bypass(graph: &mut Graph, index: usize) {
+    let node = graph.nodes.remove(index);
+    graph.replace(node.output, node.inputs[0]);
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ fn fold_one(graph: &mut Graph, index: usize) -> bool {
     let (input, output) = (graph.nodes[index].inputs[0], graph.nodes[index].output);
     let (from, to) = (graph.value(input).shape.clone(), graph.value(output).shape.clone());
     if from == to {
-        return super::bypass(graph, index);
+        super::bypass(graph, index);
+        return true;
     }
     if let Some(before) = graph.producer(input)
         && matches!(graph.nodes[before].op, Op::Reshape)

@@ -231,9 +231,10 @@ impl Random {
         }
         let read: Vec<Id> = self.graph.nodes.iter().flat_map(|node| node.inputs.clone()).collect();
         self.graph.outputs = (1..self.graph.values.len()).map(Id).filter(|id| !read.contains(id)).collect();
-        if self.graph.outputs.is_empty() || self.graph.nodes.iter().all(|n| matches!(n.op, Op::Quantize)) {
+        if self.graph.outputs.is_empty() || self.graph.nodes.iter().all(|n| matches!(n.op, Op::Quantize | Op::Pad { .. } | Op::Concat { .. } | Op::Reshape | Op::ResizeNearest { .. })) {
             let q = self.choices.quantization();
-            let (source, shape) = (self.source(), value.shape);
+            let source = self.source();
+            let shape = self.graph.value(source).shape.clone();
             let out = self.push(Op::LeakyRelu { alpha: 0.1 }, &[source], shape, q);
             self.graph.outputs.retain(|&id| id != source);
             self.graph.outputs.push(out);
