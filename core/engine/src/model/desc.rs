@@ -115,7 +115,7 @@ pub enum Storage {
         rows: u16,
         /// The rows kept, one after another.
         kept: u32,
-        /// Pixels of the newest row that exist at a time; 0: all. Only between a 1x1 convolution and a window, or the other way.
+        /// Pixels of the newest row that exist at a time; 0: all. Only between a convolution and a window over it, or a 1x1 convolution.
         strip: u16,
     },
     /// Row `y` is written at row `y % rows` of `at`. With as many rows as the map has, it is stored.

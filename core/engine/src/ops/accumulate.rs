@@ -1,11 +1,11 @@
-//! Operators that take each row as it comes: sums, four bytes each, and maxima.
+//! Operators that take each row as it comes: sums, two or four bytes each, and maxima.
 
 use super::pool::{Average, clamp_max, fold_max, under};
 use super::window::{add_dense_row, finish_dense};
 use super::{Step, copy};
 use crate::kernels::Kernel;
 use crate::model::desc::{Op, Window};
-use crate::plan::reads::state_rows;
+use crate::plan::reads::{state_rows, state_size};
 use core::ops::Range;
 
 /// Output channels of a dense layer whose sums are on the stack together.
@@ -42,9 +42,9 @@ fn open(step: &Step<'_>, window: &Window, row: u32) -> Range<u32> {
 }
 
 /// The part of the state that belongs to output row `y`.
-fn part<'a>(step: &Step<'_>, y: u32, size: usize, state: &'a mut [i8]) -> Option<&'a mut [i8]> {
+fn part<'a>(step: &Step<'_>, y: u32, state: &'a mut [i8]) -> Option<&'a mut [i8]> {
     let rows = state_rows(&step.operator.op, step.output.shape) as u32;
-    let len = step.output.shape.row_len() * size;
+    let len = step.output.shape.row_len() * state_size(&step.operator.op);
     let at = y.checked_rem(rows)? as usize * len;
     state.get_mut(at..at + len)
 }
@@ -75,11 +75,11 @@ pub fn fold(
     for y in open(step, &window, row_number) {
         if let Op::MaxPool2d { .. } = op {
             if finishing != Some(y) {
-                fold_max(step, window, row, part(step, y, 1, state)?)?;
+                fold_max(step, window, row, part(step, y, state)?)?;
             }
         } else {
             let across = [usize::from(window.kernel[1]), strides(&op, &window)[1]];
-            fold_sums(step, across, window.pads.left, row, part(step, y, 4, state)?)?;
+            fold_sums(step, across, window.pads.left, row, part(step, y, state)?)?;
         }
     }
     Some(())
@@ -87,11 +87,11 @@ pub fn fold(
 
 fn fold_sums(step: &Step<'_>, [kernel, stride]: [usize; 2], left: u8, row: &[i8], sums: &mut [i8]) -> Option<()> {
     let input = step.inputs[0].shape;
-    let channels = usize::from(input.channels).max(1);
-    for (x, pixel) in sums.chunks_exact_mut(4 * channels).enumerate() {
+    let (channels, size) = (usize::from(input.channels).max(1), state_size(&step.operator.op));
+    for (x, pixel) in sums.chunks_exact_mut(size * channels).enumerate() {
         let columns = under(x, kernel, stride, left, input.width);
         for cell in row.get(columns.start * channels..columns.end * channels)?.chunks_exact(channels) {
-            for (sum, q) in pixel.chunks_exact_mut(4).zip(cell) {
+            for (sum, q) in pixel.chunks_exact_mut(size).zip(cell) {
                 store(word(sum).wrapping_add(i32::from(*q)), sum);
             }
         }
@@ -101,6 +101,7 @@ fn fold_sums(step: &Step<'_>, [kernel, stride]: [usize; 2], left: u8, row: &[i8]
 
 fn word(bytes: &[i8]) -> i32 {
     match bytes {
+        [a, b] => i32::from(i16::from_le_bytes([*a as u8, *b as u8])),
         [a, b, c, d] => i32::from_le_bytes([*a as u8, *b as u8, *c as u8, *d as u8]),
         _ => 0,
     }
@@ -147,12 +148,13 @@ pub fn write_finished(step: &Step<'_>, y: u32, last: &[i8], state: &[i8], out: &
     let average = Average::new(step, window.kernel, matches!(op, Op::Mean { .. }));
     let input = step.inputs[0].shape;
     let height = under(y as usize, usize::from(window.kernel[0]), down, window.pads.top, input.height).len();
-    let sums = state.get(y.checked_rem(rows)? as usize * 4 * shape.row_len()..)?;
+    let size = state_size(&op);
+    let sums = state.get(y.checked_rem(rows)? as usize * size * shape.row_len()..)?;
     let channels = usize::from(shape.channels).max(1);
-    let pixels = sums.chunks_exact(4 * channels).zip(out.chunks_exact_mut(channels));
+    let pixels = sums.chunks_exact(size * channels).zip(out.chunks_exact_mut(channels));
     for (x, (sums, out)) in pixels.enumerate() {
         let width = under(x, usize::from(window.kernel[1]), across, window.pads.left, input.width).len();
-        for (sum, to) in sums.chunks_exact(4).zip(out) {
+        for (sum, to) in sums.chunks_exact(size).zip(out) {
             *to = average.of(word(sum), (height * width) as i32);
         }
     }
@@ -163,8 +165,7 @@ pub fn write_finished(step: &Step<'_>, y: u32, last: &[i8], state: &[i8], out: &
 pub fn clear(step: &Step<'_>, y: u32, state: &mut [i8]) -> Option<()> {
     let op = step.operator.op;
     if state_rows(&op, step.output.shape) > 0 && !matches!(op, Op::Dense { .. }) {
-        let size = if let Op::MaxPool2d { .. } = op { 1 } else { 4 };
-        reset(&op, part(step, y, size, state)?);
+        reset(&op, part(step, y, state)?);
     }
     Some(())
 }

@@ -31,6 +31,11 @@ fn real(q: i8, side: &Side) -> f32 {
 /// Addition and multiplication; the second input may be one pixel.
 pub fn binary(step: &Step<'_>, y: u32, a: &Source<'_>, b: &Source<'_>, out: &mut [i8]) -> Option<()> {
     let (first, second) = (a.row(y)?, b.row(if step.inputs[1].shape.height == 1 { 0 } else { y })?);
+    binary_cells(step, first, second, out)
+}
+
+/// The same of pixels.
+pub fn binary_cells(step: &Step<'_>, first: &[i8], second: &[i8], out: &mut [i8]) -> Option<()> {
     // A pixel for each, or a row for the row.
     let len = if step.inputs[1].shape.width == step.inputs[0].shape.width { first.len() } else { second.len() };
     let rows = first.chunks_exact(len.max(1)).zip(out.chunks_exact_mut(len.max(1)));

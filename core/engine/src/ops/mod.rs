@@ -83,6 +83,28 @@ impl<'m> Step<'m> {
     }
 }
 
+impl Step<'_> {
+    /// Pixels from `first` on of row `y` of an operator that works value by value; of input `taken` these pixels are `cells`.
+    pub fn pixels(&self, y: u32, sources: [Source<'_>; 2], taken: [bool; 2], cells: &[i8], first: usize, out: &mut [i8]) -> Option<()> {
+        let channels = usize::from(self.output.shape.channels);
+        let part = |i: usize| {
+            match (taken[i], self.inputs[i].shape.width == self.output.shape.width) {
+                (true, _) => Some(cells),
+                (_, true) => {
+                    let row = sources[i].row(if self.inputs[i].shape.height == 1 { 0 } else { y })?;
+                    row.get(first * channels..first * channels + out.len())
+                }
+                // One pixel for all.
+                _ => sources[i].row(0),
+            }
+        };
+        match self.operator.op {
+            Op::Table => elementwise::table(self, cells, out),
+            _ => elementwise::binary_cells(self, part(0)?, part(1)?, out),
+        }
+    }
+}
+
 /// `copy_from_slice` without its panic.
 #[inline]
 pub fn copy(from: &[i8], to: &mut [i8]) -> Option<()> {

@@ -200,10 +200,21 @@ const fn lies_over(model: &Model<'_>, id: ValueId, other: ValueId) -> bool {
 /// Runs a segment: every row that is read must still be there.
 const fn run(model: &Model<'_>, index: usize) -> Result<(), Error> {
     let mut run = Run::new(*model, index);
+    let mut pending = None;
     loop {
         let event = run.next();
+        // Strips that nobody keeps are taken at once or lost.
+        if let Some(id) = pending {
+            pending = None;
+            if !matches!(event, Event::Step { operator, .. } if model.reads(operator, id)) {
+                return wrong(id, "strips (its reader lacks its other input)");
+            }
+        }
         match event {
             Event::Step { operator, count, fresh, makes } => {
+                if makes && matches!(role(model, operator + 1), Role::Second) {
+                    pending = Some(operator + 1);
+                }
                 let (a, b) = model.inputs(operator);
                 attempt!(is_there(model, &run, a, run.reads(operator, count, false), fresh));
                 if a != b {

@@ -81,12 +81,21 @@ impl<'a> Planner<'a> {
         cuts.retain(|cut| *cut > 0);
         cuts.dedup();
         let index = cuts.iter().position(|cut| *cut == end).unwrap_or(0);
-        let [whole, strips] = [false, true].map(|has_strips| {
-            let draft = self.draft(&cuts, Some(index), &|_| has_strips)?;
-            let bytes = encode::tables(&self.with(&draft.values, &draft.operators, &cuts));
-            Ok(Pool::new(&Model::new(&bytes), &draft.lives, &draft.values, &draft.operators).live(index))
-        });
-        Ok(whole?.min(strips?))
+        let draft = self.draft(&cuts, Some(index))?;
+        let ways = [None, AT_A_TIME.last().copied()];
+        Ok(ways.into_iter().map(|way| self.bytes(&draft, &cuts, way).get(index).copied().unwrap_or(0)).min().unwrap_or(0))
+    }
+
+    /// Bytes that live in each segment, with so many pixels at a time or whole rows.
+    fn bytes(&self, draft: &Draft<'a>, segments: &[u16], at_a_time: Option<u32>) -> Vec<usize> {
+        let mut values = draft.values.clone();
+        choose_strips(&mut values, &draft.operators, &draft.lives, &|_| at_a_time);
+        self.pool(draft, &values, segments, None).per_segment()
+    }
+
+    fn pool(&self, draft: &Draft<'a>, values: &[Value], segments: &[u16], only: Option<usize>) -> Pool {
+        let bytes = encode::tables(&self.with(values, &draft.operators, segments));
+        Pool::new(&Model::new(&bytes), &draft.lives, values, &draft.operators, only)
     }
 
     /// Storage and forms for the operators cut so: one past the last of each segment.
@@ -94,21 +103,43 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// [`Error::InvalidPlan`].
     pub fn place(&self, segments: &[u16]) -> Result<Placement<'a>, Error> {
-        let bytes = |has_strips: bool| -> Result<Vec<usize>, Error> {
-            let draft = self.draft(segments, None, &|_| has_strips)?;
-            let bytes = encode::tables(&self.with(&draft.values, &draft.operators, segments));
-            Ok(Pool::new(&Model::new(&bytes), &draft.lives, &draft.values, &draft.operators).per_segment())
-        };
-        // Strips take more time: only where nothing else is short enough.
-        let (whole, strips) = (bytes(false)?, bytes(true)?);
-        let least = whole.iter().zip(&strips).map(|(whole, strips)| whole.min(strips)).max().copied().unwrap_or(0);
-        let has_strips = |segment: usize| whole.get(segment).is_some_and(|bytes| *bytes > least);
-        let Draft { lives, mut values, mut operators } = self.draft(segments, None, &has_strips)?;
-        let bytes = encode::tables(&self.with(&values, &operators, segments));
-        let pool = Pool::new(&Model::new(&bytes), &lives, &values, &operators);
+        let draft = self.draft(segments, None)?;
+        // Strips take more time: no more and no shorter ones than the greatest segment asks for.
+        let ways = [None, Some(AT_A_TIME[0]), Some(AT_A_TIME[1]), Some(AT_A_TIME[2]), Some(AT_A_TIME[3])];
+        let bytes: Vec<Vec<usize>> = ways.iter().map(|way| self.bytes(&draft, segments, *way)).collect();
+        let of = |way: usize, segment: usize| bytes.get(way).and_then(|all| all.get(segment)).copied().unwrap_or(usize::MAX);
+        let least_of = |segment: usize| (0..ways.len()).map(|way| of(way, segment)).min().unwrap_or(0);
+        let least = (0..segments.len()).map(least_of).max().unwrap_or(0);
+        let way = |segment: usize| (0..ways.len()).find(|way| of(*way, segment) <= least).and_then(|way| ways[way]);
+        let mut values = draft.values.clone();
+        choose_strips(&mut values, &draft.operators, &draft.lives, &way);
+        self.widen(&draft, &mut values, segments, least);
+        let pool = self.pool(&draft, &values, segments, None);
+        let mut operators = draft.operators;
         let segment_bytes = pool.per_segment();
         let (least, arena) = pool.assign(&mut values, &mut operators);
         Ok(Placement { values, operators, arena, least, segment_bytes })
+    }
+
+    /// Makes strips longer, or rows whole, where that takes no more than the greatest segment.
+    fn widen(&self, draft: &Draft<'a>, values: &mut [Value], segments: &[u16], least: usize) {
+        for id in 1..values.len() {
+            let before = strip_of(values, id);
+            let (true, Some(life)) = (before > 0, draft.lives.get(id)) else { continue };
+            let Some(reader) = draft.operators.iter().skip(id).find(|op| reads(op, id)) else { continue };
+            let widths = AT_A_TIME.map(|made| pixels(&reader.op, made) as u16);
+            for wider in [0].into_iter().chain(widths).take_while(|wider| *wider == 0 || *wider > before) {
+                if wider >= values.get(id).map_or(0, |value| value.shape.width) {
+                    continue;
+                }
+                set_strip(values, id, wider);
+                let fits = || self.pool(draft, values, segments, Some(life.from)).live(life.from) <= least;
+                if are_roles_right(values, &draft.operators) && fits() {
+                    break;
+                }
+                set_strip(values, id, before);
+            }
+        }
     }
 
     fn with<'n>(&self, values: &'n [Value], operators: &'n [Operator<'n>], segments: &'n [u16]) -> Network<'n>
@@ -118,8 +149,8 @@ impl<'a> Planner<'a> {
         Network { values, operators, segments, ..self.network }
     }
 
-    /// Runs all segments, or one; rows are in strips in some.
-    fn draft(&self, segments: &[u16], only: Option<usize>, has_strips: &dyn Fn(usize) -> bool) -> Result<Draft<'a>, Error> {
+    /// Runs all segments, or one, without strips.
+    fn draft(&self, segments: &[u16], only: Option<usize>) -> Result<Draft<'a>, Error> {
         let (mut values, mut operators) = (self.values.clone(), self.operators.clone());
         let bytes = encode::tables(&self.with(&values, &operators, segments));
         let model = Model::new(&bytes);
@@ -149,53 +180,59 @@ impl<'a> Planner<'a> {
                 }
             };
         }
-        choose_strips(&mut values, &operators, &lives, has_strips);
         Ok(Draft { lives, values, operators })
     }
 }
 
-/// Pixels of a row that are made from strips at a time: enough for kernels to be fast.
-const AT_A_TIME: u32 = 8;
+/// Pixels of a row that are made from strips at a time, the fastest first.
+const AT_A_TIME: [u32; 4] = [8, 4, 2, 1];
 
-/// Gives strips to values that wait, those first that it shortens most.
-fn choose_strips(values: &mut [Value], operators: &[Operator<'_>], lives: &[Life], has_strips: &dyn Fn(usize) -> bool) {
-    let taker = |id: usize| operators.iter().enumerate().skip(id).find(|(_, op)| usize::from(op.a) == id);
+/// Gives strips to values that wait in some segments, for so many pixels at a time, those first that it shortens most.
+fn choose_strips(values: &mut [Value], operators: &[Operator<'_>], lives: &[Life], at_a_time: &dyn Fn(usize) -> Option<u32>) {
+    let taker = |id: usize| operators.iter().enumerate().skip(id).find(|(_, op)| reads(op, id));
     let mut candidates: Vec<(usize, usize, u16)> = Vec::new();
     for (id, (value, life)) in values.iter().zip(lives).enumerate().skip(1) {
-        let (Storage::Waiting { .. }, Some((_, reader)), true) = (value.storage, taker(id), has_strips(life.from)) else { continue };
-        let pixels = pixels(&reader.op, AT_A_TIME);
+        let (Storage::Waiting { .. }, Some((_, reader)), Some(made)) = (value.storage, taker(id), at_a_time(life.from)) else { continue };
+        let pixels = pixels(&reader.op, made);
         if let Some(fewer) = u32::from(value.shape.width).checked_sub(pixels).filter(|fewer| *fewer > 0) {
             candidates.push((fewer as usize * usize::from(value.shape.channels), id, pixels as u16));
         }
     }
     candidates.sort_unstable_by(|one, other| other.cmp(one));
-    let role = |values: &[Value], id: usize| {
-        let (Some(maker), Some((i, reader))) = (id.checked_sub(1).and_then(|i| operators.get(i)), taker(id)) else { return Role::Whole };
-        let strip = |id: usize| match values.get(id).map(|value| value.storage) {
-            Some(Storage::Waiting { strip, .. }) => strip,
-            _ => 0,
-        };
-        let rows = match values.get(id).map(|value| value.storage) {
-            Some(Storage::Waiting { rows, .. }) => rows,
-            _ => return Role::Whole,
-        };
-        role_of([&maker.op, &reader.op], rows, strip(id), strip(usize::from(maker.a)) > 0, strip(i + 1) > 0)
-    };
     for (_, id, pixels) in candidates {
-        let set = |values: &mut [Value], pixels: u16| {
-            if let Some(Storage::Waiting { strip, .. }) = values.get_mut(id).map(|value| &mut value.storage) {
-                *strip = pixels;
-            }
-        };
-        set(values, pixels);
-        let is_right = (1..values.len()).all(|id| {
-            let has_strip = matches!(values.get(id).map(|value| value.storage), Some(Storage::Waiting { strip: 1.., .. }));
-            !has_strip || role(values, id) != Role::Whole
-        });
-        if !is_right {
-            set(values, 0);
+        set_strip(values, id, pixels);
+        if !are_roles_right(values, operators) {
+            set_strip(values, id, 0);
         }
     }
+}
+
+fn reads(operator: &Operator<'_>, id: usize) -> bool {
+    usize::from(operator.a) == id || operator.b.is_some_and(|b| usize::from(b) == id)
+}
+
+fn strip_of(values: &[Value], id: usize) -> u16 {
+    match values.get(id).map(|value| value.storage) {
+        Some(Storage::Waiting { strip, .. }) => strip,
+        _ => 0,
+    }
+}
+
+fn set_strip(values: &mut [Value], id: usize, pixels: u16) {
+    if let Some(Storage::Waiting { strip, .. }) = values.get_mut(id).map(|value| &mut value.storage) {
+        *strip = pixels;
+    }
+}
+
+/// True if all strips are where they are allowed.
+fn are_roles_right(values: &[Value], operators: &[Operator<'_>]) -> bool {
+    (1..values.len()).filter(|id| strip_of(values, *id) > 0).all(|id| {
+        let reader = operators.iter().enumerate().skip(id).find(|(_, op)| reads(op, id));
+        let (Some(maker), Some((i, reader))) = (operators.get(id - 1), reader) else { return false };
+        let Some(Storage::Waiting { rows, strip, .. }) = values.get(id).map(|value| value.storage) else { return false };
+        let (is_fed, feeds) = (strip_of(values, usize::from(maker.a)) > 0, strip_of(values, i + 1) > 0);
+        role_of([&maker.op, &reader.op], rows, strip, is_fed, feeds) != Role::Whole
+    })
 }
 
 /// Storage and forms for a network, for the segments that it has; those that it brings are ignored.

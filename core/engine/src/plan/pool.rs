@@ -39,7 +39,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    pub fn new(model: &Model<'_>, lives: &[Life], values: &[Value], operators: &[Operator<'_>]) -> Self {
+    /// Those of all segments, or of one and others without waiting rows.
+    pub fn new(model: &Model<'_>, lives: &[Life], values: &[Value], operators: &[Operator<'_>], only: Option<usize>) -> Self {
         let mut buffers = Vec::new();
         for (id, (value, life)) in values.iter().zip(lives).enumerate() {
             let rows = match value.storage {
@@ -62,6 +63,9 @@ impl Pool {
         for segment in 0..segments {
             let (first, end) = model.segment(segment);
             longest = longest.max(usize::from(end - first));
+            if only.is_some_and(|only| only != segment) {
+                continue;
+            }
             let len = both_ends(model, values, &segment_of, segment, &mut waiting);
             buffers.push(Buffer { purpose: Use::Waiting(segment), len, from: segment, to: segment, at: 0 });
         }
@@ -156,32 +160,67 @@ fn both_ends(model: &Model<'_>, values: &[Value], segment_of: &[usize], segment:
         rows.iter().map(|id| rows.iter().copied().filter(|other| other < id && waits_with(model, *id, *other)).collect()).collect();
     let most = rows.iter().zip(&together).map(|(id, others)| len(*id) + others.iter().map(|other| len(*other)).sum::<usize>());
     let mut bytes = most.max().unwrap_or(0);
-    let fits = |bytes: usize, offsets: &mut [usize]| {
-        rows.iter().zip(&together).all(|(id, others)| {
-            let own = len(*id);
-            let taken: Vec<(usize, usize)> = others
-                .iter()
-                .map(|other| offsets.get(usize::from(*other)).map_or((0, 0), |at| (*at, at + len(*other))))
-                .collect();
-            let is_free = |at: &usize| at + own <= bytes && taken.iter().all(|(start, end)| at + own <= *start || *end <= *at);
-            let found = if upper(&is_upper, *id) {
-                taken.iter().filter_map(|(start, _)| start.checked_sub(own)).chain(bytes.checked_sub(own)).filter(is_free).max()
-            } else {
-                taken.iter().map(|(_, end)| *end).chain([0]).filter(is_free).min()
-            };
-            match (found, offsets.get_mut(usize::from(*id))) {
-                (Some(at), Some(offset)) => {
-                    *offset = at;
-                    true
-                }
-                _ => false,
-            }
-        })
-    };
-    while !fits(bytes, offsets) {
+    let lens: Vec<usize> = rows.iter().map(|id| len(*id)).collect();
+    let order: Vec<bool> = rows.iter().map(|id| upper(&is_upper, *id)).collect();
+    let others: Vec<Vec<usize>> = together
+        .iter()
+        .map(|others| others.iter().filter_map(|other| rows.iter().position(|id| id == other)).collect())
+        .collect();
+    let mut search = Search { lens: &lens, others: &others, is_upper: &order, bytes, tries: 0, at: Vec::new() };
+    while !search.place() {
         bytes += 16;
+        search = Search { bytes, tries: 0, at: Vec::new(), ..search };
+    }
+    for (id, at) in rows.iter().zip(&search.at) {
+        if let Some(offset) = offsets.get_mut(usize::from(*id)) {
+            *offset = *at;
+        }
     }
     bytes
+}
+
+/// Looks for places of waiting rows in so many bytes.
+struct Search<'a> {
+    lens: &'a [usize],
+    /// Earlier rows that wait together with each.
+    others: &'a [Vec<usize>],
+    /// Which end each prefers.
+    is_upper: &'a [bool],
+    bytes: usize,
+    tries: usize,
+    /// Places so far.
+    at: Vec<usize>,
+}
+
+impl Search<'_> {
+    /// Places the next row and all after it, each at the lowest or the highest place that is free; false if none was found.
+    fn place(&mut self) -> bool {
+        let i = self.at.len();
+        let (Some(own), Some(others)) = (self.lens.get(i).copied(), self.others.get(i)) else { return true };
+        self.tries += 1;
+        if self.tries > 3000 {
+            return false;
+        }
+        let ends = |other: &usize| Some((*self.at.get(*other)?, *self.at.get(*other)? + *self.lens.get(*other)?));
+        let taken: Vec<(usize, usize)> = others.iter().filter_map(ends).collect();
+        let bytes = self.bytes;
+        let is_free = |at: &usize| at + own <= bytes && taken.iter().all(|(start, end)| at + own <= *start || *end <= *at);
+        let starts = taken.iter().filter_map(|(start, _)| start.checked_sub(own)).chain(bytes.checked_sub(own));
+        let mut places: Vec<usize> = taken.iter().map(|(_, end)| *end).chain([0]).chain(starts).filter(is_free).collect();
+        places.sort_unstable();
+        places.dedup();
+        if self.is_upper.get(i).copied().unwrap_or(false) {
+            places.reverse();
+        }
+        for at in places {
+            self.at.push(at);
+            if self.place() {
+                return true;
+            }
+            self.at.truncate(i);
+        }
+        false
+    }
 }
 
 /// Moves a waiting row to the other end, and what it was made from: a tree, as each has one reader.

@@ -83,11 +83,19 @@ pub const fn state_rows(op: &Op, output: Shape) -> usize {
     open_rows(op, output)
 }
 
-/// Bytes that an operator takes where it accumulates: maxima, one byte each, or sums, four.
-pub const fn state_bytes(op: &Op, output: Shape) -> usize {
-    let size = match op {
-        Op::MaxPool2d { .. } => 1,
-        _ => 4,
+/// Bytes of a maximum or a sum: two where they are enough for as many cells.
+#[inline]
+pub const fn state_size(op: &Op) -> usize {
+    let cells = match op {
+        Op::MaxPool2d { .. } => return 1,
+        Op::AveragePool2d { window } => (window.kernel[0] as u32).saturating_mul(window.kernel[1] as u32),
+        Op::Mean { kernel } => (kernel[0] as u32).saturating_mul(kernel[1] as u32),
+        _ => return 4,
     };
-    open_rows(op, output) * output.row_len() * size
+    if cells <= 255 { 2 } else { 4 }
+}
+
+/// Bytes that an operator takes where it accumulates.
+pub const fn state_bytes(op: &Op, output: Shape) -> usize {
+    open_rows(op, output) * output.row_len() * state_size(op)
 }

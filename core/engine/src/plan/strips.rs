@@ -1,5 +1,5 @@
-//! Rows that exist in strips only: between a 1x1 convolution and a window over it, and between a window and a 1x1 convolution of
-//! what it makes. So the wide rows inside of an inverted residual take no room as wholes.
+//! Rows that exist in strips only: between a convolution and a window over it, and between a window and a 1x1 convolution of what
+//! it makes, or what is computed value by value. So the wide rows inside of an inverted residual take no room as wholes.
 
 use crate::model::Model;
 use crate::model::desc::{Op, Pads, Storage, ValueId};
@@ -9,9 +9,9 @@ use crate::model::desc::{Op, Pads, Storage, ValueId};
 pub enum Role {
     /// There are none, or may be none.
     Whole,
-    /// A 1x1 convolution makes them from whole rows, and a window takes them.
+    /// A convolution makes them from whole rows, and a window takes them.
     First,
-    /// A window makes them, from whole rows or strips, and a 1x1 convolution takes them at once.
+    /// A window makes them, from whole rows or strips, and what works pixel by pixel takes them at once.
     Second,
 }
 
@@ -21,6 +21,11 @@ pub const fn is_pointwise(op: &Op) -> bool {
     let Pads { top, left, bottom, right } = window.pads;
     let is_one = window.kernel[0] == 1 && window.kernel[1] == 1 && window.stride[0] == 1 && window.stride[1] == 1;
     is_one && top == 0 && left == 0 && bottom == 0 && right == 0
+}
+
+/// True for what makes a pixel from a pixel of its input, or one of each: the last of those that work on strips.
+pub const fn takes_pixels(op: &Op) -> bool {
+    is_pointwise(op) || matches!(op, Op::Add | Op::Mul | Op::Table)
 }
 
 /// Pixels from the first tap of a convolution's window to its last.
@@ -57,6 +62,10 @@ pub const fn role(model: &Model<'_>, id: ValueId) -> Role {
     let (Some(maker), Some(taker)) = (id.checked_sub(1), reader(model, id)) else { return Role::Whole };
     let (Some(makes), Some(takes)) = (model.op(maker), model.op(taker)) else { return Role::Whole };
     let (is_fed, feeds) = (strip(model, model.inputs(maker).0) > 0, strip(model, taker + 1) > 0);
+    // The one pixel of an addition is taken for many.
+    if model.shape(id).width != model.shape(taker + 1).width && matches!(takes, Op::Add | Op::Mul) {
+        return Role::Whole;
+    }
     role_of([&makes, &takes], rows, pixels, is_fed, feeds)
 }
 
@@ -66,11 +75,11 @@ pub const fn role_of(operators: [&Op; 2], rows: u16, pixels: u16, is_fed: bool, 
     if pixels == 0 {
         return Role::Whole;
     }
-    if rows == 0 && !feeds && reach(makes).is_some() && is_pointwise(takes) {
+    if rows == 0 && !feeds && reach(makes).is_some() && takes_pixels(takes) {
         return Role::Second;
     }
     match reach(takes) {
-        Some(reach) if !is_fed && is_pointwise(makes) && pixels as u32 >= reach => Role::First,
+        Some(width) if !is_fed && reach(makes).is_some() && pixels as u32 >= width => Role::First,
         _ => Role::Whole,
     }
 }

@@ -179,6 +179,13 @@ impl<'m, 'b> Session<'m, 'b> {
                 if self.segment.input_rows < u32::from(self.model.shape(0).height) {
                     return Some(());
                 }
+                let counters = Counters(self.arena);
+                // What waits for ever would leave old bytes in an output.
+                for i in self.segment.first..self.segment.end {
+                    if self.segment.made_by(&self.model, counters, i) < u32::from(self.model.shape(i + 1).height) {
+                        return None;
+                    }
+                }
                 self.index += 1;
                 if self.index >= self.model.segment_count() {
                     return Some(());

@@ -1,6 +1,6 @@
 //! Rows that are made and taken in strips, from left to right.
 //!
-//! A 1x1 convolution makes a strip, a window takes as much of it as it can and makes a strip, from which a 1x1 convolution makes
+//! A convolution makes a strip, a window takes as much of it as it can and makes a strip, from which a 1x1 convolution makes
 //! pixels of a whole row. What the window has used up of the first strip goes to the rows kept, over the oldest, of which these
 //! pixels are used up too.
 
@@ -145,6 +145,15 @@ impl<'m> Session<'m, '_> {
         let len = usize::from(worker.step.output.shape.channels) * (end - x);
         let (memory, out) = Memory::lend(self.arena, start, len)?;
         let source = Source { memory, storage, len: shape.row_len(), fresh: worker.newest };
+        if let (Op::Add | Op::Mul | Op::Table, Some(Strip { row, to, from })) = (worker.step.operator.op, taken) {
+            let (a, b) = self.model.inputs(worker.index);
+            let sources = [a, b].map(|id| Source { memory, storage: self.model.storage(id), len: self.model.row_bytes(id), fresh: None });
+            let strip = if strip(&self.model, a) > 0 { a } else { b };
+            let cells = memory.get(row_at(self.model.storage(strip), row, 0), (to - from) * usize::from(shape.channels))?;
+            worker.step.pixels(worker.y, sources, [a == strip, b == strip], cells, x, out)?;
+            observe(worker.index + 1, worker.y, out);
+            return Some(());
+        }
         let part = match taken {
             Some(Strip { row, from, to }) => {
                 let cells = memory.get(row_at(storage, row, 0), (to - from) * usize::from(shape.channels))?;

@@ -139,6 +139,25 @@ impl Net {
         Ok(net)
     }
 
+    /// Strips wherever they are allowed.
+    pub fn with_strips(&self, r: &mut Random) -> Self {
+        let mut net = self.clone();
+        let mut order: Vec<usize> = (1..net.values.len()).collect();
+        if r.one_in(2) {
+            order.reverse();
+        }
+        for id in order {
+            let before = net.values[id].storage;
+            let Storage::Waiting { at, rows, kept, .. } = before else { continue };
+            net.values[id].storage = Storage::Waiting { at, rows, kept, strip: r.within(1, 6) as u16 };
+            let is_refused = |net: &Self| matches!(net.file(), Err(Error::InvalidPlan { field, .. }) if field.starts_with("strips"));
+            if is_refused(&net) || is_refused(&net.sprawled(&mut Random::new(1))) {
+                net.values[id].storage = before;
+            }
+        }
+        net
+    }
+
     /// Other storage that is right as well: more rows, rings for what waits, rows for sums, and every buffer by itself.
     pub fn sprawled(&self, r: &mut Random) -> Self {
         let mut net = self.clone();
@@ -157,7 +176,6 @@ impl Net {
             match value.storage {
                 Storage::Waiting { rows, strip, .. } if strip > 0 || !r.one_in(4) => {
                     let rows = if rows > 0 { rows + more } else { 0 };
-                    let strip = if strip > 0 { strip + r.within(0, 2) as u16 } else { 0 };
                     value.storage = Storage::Waiting { at, rows, kept: at + len.max(u32::from(strip * value.shape.channels)), strip };
                     at += u32::from(strip * value.shape.channels);
                     at += len * (1 + u32::from(rows));
@@ -329,7 +347,11 @@ impl Build {
 
     fn conv(&mut self, a: ValueId) {
         let input = self.shape(a);
-        let Some((window, height, width)) = self.window(input, true) else { return };
+        let Some((mut window, mut height, mut width)) = self.window(input, true) else { return };
+        if self.r.one_in(2) {
+            window = Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], pads: Pads::default() };
+            (height, width) = (input.height, input.width);
+        }
         let groups = (1..=input.channels).filter(|g| input.channels.is_multiple_of(*g)).nth(self.r.within(0, 1) as usize).unwrap_or(1);
         let groups = if self.r.one_in(2) { groups } else { 1 };
         let per_group = if self.r.one_in(5) { self.r.within(1, 40) } else { self.r.within(1, 6) } as u16;
