@@ -257,17 +257,7 @@ const fn overwrites(model: &Model<'_>, run: &Run<'_>, i: u16) -> Result<(), Erro
     let Storage::Ring { at, rows, over: Some(over) } = model.storage(id) else { return Ok(()) };
     let Storage::Ring { at: below, .. } = model.storage(over) else { return wrong(id, "it lies over a value that is not stored") };
     let (row, len) = (run.rows_of(id) as u64 % if rows == 0 { 1 } else { rows as u64 }, model.row_bytes(id) as u64);
-    let mut needed = u32::MAX;
-    let mut reader = run.segment.first;
-    while reader < run.segment.end {
-        if model.reads(reader, over) {
-            let first = run.first_needed(reader, over);
-            if first < needed {
-                needed = first;
-            }
-        }
-        reader += 1;
-    }
+    let needed = run.first_needed(over, i, false);
     let height = model.shape(over).height as u32;
     if needed >= height {
         return Ok(());

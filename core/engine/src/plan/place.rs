@@ -50,6 +50,18 @@ struct Draft<'a> {
     lives: Vec<Life>,
     values: Vec<Value>,
     operators: Vec<Operator<'a>>,
+    overs: Vec<Over>,
+}
+
+/// A stored value whose rows go where those of another one were used up.
+#[derive(Clone, Copy, Debug)]
+pub struct Over {
+    /// Which.
+    pub value: usize,
+    /// The one that is used up.
+    pub below: usize,
+    /// Bytes that it starts before the other one, at least.
+    pub before: usize,
 }
 
 impl<'a> Planner<'a> {
@@ -95,7 +107,7 @@ impl<'a> Planner<'a> {
 
     fn pool(&self, draft: &Draft<'a>, values: &[Value], segments: &[u16], only: Option<usize>) -> Pool {
         let bytes = encode::tables(&self.with(values, &draft.operators, segments));
-        Pool::new(&Model::new(&bytes), &draft.lives, values, &draft.operators, only)
+        Pool::new(&Model::new(&bytes), &draft.lives, (values, &draft.operators), &draft.overs, only)
     }
 
     /// Storage and forms for the operators cut so: one past the last of each segment.
@@ -180,7 +192,14 @@ impl<'a> Planner<'a> {
                 }
             };
         }
-        Ok(Draft { lives, values, operators })
+        let bytes = encode::tables(&self.with(&values, &operators, segments));
+        let overs = overs(&Model::new(&bytes), &lives, only);
+        for over in &overs {
+            if let Some(Storage::Ring { over: below, .. }) = values.get_mut(over.value).map(|value| &mut value.storage) {
+                *below = Some(over.below as ValueId);
+            }
+        }
+        Ok(Draft { lives, values, operators, overs })
     }
 }
 
@@ -231,6 +250,10 @@ fn are_roles_right(values: &[Value], operators: &[Operator<'_>]) -> bool {
         let (Some(maker), Some((i, reader))) = (operators.get(id - 1), reader) else { return false };
         let Some(Storage::Waiting { rows, strip, .. }) = values.get(id).map(|value| value.storage) else { return false };
         let (is_fed, feeds) = (strip_of(values, usize::from(maker.a)) > 0, strip_of(values, i + 1) > 0);
+        let width = |id: usize| values.get(id).map(|value| value.shape.width);
+        if matches!(reader.op, Op::Add | Op::Mul) && width(id) != width(i + 1) {
+            return false;
+        }
         role_of([&maker.op, &reader.op], rows, strip, is_fed, feeds) != Role::Whole
     })
 }
@@ -257,6 +280,58 @@ fn form(model: &Model<'_>, lives: &[Life], i: u16) -> Form {
     let (reach, _, _) = op.vertical(input).unwrap_or((1, 1, 0));
     let rows = (reach.min(u32::from(input.height)) - u32::from(life.readers == 1)) as usize * input.row_len();
     if state_bytes(&op, model.shape(i + 1)) < rows { Form::Accumulate { at: 0 } } else { Form::Rows }
+}
+
+/// Pairs of stored values of which one can lie over the other, those first that save most; a value is in one pair as either.
+fn overs(model: &Model<'_>, lives: &[Life], only: Option<usize>) -> Vec<Over> {
+    let mut found: Vec<(usize, Over)> = Vec::new();
+    let bytes = |id: usize| model.row_bytes(id as ValueId) * usize::from(model.shape(id as ValueId).height);
+    for index in (1..model.segment_count()).filter(|index| only.is_none_or(|only| only == *index)) {
+        let stored = |life: &Life| life.to > life.from || life.is_output;
+        let ids = |keep: &dyn Fn(&Life) -> bool| -> Vec<usize> {
+            lives.iter().enumerate().filter(|(_, life)| keep(life)).map(|(id, _)| id).collect()
+        };
+        let used_up = ids(&|life| life.from < index && life.to == index && !life.is_output);
+        for value in ids(&|life| life.from == index && stored(life)) {
+            for below in &used_up {
+                let before = lag(model, index, value, *below);
+                let both = before + bytes(*below).max(bytes(value).saturating_sub(before));
+                if let Some(saved) = (bytes(value) + bytes(*below)).checked_sub(both).filter(|saved| *saved > 0) {
+                    found.push((saved, Over { value, below: *below, before }));
+                }
+            }
+        }
+    }
+    found.sort_unstable_by_key(|(saved, over)| (core::cmp::Reverse(*saved), over.value));
+    let mut overs: Vec<Over> = Vec::new();
+    for (_, over) in found {
+        if !overs.iter().any(|other| other.value == over.value || other.below == over.below) {
+            overs.push(over);
+        }
+    }
+    overs
+}
+
+/// Bytes that `value` must start before `below`, so that no row is written before what was there is used up.
+fn lag(model: &Model<'_>, index: usize, value: usize, below: usize) -> usize {
+    let (value, below) = (value as ValueId, below as ValueId);
+    let (own, len, height) = (model.row_bytes(value), model.row_bytes(below), u32::from(model.shape(below).height));
+    let mut run = Run::new(*model, index);
+    let mut lag = 0;
+    loop {
+        let event = run.next();
+        match event {
+            Event::Step { operator, makes: true, .. } if operator + 1 == value => {
+                let needed = run.first_needed(below, operator, true);
+                if needed < height {
+                    lag = lag.max(((run.rows_of(value) as usize + 1) * own).saturating_sub(needed as usize * len));
+                }
+            }
+            Event::Done | Event::Stuck => return lag,
+            _ => {}
+        }
+        run.apply(event);
+    }
 }
 
 /// Runs all segments, or one; how far back each value's readers looked.

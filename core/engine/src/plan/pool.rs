@@ -2,6 +2,7 @@
 
 use super::check::waits_with;
 use super::lifetime::{Life, waiting};
+use super::place::Over;
 use super::reads::state_bytes;
 use crate::model::Model;
 use crate::model::desc::{Form, Operator, Storage, Value, ValueId};
@@ -18,6 +19,56 @@ enum Use {
     Waiting(usize),
 }
 
+/// Buffers that keep their distances: each but the first lies over the one before it.
+#[derive(Clone, Debug)]
+struct Body {
+    /// Their places, from the first byte of all.
+    members: Vec<Buffer>,
+}
+
+impl Body {
+    fn from(&self) -> usize {
+        self.members.iter().map(|buffer| buffer.from).min().unwrap_or(0)
+    }
+
+    fn is_short(&self) -> bool {
+        self.members.iter().all(|buffer| buffer.from == buffer.to)
+    }
+
+    fn len(&self) -> usize {
+        end(&self.members)
+    }
+
+    /// Bytes from the first to the last that live in a segment.
+    fn live(&self, segment: usize) -> usize {
+        let live = || self.members.iter().filter(|b| b.from <= segment && segment <= b.to);
+        let end = live().map(|b| b.at + b.len).max().unwrap_or(0);
+        end - live().map(|b| b.at).min().unwrap_or(0)
+    }
+}
+
+/// Joins what lies over each other.
+fn bodies(buffers: Vec<Buffer>, overs: &[Over]) -> Vec<Body> {
+    let buffer = |id: usize| buffers.iter().find(|buffer| buffer.purpose == Use::Rows(id)).copied();
+    let is_over = |buffer: &Buffer| overs.iter().any(|over| buffer.purpose == Use::Rows(over.value));
+    let mut bodies = Vec::new();
+    for first in buffers.iter().filter(|buffer| !is_over(buffer)) {
+        // Places relative to the first, which may be before it.
+        let (mut members, mut places) = (Vec::from([*first]), Vec::from([0i64]));
+        while let Some(over) = overs.iter().find(|over| members.last().is_some_and(|last| last.purpose == Use::Rows(over.below))) {
+            let (Some(next), Some(place)) = (buffer(over.value), places.last()) else { break };
+            places.push(place - over.before as i64);
+            members.push(next);
+        }
+        let lowest = places.iter().copied().min().unwrap_or(0);
+        for (member, place) in members.iter_mut().zip(&places) {
+            member.at = (place - lowest) as usize;
+        }
+        bodies.push(Body { members });
+    }
+    bodies
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Buffer {
     purpose: Use,
@@ -29,7 +80,7 @@ struct Buffer {
 
 /// All buffers of a network.
 pub struct Pool {
-    buffers: Vec<Buffer>,
+    bodies: Vec<Body>,
     /// Where each waiting row lies in its segment's buffer.
     waiting: Vec<usize>,
     /// Bytes of the row counters.
@@ -40,7 +91,13 @@ pub struct Pool {
 
 impl Pool {
     /// Those of all segments, or of one and others without waiting rows.
-    pub fn new(model: &Model<'_>, lives: &[Life], values: &[Value], operators: &[Operator<'_>], only: Option<usize>) -> Self {
+    pub fn new(
+        model: &Model<'_>,
+        lives: &[Life],
+        (values, operators): (&[Value], &[Operator<'_>]),
+        overs: &[Over],
+        only: Option<usize>,
+    ) -> Self {
         let mut buffers = Vec::new();
         for (id, (value, life)) in values.iter().zip(lives).enumerate() {
             let rows = match value.storage {
@@ -70,12 +127,13 @@ impl Pool {
             buffers.push(Buffer { purpose: Use::Waiting(segment), len, from: segment, to: segment, at: 0 });
         }
         buffers.retain(|buffer| buffer.len > 0);
-        Self { buffers, waiting, counters: 2 * longest, segments, segment_of }
+        let bodies = bodies(buffers, overs);
+        Self { bodies, waiting, counters: 2 * longest, segments, segment_of }
     }
 
     /// Bytes that live in a segment.
     pub fn live(&self, segment: usize) -> usize {
-        self.buffers.iter().filter(|b| b.from <= segment && segment <= b.to).map(|b| b.len).sum()
+        self.bodies.iter().map(|body| body.live(segment)).sum()
     }
 
     /// Bytes that live in each segment.
@@ -84,14 +142,13 @@ impl Pool {
     }
 
     /// Writes the offsets; least possible bytes, and those of this placement.
-    pub fn assign(mut self, values: &mut [Value], operators: &mut [Operator<'_>]) -> (usize, usize) {
+    pub fn assign(self, values: &mut [Value], operators: &mut [Operator<'_>]) -> (usize, usize) {
         let least = self.counters + self.per_segment().into_iter().max().unwrap_or(0);
         let best = (0..8)
-            .map(|way| place(&self.buffers, self.counters, least, way))
+            .map(|way| place(&self.bodies, self.counters, least, way))
             .min_by_key(|buffers| end(buffers))
             .unwrap_or_default();
-        self.buffers = best;
-        for buffer in &self.buffers {
+        for buffer in &best {
             let at = buffer.at as u32;
             match buffer.purpose {
                 Use::Rows(id) => {
@@ -117,7 +174,7 @@ impl Pool {
                 }
             }
         }
-        (least, end(&self.buffers).max(self.counters))
+        (least, end(&best).max(self.counters))
     }
 }
 
@@ -237,26 +294,36 @@ fn flip(model: &Model<'_>, is_upper: &mut [bool], id: ValueId, waits: &impl Fn(V
 }
 
 /// First fit, in one of several orders; what lives long lies at both ends by turns.
-fn place(buffers: &[Buffer], counters: usize, least: usize, way: usize) -> Vec<Buffer> {
-    let mut order: Vec<Buffer> = buffers.to_vec();
-    order.sort_by_key(|b| {
-        let is_short = way & 1 == 0 && b.from == b.to;
-        let begins = if way & 2 == 0 && !is_short { b.from } else { 0 };
-        (is_short, begins, core::cmp::Reverse(b.len))
+fn place(bodies: &[Body], counters: usize, least: usize, way: usize) -> Vec<Buffer> {
+    let mut order: Vec<&Body> = bodies.iter().collect();
+    order.sort_by_key(|body| {
+        let is_short = way & 1 == 0 && body.is_short();
+        let begins = if way & 2 == 0 && !is_short { body.from() } else { 0 };
+        (is_short, begins, core::cmp::Reverse(body.len()))
     });
     let mut placed: Vec<Buffer> = Vec::new();
-    for (i, mut buffer) in order.into_iter().enumerate() {
-        let from_above = way & 4 != 0 && buffer.from != buffer.to && i % 2 == 1;
-        let lives = |other: &&Buffer| other.from <= buffer.to && buffer.from <= other.to;
-        let mut taken: Vec<(usize, usize)> = placed.iter().filter(lives).map(|b| (b.at, b.at + b.len)).collect();
-        taken.push((0, counters));
-        taken.sort_unstable();
-        let fits = |at: usize| taken.iter().all(|(start, end)| at + buffer.len <= *start || *end <= at);
-        let below = taken.iter().filter_map(|(start, _)| start.checked_sub(buffer.len)).chain([least.saturating_sub(buffer.len)]);
-        let lowest = taken.iter().map(|(_, end)| *end).filter(|at| fits(*at)).min().unwrap_or(counters);
-        let highest = below.filter(|at| fits(*at) && at + buffer.len <= least).max();
-        buffer.at = if from_above { highest.unwrap_or(lowest) } else { lowest };
-        placed.push(buffer);
+    for (i, body) in order.into_iter().enumerate() {
+        let from_above = way & 4 != 0 && !body.is_short() && i % 2 == 1;
+        // What the first byte of all must keep away from, for each member.
+        let mut taken: Vec<(usize, usize, &Buffer)> = Vec::new();
+        for member in &body.members {
+            let lives = |other: &&Buffer| other.from <= member.to && member.from <= other.to;
+            taken.extend(placed.iter().filter(lives).map(|other| (other.at, other.at + other.len, member)));
+        }
+        let is_free = |at: &usize| {
+            let is_apart = |(start, end, member): &(usize, usize, &Buffer)| {
+                at + member.at + member.len <= *start || *end <= at + member.at
+            };
+            *at >= counters && taken.iter().all(is_apart)
+        };
+        let below = taken.iter().filter_map(|(start, _, member)| start.checked_sub(member.at + member.len));
+        let highest = below.chain(least.checked_sub(body.len())).filter(is_free).filter(|at| at + body.len() <= least).max();
+        let above = taken.iter().filter_map(|(_, end, member)| end.checked_sub(member.at));
+        let lowest = above.chain([counters]).filter(is_free).min();
+        // Behind all others there is room.
+        let last = || end(&placed).max(counters);
+        let at = if from_above { highest.or(lowest) } else { lowest }.unwrap_or_else(last);
+        placed.extend(body.members.iter().map(|member| Buffer { at: at + member.at, ..*member }));
     }
     placed
 }

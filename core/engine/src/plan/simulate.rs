@@ -4,6 +4,7 @@ use super::MAX_SEGMENT;
 use super::counters::{Counters, increment};
 use super::reads::{Rows, rows_read};
 use super::schedule::{Cursor, Segment};
+use super::strips::feeds_strips;
 use crate::model::Model;
 use crate::model::desc::{Form, Storage, ValueId};
 
@@ -101,12 +102,28 @@ impl<'m> Run<'m> {
         };
     }
 
-    /// First row of `id` that operator `i`, which reads it, still needs; a great number where it needs none.
-    pub const fn first_needed(&self, i: u16, id: ValueId) -> u32 {
+    /// First row of `id` that any operator still needs while `maker` makes a row; a great number where none needs one. `may`: also
+    /// if some values were in strips that are not.
+    pub const fn first_needed(&self, id: ValueId, maker: u16, may: bool) -> u32 {
+        let (mut least, mut i) = (u32::MAX, self.segment.first);
+        while i < self.segment.end {
+            if self.model.reads(i, id) {
+                let needed = self.needed_by(i, id, feeds_strips(&self.model, i, maker, may));
+                if needed < least {
+                    least = needed;
+                }
+            }
+            i += 1;
+        }
+        least
+    }
+
+    /// The same of operator `i`, which is `behind` by a row.
+    const fn needed_by(&self, i: u16, id: ValueId, behind: bool) -> u32 {
         let Some(op) = self.model.op(i) else { return 0 };
         let (input, output) = (self.model.shape(id), self.model.shape(i + 1));
-        let count = Counters(&self.counters).get(self.segment.index(i));
-        if self.segment.made_by(&self.model, Counters(&self.counters), i) >= output.height as u32 {
+        let count = Counters(&self.counters).get(self.segment.index(i)).saturating_sub(behind as u32);
+        if !behind && self.segment.made_by(&self.model, Counters(&self.counters), i) >= output.height as u32 {
             return u32::MAX;
         }
         if let Form::Accumulate { .. } = self.model.form(i) {

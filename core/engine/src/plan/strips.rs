@@ -84,6 +84,39 @@ pub const fn role_of(operators: [&Op; 2], rows: u16, pixels: u16, is_fed: bool, 
     }
 }
 
+/// True if operator `reader` is still at the row before when `maker` writes: it makes the strips that `maker`'s row is made from.
+/// `may`: or could, were its value in strips.
+pub const fn feeds_strips(model: &Model<'_>, reader: u16, maker: u16, may: bool) -> bool {
+    let (mut i, mut depth) = (maker, 0);
+    // A convolution, a window, and what works pixel by pixel.
+    while depth < 2 {
+        let (a, b) = model.inputs(i);
+        let id = if has_strips(model, a, may) {
+            a
+        } else if has_strips(model, b, may) {
+            b
+        } else {
+            return false;
+        };
+        let Some(before) = id.checked_sub(1) else { return false };
+        if before == reader {
+            return true;
+        }
+        (i, depth) = (before, depth + 1);
+    }
+    false
+}
+
+const fn has_strips(model: &Model<'_>, id: ValueId, may: bool) -> bool {
+    let Storage::Waiting { rows, strip, .. } = model.storage(id) else { return false };
+    if strip > 0 || !may {
+        return strip > 0;
+    }
+    let (Some(maker), Some(taker)) = (id.checked_sub(1), reader(model, id)) else { return false };
+    let (Some(makes), Some(takes)) = (model.op(maker), model.op(taker)) else { return false };
+    !matches!(role_of([&makes, &takes], rows, u16::MAX, false, false), Role::Whole)
+}
+
 /// Pixels of strips from which a window makes so many pixels at a time.
 #[cfg(feature = "encode")]
 pub const fn pixels(takes: &Op, made: u32) -> u32 {

@@ -10,10 +10,6 @@ use rownet::kernels::Kernel;
 use rownet::model::Model;
 use rownet::model::desc::Storage;
 use rownet::session::Session;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-/// Networks with strips so far.
-static STRIPS: AtomicUsize = AtomicUsize::new(0);
 
 /// Every row that operators make, and the outputs, under every kernel; the arena is written within its length only.
 fn check(net: &Net, seed: u64) -> Result<(), TestCaseError> {
@@ -96,7 +92,6 @@ proptest! {
     fn strips_equal_the_reference(seed: u64, plan: u64) {
         let mut r = Random::new(plan);
         let net = network(seed).placed().unwrap().with_strips(&mut r);
-        STRIPS.fetch_add(usize::from(net.values.iter().any(|v| matches!(v.storage, Storage::Waiting { strip: 1.., .. }))), Relaxed);
         check(&net.sprawled(&mut r), seed)?;
     }
 
@@ -105,6 +100,20 @@ proptest! {
         let net = network(seed).placed().unwrap();
         check(&net.sprawled(&mut Random::new(plan)), seed)?;
     }
+}
+
+/// What the properties above are about does occur.
+#[test]
+fn strips_and_values_over_others_are_tested() {
+    let has = |net: &Net, f: &dyn Fn(Storage) -> bool| net.values.iter().any(|value| f(value.storage));
+    let (mut strips, mut overs) = (0, 0);
+    for seed in 0..300 {
+        let net = network(seed).placed().unwrap();
+        overs += u32::from(has(&net, &|storage| matches!(storage, Storage::Ring { over: Some(_), .. })));
+        let net = net.with_strips(&mut Random::new(seed));
+        strips += u32::from(has(&net, &|storage| matches!(storage, Storage::Waiting { strip: 1.., .. })));
+    }
+    assert!(strips > 60 && overs > 30, "{strips} {overs}");
 }
 
 /// CRC-32 as zlib has it, bit by bit.
