@@ -44,10 +44,7 @@ pub fn rescales(graph: &Graph, node: &Node, weights: &Weights) -> Result<Vec<Res
     };
     let sx = quantization(graph, node, node.inputs[0])?.scale;
     let sy = quantization(graph, node, node.output)?.scale;
-    let per_tensor_dense = matches!(node.op, Op::Dense { .. }) && scales.len() == 1;
     let one = |sw: f32| match graph.arithmetic {
-        // TFLite's FULLY_CONNECTED rounds the product of a tensor's two scales to f32; all others compute in double.
-        Arithmetic::Tflite if per_tensor_dense => Rescale::Fixed(Multiplier::new(f64::from(sx * sw) / f64::from(sy))),
         Arithmetic::Tflite => Rescale::Fixed(Multiplier::new(f64::from(sx) * f64::from(sw) / f64::from(sy))),
         Arithmetic::Onnx => Rescale::Float(sx * sw / sy),
     };
