@@ -6,7 +6,9 @@ fn main() {
         rownet_convert::fold::fold(&mut graph).unwrap();
         let lowered = rownet_convert::lower::lower(&graph).unwrap();
         match rownet_convert::plan::plan(&graph, &lowered) {
-            Ok(plan) => println!("{path}: {} bytes, cuts {:?}, {:.1} s", plan.bytes, plan.segments, started.elapsed().as_secs_f32()),
+            Ok(plan) => {
+                println!("{path}: {} bytes, cuts {:?}, {:.1} s", plan.bytes, plan.segments, started.elapsed().as_secs_f32())
+            }
             Err(error) => println!("{path}: {error:#}"),
         }
     }

@@ -40,7 +40,12 @@ impl<'f> Network<'f> {
         ensure!(inputs.data.element() == wanted, "the input is {wanted}, the array {}; convert it", inputs.data.element());
         let length = self.model.shape(0).len() as usize;
         let given = inputs.shape.get(1..).map_or(0, |rest| rest.iter().product::<usize>());
-        ensure!(given == length && inputs.data.len() == length * inputs.shape[0], "the input has {length} values ({:?}), the array {:?}; shape it [n, ...]", port.shape, inputs.shape);
+        ensure!(
+            given == length && inputs.data.len() == length * inputs.shape[0],
+            "the input has {length} values ({:?}), the array {:?}; shape it [n, ...]",
+            port.shape,
+            inputs.shape
+        );
         let mut arena = vec![0i8; self.model.arena_bytes()];
         let mut session = Session::new(&self.model, &mut arena)?;
         let mut outputs: Vec<Tensor> = Vec::new();
@@ -52,7 +57,12 @@ impl<'f> Network<'f> {
         for i in 0..inputs.shape[0] {
             let bytes = self.bytes(&inputs.data, i * length..(i + 1) * length)?;
             let made = session.run(&bytes)?;
-            ensure!(made.len() == outputs.len(), "the file has {} outputs and names {}; import the network again", made.len(), outputs.len());
+            ensure!(
+                made.len() == outputs.len(),
+                "the file has {} outputs and names {}; import the network again",
+                made.len(),
+                outputs.len()
+            );
             for (number, output) in outputs.iter_mut().enumerate() {
                 match &mut output.data {
                     Data::F32(all) => all.extend(made.real(number)?),
@@ -87,7 +97,9 @@ impl<'f> Network<'f> {
         Ok(match (data, value.external) {
             (Data::I8(d), External::I8) => d[range].to_vec(),
             (Data::U8(d), External::U8) => d[range].iter().map(|&q| (q ^ 0x80).cast_signed()).collect(),
-            (Data::F32(d), External::F32) => d[range].iter().map(|&x| numbers::nearest(arithmetic, q, x).clamp(-128, 127) as i8).collect(),
+            (Data::F32(d), External::F32) => {
+                d[range].iter().map(|&x| numbers::nearest(arithmetic, q, x).clamp(-128, 127) as i8).collect()
+            }
             _ => anyhow::bail!("the file's input is of another type than it names; import the network again"),
         })
     }

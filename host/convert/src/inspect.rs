@@ -106,7 +106,10 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
         outputs: metadata.outputs.clone(),
         labels: model.labels().lines().map(str::to_owned).collect(),
         layers: (0..count).filter_map(layer).collect(),
-        plan: segments.iter().map(|&(first, end)| Segment { first, last: end - 1, stored: (1..=end).filter(|&id| reads_later(id, end)).collect() }).collect(),
+        plan: segments
+            .iter()
+            .map(|&(first, end)| Segment { first, last: end - 1, stored: (1..=end).filter(|&id| reads_later(id, end)).collect() })
+            .collect(),
     }
 }
 

@@ -64,14 +64,20 @@ pub fn lower(graph: &Graph) -> Result<Lowered, Refusal> {
     if graph.nodes.is_empty() {
         return Err(whole("nodes", "there is none", "give the network an operator"));
     }
-    let mut lowering = Lowering { graph, lowered: Lowered { values: Vec::new(), sources: Vec::new(), operators: Vec::new(), outputs: Vec::new() }, ids: vec![None; graph.values.len()] };
+    let mut lowering = Lowering {
+        graph,
+        lowered: Lowered { values: Vec::new(), sources: Vec::new(), operators: Vec::new(), outputs: Vec::new() },
+        ids: vec![None; graph.values.len()],
+    };
     lowering.input()?;
     for (index, node) in graph.nodes.iter().enumerate() {
         lowering.node(index, node)?;
     }
     for &output in &graph.outputs {
         let value = graph.value(output);
-        let Some(mut id) = lowering.ids[output.0] else { return Err(whole("outputs", &format!("{} is not made", value.name), "report this network")) };
+        let Some(mut id) = lowering.ids[output.0] else {
+            return Err(whole("outputs", &format!("{} is not made", value.name), "report this network"));
+        };
         if id == 0 || lowering.lowered.outputs.contains(&id) {
             // The engine gives each value that an operator makes once: this is a copy.
             id = lowering.copy(id, output, value)?;
@@ -89,7 +95,13 @@ struct Lowering<'g> {
 }
 
 fn whole(attribute: &str, why: &str, remedy: &str) -> Refusal {
-    Refusal { node: "-".to_owned(), operator: "graph".to_owned(), attribute: attribute.to_owned(), why: why.to_owned(), remedy: remedy.to_owned() }
+    Refusal {
+        node: "-".to_owned(),
+        operator: "graph".to_owned(),
+        attribute: attribute.to_owned(),
+        why: why.to_owned(),
+        remedy: remedy.to_owned(),
+    }
 }
 
 const STORAGE: desc::Storage = desc::Storage::Ring { at: 0, rows: 1, over: None };
@@ -104,9 +116,19 @@ impl Lowering<'_> {
         let readers: Vec<&Node> = self.graph.nodes.iter().filter(|node| node.inputs.contains(&input)).collect();
         let (stored, external) = match (value.element, readers.as_slice()) {
             (Element::I8, _) => (input, desc::External::I8),
-            (Element::F32, [node]) if matches!(node.op, Op::Quantize) && !self.graph.outputs.contains(&input) => (node.output, desc::External::F32),
-            (Element::U8, [node]) if matches!(node.op, Op::Quantize) && !self.graph.outputs.contains(&input) => (node.output, desc::External::U8),
-            _ => return Err(whole("input", &format!("{} is {} and not quantised first", value.name, value.element), "quantise the network's input and output to int8")),
+            (Element::F32, [node]) if matches!(node.op, Op::Quantize) && !self.graph.outputs.contains(&input) => {
+                (node.output, desc::External::F32)
+            }
+            (Element::U8, [node]) if matches!(node.op, Op::Quantize) && !self.graph.outputs.contains(&input) => {
+                (node.output, desc::External::U8)
+            }
+            _ => {
+                return Err(whole(
+                    "input",
+                    &format!("{} is {} and not quantised first", value.name, value.element),
+                    "quantise the network's input and output to int8",
+                ));
+            }
         };
         let mut quantization = self.graph.value(stored).quantization;
         if let (Element::U8, Some(q)) = (value.element, value.quantization) {
@@ -121,7 +143,14 @@ impl Lowering<'_> {
         self.push(stored, &self.graph.value(stored).clone(), quantization, external, value.shape.clone())
     }
 
-    fn push(&mut self, id: Id, value: &crate::ir::Value, quantization: Option<Quantization>, external: desc::External, shape: Vec<usize>) -> Result<(), Refusal> {
+    fn push(
+        &mut self,
+        id: Id,
+        value: &crate::ir::Value,
+        quantization: Option<Quantization>,
+        external: desc::External,
+        shape: Vec<usize>,
+    ) -> Result<(), Refusal> {
         let number = self.lowered.values.len();
         let extents = [shape[1], shape[2], shape[3]].map(u16::try_from);
         let ([Ok(height), Ok(width), Ok(channels)], Ok(number)) = (extents, u16::try_from(number)) else {
@@ -130,7 +159,14 @@ impl Lowering<'_> {
         let q = quantization.unwrap_or(Quantization { scale: 1.0, zero_point: 0 });
         let shape = desc::Shape { height, width, channels };
         let zero_point = q.zero_point as i8;
-        self.lowered.values.push(desc::Value { shape, element: desc::Element::I8, external, zero_point, scale: q.scale, storage: STORAGE });
+        self.lowered.values.push(desc::Value {
+            shape,
+            element: desc::Element::I8,
+            external,
+            zero_point,
+            scale: q.scale,
+            storage: STORAGE,
+        });
         self.lowered.sources.push(id);
         self.ids[id.0] = Some(number);
         Ok(())
@@ -146,7 +182,11 @@ impl Lowering<'_> {
             return self.dequantize(node);
         }
         if output.element != Element::I8 || node.inputs.iter().any(|&id| self.graph.value(id).element == Element::F32) {
-            return Err(node.refuse("types", "its values are floats", "quantise the network to int8 (full integer quantisation)"));
+            return Err(node.refuse(
+                "types",
+                "its values are floats",
+                "quantise the network to int8 (full integer quantisation)",
+            ));
         }
         let [a, b] = [0, 1].map(|i| node.inputs.get(i).and_then(|id| self.ids[id.0]));
         let Some(a) = a else { return Err(node.refuse("inputs", "one is not there", "report this network")) };
@@ -186,7 +226,17 @@ impl Lowering<'_> {
         let source = self.lowered.values[usize::from(of)];
         let node = self.graph.producer(id).unwrap_or(0);
         let shifts = (self.graph.arithmetic == Arithmetic::Tflite).then(Vec::new);
-        self.lowered.operators.push(Operator { op: desc::Op::Reshape, a: of, b: None, clamp: [i8::MIN, i8::MAX], node, weights: Vec::new(), bias: Vec::new(), scales: Vec::new(), shifts });
+        self.lowered.operators.push(Operator {
+            op: desc::Op::Reshape,
+            a: of,
+            b: None,
+            clamp: [i8::MIN, i8::MAX],
+            node,
+            weights: Vec::new(),
+            bias: Vec::new(),
+            scales: Vec::new(),
+            shifts,
+        });
         let number = self.lowered.values.len() as u16;
         let quantization = Quantization { scale: source.scale, zero_point: source.zero_point.into() };
         self.push(id, value, Some(quantization), source.external, value.shape.clone())?;
@@ -213,7 +263,9 @@ impl Lowering<'_> {
             Op::Add { .. } => {
                 operator.op = desc::Op::Add;
                 if self.graph.arithmetic == Arithmetic::Tflite {
-                    numbers::add_multipliers(self.graph, node)?.iter().try_for_each(|&m| put(node, operator, Rescale::Fixed(m)))?;
+                    numbers::add_multipliers(self.graph, node)?
+                        .iter()
+                        .try_for_each(|&m| put(node, operator, Rescale::Fixed(m)))?;
                 }
             }
             Op::Mul { .. } => {
@@ -246,8 +298,14 @@ impl Lowering<'_> {
                 let &[[0, 0], [top, bottom], [left, right], [0, 0]] = pads.as_slice() else {
                     return Err(node.refuse("paddings", "batch or channels are padded", "pad rows and columns"));
                 };
-                let pads = desc::Pads { top: small(node, "paddings", top)?, left: small(node, "paddings", left)?, bottom: small(node, "paddings", bottom)?, right: small(node, "paddings", right)? };
-                operator.op = desc::Op::Pad { pads, value: numbers::quantization(self.graph, node, node.output)?.zero_point as i8 };
+                let pads = desc::Pads {
+                    top: small(node, "paddings", top)?,
+                    left: small(node, "paddings", left)?,
+                    bottom: small(node, "paddings", bottom)?,
+                    right: small(node, "paddings", right)?,
+                };
+                operator.op =
+                    desc::Op::Pad { pads, value: numbers::quantization(self.graph, node, node.output)?.zero_point as i8 };
             }
             Op::ResizeNearest { .. } => operator.op = desc::Op::ResizeNearest,
             Op::Reshape => operator.op = desc::Op::Reshape,
@@ -264,8 +322,12 @@ impl Lowering<'_> {
                 operator.clamp = [i8::MIN, i8::MAX];
                 operator.weights = numbers::table(self.graph, node)?.map(i8::cast_unsigned).to_vec();
             }
-            Op::Transpose { permutation } => return Err(node.refuse("perm", format!("{permutation:?} moves pixels"), "export the network with channels last")),
-            Op::Dequantize => return Err(node.refuse("operator", "floats flow on inside the network", "quantise the whole network")),
+            Op::Transpose { permutation } => {
+                return Err(node.refuse("perm", format!("{permutation:?} moves pixels"), "export the network with channels last"));
+            }
+            Op::Dequantize => {
+                return Err(node.refuse("operator", "floats flow on inside the network", "quantise the whole network"));
+            }
         }
         Ok(())
     }
@@ -288,7 +350,12 @@ impl Lowering<'_> {
             kernel: [small(node, "kernel", window.kernel[0])?, small(node, "kernel", window.kernel[1])?],
             stride: [small(node, "stride", window.stride[0])?, small(node, "stride", window.stride[1])?],
             dilation: [small(node, "dilation", window.dilation[0])?, small(node, "dilation", window.dilation[1])?],
-            pads: desc::Pads { top: small(node, "padding", p.top)?, left: small(node, "padding", p.left)?, bottom: small(node, "padding", p.bottom)?, right: small(node, "padding", p.right)? },
+            pads: desc::Pads {
+                top: small(node, "padding", p.top)?,
+                left: small(node, "padding", p.left)?,
+                bottom: small(node, "padding", p.bottom)?,
+                right: small(node, "padding", p.right)?,
+            },
         })
     }
 
@@ -312,7 +379,8 @@ impl Lowering<'_> {
             }
         }
         if depthwise {
-            operator.weights = (0..per_filter).flat_map(|tap| data.iter().skip(tap).step_by(per_filter).map(|w| w.cast_unsigned())).collect();
+            operator.weights =
+                (0..per_filter).flat_map(|tap| data.iter().skip(tap).step_by(per_filter).map(|w| w.cast_unsigned())).collect();
         }
         let rescales = numbers::rescales(self.graph, node, weights)?;
         let equal = rescales.iter().all(|r| *r == rescales[0]);

@@ -56,7 +56,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for data in [Data::I8(vec![-128, 0, 127, 1, 2, 3]), Data::U8(vec![0, 255, 1, 2, 3, 4]), Data::F32(vec![0.5, -1.0, 2.0, 3.0, 4.0, 5.0])] {
+        for data in [
+            Data::I8(vec![-128, 0, 127, 1, 2, 3]),
+            Data::U8(vec![0, 255, 1, 2, 3, 4]),
+            Data::F32(vec![0.5, -1.0, 2.0, 3.0, 4.0, 5.0]),
+        ] {
             let tensor = Tensor { shape: vec![2, 3], data };
             let file = write(&tensor).unwrap();
             assert_eq!(read(&file).unwrap(), tensor);

@@ -71,7 +71,8 @@ impl Metadata {
     /// # Errors
     /// The file has none: it was not imported.
     pub fn read(model: &rownet::model::Model<'_>) -> Result<Self> {
-        serde_json::from_str(model.metadata()).context("the file does not say what it was imported from; import the network again")
+        serde_json::from_str(model.metadata())
+            .context("the file does not say what it was imported from; import the network again")
     }
 
     /// Which arithmetic it computes in.
@@ -126,7 +127,11 @@ pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str) -> Result<P
     let Prepared { original, graph, lowered } = prepare(file)?;
     let labels = labels.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     let classes = graph.outputs.last().map_or(0, |&id| graph.value(id).map()[2]);
-    ensure!(labels.is_empty() || labels.len() == classes, "{} labels for {classes} outputs; write one label a line", labels.len());
+    ensure!(
+        labels.is_empty() || labels.len() == classes,
+        "{} labels for {classes} outputs; write one label a line",
+        labels.len()
+    );
     let plan = plan::plan(&graph, &lowered)?;
     let ports = |ids: &[crate::ir::Id]| ids.iter().map(|&id| Port::of(original.value(id))).collect();
     let metadata = Metadata {
@@ -135,7 +140,12 @@ pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str) -> Result<P
         arithmetic: graph.arithmetic.to_string(),
         inputs: ports(&original.inputs),
         outputs: ports(&original.outputs),
-        operators: lowered.operators.iter().map(|o| &graph.nodes[o.node]).map(|node| Named { name: short(&node.name), kind: node.kind.clone() }).collect(),
+        operators: lowered
+            .operators
+            .iter()
+            .map(|o| &graph.nodes[o.node])
+            .map(|node| Named { name: short(&node.name), kind: node.kind.clone() })
+            .collect(),
     };
     let file = plan::encode(&graph, &lowered, &plan, &labels.join("\n"), &serde_json::to_string(&metadata)?)?;
     Ok(Package { file, plan, metadata })
@@ -146,5 +156,8 @@ pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str) -> Result<P
 /// # Errors
 /// No such type.
 pub fn element(name: &str) -> Result<Element> {
-    [Element::I8, Element::U8, Element::F32].into_iter().find(|element| element.to_string() == name).with_context(|| format!("{name} is no type; import the network again"))
+    [Element::I8, Element::U8, Element::F32]
+        .into_iter()
+        .find(|element| element.to_string() == name)
+        .with_context(|| format!("{name} is no type; import the network again"))
 }

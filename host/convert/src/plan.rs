@@ -34,9 +34,16 @@ const COUNTER_BYTES: usize = 2;
 fn dynamic(planner: &Planner<'_>, count: u16) -> Option<Vec<u16>> {
     let longest = (MOST_TRIED / usize::from(count)).clamp(1, MAX_SEGMENT).min(count.into()) as u16;
     // Bytes of each segment, by its end and its length less one.
-    let bytes: Vec<Vec<Option<usize>>> =
-        (1..=count).map(|end| (1..=longest.min(end)).map(|length| planner.segment_bytes(end - length, end).ok()).collect()).collect();
-    (1..=longest).filter_map(|most| cuts(&bytes, most).map(|(greatest, segments)| (greatest + COUNTER_BYTES * usize::from(most), segments.len(), segments))).min().map(|(.., segments)| segments)
+    let bytes: Vec<Vec<Option<usize>>> = (1..=count)
+        .map(|end| (1..=longest.min(end)).map(|length| planner.segment_bytes(end - length, end).ok()).collect())
+        .collect();
+    (1..=longest)
+        .filter_map(|most| {
+            cuts(&bytes, most)
+                .map(|(greatest, segments)| (greatest + COUNTER_BYTES * usize::from(most), segments.len(), segments))
+        })
+        .min()
+        .map(|(.., segments)| segments)
 }
 
 /// Best cuts into segments of at most `most` operators: bytes of the greatest segment, and the segments.
@@ -68,7 +75,9 @@ fn neighbours(segments: &[u16]) -> Vec<Vec<u16>> {
     for &cut in cuts {
         let without = || cuts.iter().copied().filter(move |&c| c != cut);
         let moved = [-3i32, -2, -1, 1, 2, 3].map(|step| u16::try_from(i32::from(cut) + step).unwrap_or(0));
-        found.extend(moved.into_iter().filter(|&m| m > 0 && m < count && !cuts.contains(&m)).map(|m| without().chain([m]).collect()));
+        found.extend(
+            moved.into_iter().filter(|&m| m > 0 && m < count && !cuts.contains(&m)).map(|m| without().chain([m]).collect()),
+        );
         found.push(without().collect());
     }
     found.extend((1..count).filter(|cut| !cuts.contains(cut)).map(|cut| cuts.iter().copied().chain([cut]).collect()));
@@ -121,7 +130,11 @@ fn refusal(graph: &Graph, lowered: &Lowered, error: Error) -> anyhow::Error {
     match error {
         Error::InvalidOperator { operator, field } => match lowered.operators.get(usize::from(operator)) {
             Some(o) => {
-                let refusal: Refusal = graph.nodes[o.node].refuse(field, "the engine cannot run it", "see docs/operators.md, or quantise the network again");
+                let refusal: Refusal = graph.nodes[o.node].refuse(
+                    field,
+                    "the engine cannot run it",
+                    "see docs/operators.md, or quantise the network again",
+                );
                 refusal.into()
             }
             None => error.into(),

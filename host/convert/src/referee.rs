@@ -46,11 +46,15 @@ pub fn tflite_micro(network: &Path, inputs: &Tensor, values: bool) -> Result<Ans
     std::fs::write(at("x.npy"), npy::write(inputs)?)?;
     let mut command = Command::new(python());
     command.arg(at("referee.py")).arg(network).args([at("x.npy"), at("y")]).args(values.then_some("--values"));
-    let done = command.output().with_context(|| format!("{}: cannot be run; set CXR_PYTHON to a Python with tflite-micro and numpy", python()))?;
+    let done = command
+        .output()
+        .with_context(|| format!("{}: cannot be run; set CXR_PYTHON to a Python with tflite-micro and numpy", python()))?;
     let said = String::from_utf8_lossy(&done.stderr);
     let last = said.lines().last().unwrap_or_default();
     ensure!(done.status.success(), "TFLite Micro: {last}; pip install tflite-micro numpy and set CXR_PYTHON to that Python");
-    let read = |name: &str| std::fs::read(at(name)).map_err(Into::into).and_then(|file| npy::read(&file)).with_context(|| name.to_owned());
+    let read = |name: &str| {
+        std::fs::read(at(name)).map_err(Into::into).and_then(|file| npy::read(&file)).with_context(|| name.to_owned())
+    };
     let mut answers = Answers { outputs: Vec::new(), values: Vec::new() };
     while at(&format!("y.{}.npy", answers.outputs.len())).exists() {
         answers.outputs.push(read(&format!("y.{}.npy", answers.outputs.len()))?);

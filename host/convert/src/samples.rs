@@ -40,11 +40,41 @@ pub fn generated(value: &Value, random: usize, structured: usize) -> Tensor {
                         2 => 0,
                         3 => (x * 255 / width.max(1)) as i32 - 128,
                         4 => (y * 255 / height.max(1)) as i32 - 128,
-                        5 => if (x + y) % 2 == 0 { -128 } else { 127 },
-                        6 => if x < width / 2 { -128 } else { 127 },
-                        7 => if y < height / 2 { 127 } else { -128 },
-                        8 => if y == 0 || x == 0 || y + 1 == height || x + 1 == width { 127 } else { -128 },
-                        9 => if c % 2 == 0 { 127 } else { -128 },
+                        5 => {
+                            if (x + y) % 2 == 0 {
+                                -128
+                            } else {
+                                127
+                            }
+                        }
+                        6 => {
+                            if x < width / 2 {
+                                -128
+                            } else {
+                                127
+                            }
+                        }
+                        7 => {
+                            if y < height / 2 {
+                                127
+                            } else {
+                                -128
+                            }
+                        }
+                        8 => {
+                            if y == 0 || x == 0 || y + 1 == height || x + 1 == width {
+                                127
+                            } else {
+                                -128
+                            }
+                        }
+                        9 => {
+                            if c % 2 == 0 {
+                                127
+                            } else {
+                                -128
+                            }
+                        }
                         k => ((x * (k - 8) + y * (k - 7) * 3 + c * 29) % 256) as i32 - 128,
                     };
                     bytes.push(byte as i8);

@@ -66,7 +66,11 @@ pub struct Report {
 pub fn verify(model: &str, network: &Network<'_>, path: &Path, inputs: Option<Tensor>) -> Result<Report> {
     let against = std::fs::read(path).with_context(|| format!("{}: cannot be read; check the path", path.display()))?;
     let Prepared { original, graph, lowered } = package::prepare(&against).with_context(|| path.display().to_string())?;
-    ensure!(lowered.operators.len() == network.model.operator_count(), "{}: another network than was imported; import it again", path.display());
+    ensure!(
+        lowered.operators.len() == network.model.operator_count(),
+        "{}: another network than was imported; import it again",
+        path.display()
+    );
     let inputs = inputs.unwrap_or_else(|| samples::generated(original.value(original.inputs[0]), 100, 20));
     let count = |name: &str| Count { name: name.to_owned(), compared: 0, differing: 0 };
     let mut report = Report {

@@ -34,7 +34,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let named = args.network.display().to_string();
     if let Some(path) = args.inputs.as_ref().or(args.images.as_ref()) {
-        bail!("{}: float networks are not calibrated yet; quantise the network to int8 (full integer quantisation) and leave this out", path.display());
+        bail!(
+            "{}: float networks are not calibrated yet; quantise the network to int8 (full integer quantisation) and leave this out",
+            path.display()
+        );
     }
     let file = files::read(&args.network)?;
     let labels = match &args.labels {

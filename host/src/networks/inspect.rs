@@ -32,13 +32,19 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn print(inspection: &Inspection) {
     println!("imported from {}, {} arithmetic", inspection.source, inspection.arithmetic);
-    println!("arena {} bytes, weights {} bytes, {} multiply-accumulates", inspection.arena_bytes, inspection.weights_bytes, inspection.macs);
+    println!(
+        "arena {} bytes, weights {} bytes, {} multiply-accumulates",
+        inspection.arena_bytes, inspection.weights_bytes, inspection.macs
+    );
     for (which, ports) in [("input", &inspection.inputs), ("output", &inspection.outputs)] {
         for port in ports {
             println!("{which} {}: {} {:?}", port.name, port.element, port.shape);
         }
     }
-    println!("\n{:>4} {:<16} {:>14} {:>12} {:>10} {:>8} {:>5}  name", "", "operator", "output", "macs", "weights", "segment", "rows");
+    println!(
+        "\n{:>4} {:<16} {:>14} {:>12} {:>10} {:>8} {:>5}  name",
+        "", "operator", "output", "macs", "weights", "segment", "rows"
+    );
     for layer in &inspection.layers {
         let shape = layer.shape.map(|extent| extent.to_string()).join("x");
         println!(

@@ -25,7 +25,9 @@ pub struct Args {
 /// The plan takes more.
 pub fn check_ram(network: &str, bytes: usize, ram: Option<usize>) -> Result<()> {
     match ram {
-        Some(ram) if bytes > ram => bail!("{network}: {bytes} bytes are the least without computing anything twice, {ram} were asked for; allow {bytes}, or make the network smaller"),
+        Some(ram) if bytes > ram => bail!(
+            "{network}: {bytes} bytes are the least without computing anything twice, {ram} were asked for; allow {bytes}, or make the network smaller"
+        ),
         _ => Ok(()),
     }
 }
@@ -41,7 +43,10 @@ pub fn run(args: &Args) -> Result<()> {
     check_ram(&named, plan.bytes, args.ram)?;
     let starts = std::iter::once(0).chain(plan.segments.iter().copied());
     let name = |i: u16| &prepared.graph.nodes[prepared.lowered.operators[usize::from(i)].node].name;
-    let segments: Vec<_> = starts.zip(&plan.segments).map(|(first, &end)| json!({ "first": first, "last": end - 1, "from": name(first), "to": name(end - 1) })).collect();
+    let segments: Vec<_> = starts
+        .zip(&plan.segments)
+        .map(|(first, &end)| json!({ "first": first, "last": end - 1, "from": name(first), "to": name(end - 1) }))
+        .collect();
     if args.json {
         let point = json!({ "bytes": plan.bytes, "macs": plan.macs, "chosen": true });
         println!("{}", serde_json::to_string_pretty(&json!({ "points": [point], "segments": segments }))?);

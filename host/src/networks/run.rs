@@ -28,7 +28,10 @@ pub fn run(args: &Args) -> Result<()> {
     let network = file.network()?;
     let outputs = network.run(&super::array(&args.input)?).with_context(|| args.input.display().to_string())?;
     let several = outputs.len() > 1;
-    let written = outputs.iter().enumerate().map(|(i, output)| Ok((if several { numbered(&args.output, i) } else { args.output.clone() }, npy::write(output)?)));
+    let written = outputs
+        .iter()
+        .enumerate()
+        .map(|(i, output)| Ok((if several { numbered(&args.output, i) } else { args.output.clone() }, npy::write(output)?)));
     files::write_all(&written.collect::<Result<Vec<_>>>()?)
 }
 

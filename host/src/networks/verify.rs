@@ -45,7 +45,8 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("{}: not the file that {} was imported from; import it again", against.display(), file.path.display());
     }
     let inputs = args.inputs.as_deref().map(super::array).transpose()?;
-    let report = verify(&file.path.display().to_string(), &network, against, inputs).with_context(|| against.display().to_string())?;
+    let report =
+        verify(&file.path.display().to_string(), &network, against, inputs).with_context(|| against.display().to_string())?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -67,12 +68,20 @@ fn trained(args: &Args) -> Result<()> {
     if std::fs::read(&path).is_ok_and(|file| file.starts_with(b"RNET")) {
         bail!("{}: an imported network; name the file that it came from with --against", path.display());
     }
-    crate::verify::run(&crate::verify::Args { model: args.model.clone(), images: args.images.clone(), limit: args.limit, json: args.json })
+    crate::verify::run(&crate::verify::Args {
+        model: args.model.clone(),
+        images: args.images.clone(),
+        limit: args.limit,
+        json: args.json,
+    })
 }
 
 #[cfg(not(feature = "lab"))]
 fn trained(args: &Args) -> Result<()> {
-    bail!("{}: name the file that it was imported from with --against; trained models are verified by a build with the feature lab", args.model.display());
+    bail!(
+        "{}: name the file that it was imported from with --against; trained models are verified by a build with the feature lab",
+        args.model.display()
+    );
 }
 
 fn print(report: &Report) {

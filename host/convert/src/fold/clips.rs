@@ -14,8 +14,12 @@ pub fn fold(graph: &mut Graph) -> bool {
             continue;
         }
         let Some(producer) = graph.producer(input) else { continue };
-        if let Op::Conv2d { activation: own, .. } | Op::Dense { activation: own, .. } | Op::Add { activation: own } | Op::Mul { activation: own }
-        | Op::AveragePool { activation: own, .. } | Op::MaxPool { activation: own, .. } = &mut graph.nodes[producer].op
+        if let Op::Conv2d { activation: own, .. }
+        | Op::Dense { activation: own, .. }
+        | Op::Add { activation: own }
+        | Op::Mul { activation: own }
+        | Op::AveragePool { activation: own, .. }
+        | Op::MaxPool { activation: own, .. } = &mut graph.nodes[producer].op
         {
             *own = both(*own, activation);
             // The value keeps the name of the clamp's output, under which the referee knows it.
@@ -31,7 +35,9 @@ pub fn fold(graph: &mut Graph) -> bool {
 fn both(first: Activation, second: Activation) -> Activation {
     match (first, second) {
         (Activation::None, other) | (other, Activation::None) => other,
-        (Activation::Clip { low: a, high: b }, Activation::Clip { low, high }) => Activation::Clip { low: a.max(low).min(high), high: b.min(high).max(low) },
+        (Activation::Clip { low: a, high: b }, Activation::Clip { low, high }) => {
+            Activation::Clip { low: a.max(low).min(high), high: b.min(high).max(low) }
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::ir::{Graph, Node, Op, Value};
 
 pub fn fold(graph: &mut Graph) -> bool {
-    let Some(index) = (0..graph.nodes.len()).find(|&i| matches!(graph.nodes[i].op, Op::Concat { .. }) && graph.nodes[i].inputs.len() != 2) else {
+    let Some(index) =
+        (0..graph.nodes.len()).find(|&i| matches!(graph.nodes[i].op, Op::Concat { .. }) && graph.nodes[i].inputs.len() != 2)
+    else {
         return false;
     };
     if graph.nodes[index].inputs.len() == 1 {

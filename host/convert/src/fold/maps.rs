@@ -24,7 +24,13 @@ pub fn fold(graph: &mut Graph) -> Result<(), Refusal> {
             Op::Mean { axes } | Op::Max { axes } => {
                 axes.iter_mut().for_each(|axis| *axis += before);
                 // The file may drop the axes; the same bytes lie in other extents then.
-                let kept: Vec<usize> = graph.value(node.inputs[0]).shape.iter().enumerate().map(|(i, &n)| if axes.contains(&i) { 1 } else { n }).collect();
+                let kept: Vec<usize> = graph
+                    .value(node.inputs[0])
+                    .shape
+                    .iter()
+                    .enumerate()
+                    .map(|(i, &n)| if axes.contains(&i) { 1 } else { n })
+                    .collect();
                 if kept != graph.value(node.output).shape {
                     let mut value = graph.value(node.output).clone();
                     value.shape = kept;

@@ -61,13 +61,24 @@ pub mod testing {
     pub fn start(shape: &[usize]) -> Graph {
         let quantization = Some(Quantization { scale: 0.05, zero_point: -3 });
         let input = Value { name: "x".to_owned(), shape: shape.to_vec(), element: Element::I8, quantization };
-        Graph { arithmetic: Arithmetic::Tflite, values: vec![input], nodes: Vec::new(), inputs: vec![Id(0)], outputs: vec![Id(0)] }
+        Graph {
+            arithmetic: Arithmetic::Tflite,
+            values: vec![input],
+            nodes: Vec::new(),
+            inputs: vec![Id(0)],
+            outputs: vec![Id(0)],
+        }
     }
 
     /// Adds a node that makes the output.
     pub fn then(graph: &mut Graph, op: Op, inputs: &[Id], shape: &[usize]) -> Id {
         let name = format!("{} {}", graph.nodes.len(), op.name());
-        let output = graph.add(Value { name: name.clone(), shape: shape.to_vec(), element: Element::I8, quantization: graph.values[0].quantization });
+        let output = graph.add(Value {
+            name: name.clone(),
+            shape: shape.to_vec(),
+            element: Element::I8,
+            quantization: graph.values[0].quantization,
+        });
         graph.nodes.push(Node { name, kind: op.name().to_owned(), op, inputs: inputs.to_vec(), output });
         graph.outputs = vec![output];
         output
@@ -76,7 +87,8 @@ pub mod testing {
     /// A convolution of that window with weights made from `seed`.
     pub fn conv(window: Window, channels: usize, outputs: usize, seed: usize) -> Op {
         let shape = vec![outputs, window.kernel[0], window.kernel[1], channels];
-        let data = (0..shape.iter().product()).map(|i: usize| (i.wrapping_mul(2_654_435_761) ^ (seed * 97)) as u8 as i8 / 2).collect();
+        let data =
+            (0..shape.iter().product()).map(|i: usize| (i.wrapping_mul(2_654_435_761) ^ (seed * 97)) as u8 as i8 / 2).collect();
         let weights = Weights::Int8 { shape, data, scales: vec![0.01] };
         let bias = Bias::Int32((0..outputs).map(|i| i as i32 * 50 - 100).collect());
         Op::Conv2d { window, groups: 1, weights, bias, activation: Activation::None }

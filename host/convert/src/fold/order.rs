@@ -41,7 +41,12 @@ mod tests {
 
     #[test]
     fn the_shorter_branch_comes_first() {
-        let window = |k: usize| Window { kernel: [k, k], stride: [2, 2], dilation: [1, 1], padding: Padding { top: k / 2, left: k / 2, bottom: k / 2, right: k / 2 } };
+        let window = |k: usize| Window {
+            kernel: [k, k],
+            stride: [2, 2],
+            dilation: [1, 1],
+            padding: Padding { top: k / 2, left: k / 2, bottom: k / 2, right: k / 2 },
+        };
         let one = Window { stride: [1, 1], ..window(3) };
         let mut graph = start(&[1, 8, 8, 2]);
         let x = then(&mut graph, conv(window(3), 2, 4, 1), &[Id(0)], &[1, 4, 4, 4]);

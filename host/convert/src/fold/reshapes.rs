@@ -30,7 +30,9 @@ fn fold_one(graph: &mut Graph, index: usize) -> bool {
     if !long_from.iter().map(|&a| from[a]).eq(long_to.iter().map(|&a| to[a])) {
         return false;
     }
-    let back = |axes: &[usize]| -> Vec<usize> { axes.iter().filter_map(|axis| long_to.iter().position(|a| a == axis).map(|i| long_from[i])).collect() };
+    let back = |axes: &[usize]| -> Vec<usize> {
+        axes.iter().filter_map(|axis| long_to.iter().position(|a| a == axis).map(|i| long_from[i])).collect()
+    };
     for reader in readers {
         let op = match &graph.nodes[reader].op {
             Op::Mean { axes } => Op::Mean { axes: back(axes) },
@@ -56,7 +58,8 @@ mod tests {
         let mut graph = start(&[1, 2, 2, 3]);
         let x = then(&mut graph, Op::Reshape, &[Id(0)], &[1, 12]);
         let weights = Weights::Int8 { shape: vec![2, 12], data: (-12..12).map(|w| w * 7).collect(), scales: vec![0.02, 0.03] };
-        let x = then(&mut graph, Op::Dense { weights, bias: Bias::Int32(vec![5, -5]), activation: Activation::None }, &[x], &[1, 2]);
+        let x =
+            then(&mut graph, Op::Dense { weights, bias: Bias::Int32(vec![5, -5]), activation: Activation::None }, &[x], &[1, 2]);
         then(&mut graph, Op::Reshape, &[x], &[1, 1, 1, 2]);
         assert_eq!(folded(&graph), ["dense"]);
     }

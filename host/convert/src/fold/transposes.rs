@@ -40,7 +40,13 @@ fn fold_one(graph: &mut Graph, index: usize, permutation: &[usize]) -> bool {
     let sunk = match &graph.nodes[reader].op {
         Op::Mean { axes } => Op::Mean { axes: through(axes, permutation) },
         Op::Max { axes } => Op::Max { axes: through(axes, permutation) },
-        op @ (Op::Clip { .. } | Op::HardSwish | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::Quantize | Op::Dequantize) => op.clone(),
+        op @ (Op::Clip { .. }
+        | Op::HardSwish
+        | Op::Logistic
+        | Op::Tanh
+        | Op::LeakyRelu { .. }
+        | Op::Quantize
+        | Op::Dequantize) => op.clone(),
         _ => return false,
     };
     sink(graph, reader, input, sunk, Op::Transpose { permutation: permutation.to_vec() });
@@ -57,7 +63,9 @@ fn through(axes: &[usize], permutation: &[usize]) -> Vec<usize> {
 pub fn sink(graph: &mut Graph, reader: usize, input: Id, op: Op, mover: Op) {
     let node = graph.nodes[reader].clone();
     let shape = match &op {
-        Op::Mean { axes } | Op::Max { axes } => graph.value(input).shape.iter().enumerate().map(|(i, &n)| if axes.contains(&i) { 1 } else { n }).collect(),
+        Op::Mean { axes } | Op::Max { axes } => {
+            graph.value(input).shape.iter().enumerate().map(|(i, &n)| if axes.contains(&i) { 1 } else { n }).collect()
+        }
         _ => graph.value(input).shape.clone(),
     };
     let moved = graph.add(Value { shape, ..graph.value(node.output).clone() });

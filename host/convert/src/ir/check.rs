@@ -60,7 +60,11 @@ impl Graph {
         let mut known = made.clone();
         for node in &self.nodes {
             if let Some(id) = node.inputs.iter().find(|id| !known.get(id.0).copied().unwrap_or(false)) {
-                return Err(node.refuse("inputs", format!("value {} is not made before it is read", id.0), "sort the nodes topologically"));
+                return Err(node.refuse(
+                    "inputs",
+                    format!("value {} is not made before it is read", id.0),
+                    "sort the nodes topologically",
+                ));
             }
             match known.get_mut(node.output.0) {
                 Some(made) if !*made => *made = true,
@@ -83,7 +87,11 @@ impl Graph {
             _ => 1,
         };
         if node.inputs.len() != count {
-            return Err(node.refuse("inputs", format!("{} values are read, not {count}", node.inputs.len()), "export the network again"));
+            return Err(node.refuse(
+                "inputs",
+                format!("{} values are read, not {count}", node.inputs.len()),
+                "export the network again",
+            ));
         }
         self.check_elements(node)?;
         let input = shape(node.inputs[0]);
@@ -100,7 +108,11 @@ impl Graph {
                 };
                 let grouped = *groups > 0 && c % groups == 0 && out % groups == 0 && per_group == c / groups;
                 if !grouped || [kh, kw] != window.kernel {
-                    let why = format!("weights {:?} do not fit {c} channels in {groups} groups under {:?}", weights.shape(), window.kernel);
+                    let why = format!(
+                        "weights {:?} do not fit {c} channels in {groups} groups under {:?}",
+                        weights.shape(),
+                        window.kernel
+                    );
                     return Err(node.refuse("weights", why, "export the network again"));
                 }
                 check_weights(node, weights, bias.len())?;
@@ -145,7 +157,11 @@ impl Graph {
                 let total: usize = node.inputs.iter().map(|&id| shape(id).get(*axis).copied().unwrap_or(0)).sum();
                 let rest = |s: &[usize]| s.iter().enumerate().filter(|(i, _)| i != axis).map(|(_, &n)| n).collect::<Vec<_>>();
                 if *axis >= input.len() || node.inputs.iter().any(|&id| rest(shape(id)) != rest(input)) {
-                    return Err(node.refuse("axis", "the values differ in other extents than this one", "concatenate along one axis"));
+                    return Err(node.refuse(
+                        "axis",
+                        "the values differ in other extents than this one",
+                        "concatenate along one axis",
+                    ));
                 }
                 all[*axis] = total;
                 all
@@ -170,7 +186,11 @@ impl Graph {
                 let mut sorted = permutation.clone();
                 sorted.sort_unstable();
                 if !sorted.iter().copied().eq(0..input.len()) {
-                    return Err(node.refuse("perm", format!("{permutation:?} is no order of {} axes", input.len()), "export the network again"));
+                    return Err(node.refuse(
+                        "perm",
+                        format!("{permutation:?} is no order of {} axes", input.len()),
+                        "export the network again",
+                    ));
                 }
                 permutation.iter().map(|&axis| input[axis]).collect()
             }
@@ -197,7 +217,8 @@ impl Graph {
         for &id in node.inputs.iter().chain([&node.output]) {
             let value = self.value(id);
             if bytes(id) != value.quantization.is_some() {
-                let why = format!("value {} is {} and has {} scale", value.name, value.element, if bytes(id) { "no" } else { "a" });
+                let why =
+                    format!("value {} is {} and has {} scale", value.name, value.element, if bytes(id) { "no" } else { "a" });
                 return Err(node.refuse("quantization", why, "quantise all values of the network, or none"));
             }
         }
@@ -208,23 +229,40 @@ impl Graph {
             _ => node.inputs.iter().all(|&id| bytes(id) == output),
         };
         if !holds {
-            return Err(node.refuse("types", "bytes and floats meet in one operator", "quantise activations as well as weights (full integer quantisation)"));
+            return Err(node.refuse(
+                "types",
+                "bytes and floats meet in one operator",
+                "quantise activations as well as weights (full integer quantisation)",
+            ));
         }
         let held = match &node.op {
             Op::Conv2d { weights, .. } | Op::Dense { weights, .. } => Some(matches!(weights, Weights::Int8 { .. })),
             _ => None,
         };
         if held.is_some_and(|int8| int8 != output) {
-            return Err(node.refuse("weights", "int8 weights with float values, or the reverse", "quantise activations as well as weights (full integer quantisation)"));
+            return Err(node.refuse(
+                "weights",
+                "int8 weights with float values, or the reverse",
+                "quantise activations as well as weights (full integer quantisation)",
+            ));
         }
         let same = |id: Id| self.value(id).quantization == self.value(node.output).quantization;
         let keeps = match &node.op {
-            Op::Reshape | Op::Transpose { .. } | Op::Pad { .. } | Op::Max { .. } | Op::MaxPool { .. } | Op::ResizeNearest { .. } => true,
+            Op::Reshape
+            | Op::Transpose { .. }
+            | Op::Pad { .. }
+            | Op::Max { .. }
+            | Op::MaxPool { .. }
+            | Op::ResizeNearest { .. } => true,
             Op::AveragePool { .. } | Op::Concat { .. } => self.arithmetic == Arithmetic::Tflite,
             _ => false,
         };
         if keeps && !node.inputs.iter().all(|&id| same(id)) {
-            return Err(node.refuse("quantization", "its output has another scale than its input", "export the network with equal scales there"));
+            return Err(node.refuse(
+                "quantization",
+                "its output has another scale than its input",
+                "export the network with equal scales there",
+            ));
         }
         Ok(())
     }
@@ -238,7 +276,9 @@ fn windowed(node: &Node, window: &Window, h: usize, w: usize) -> Result<[usize; 
     if !sound || [p.top, p.left, p.bottom, p.right].iter().any(|&n| n > LARGEST_SPAN) {
         return Err(node.refuse("window", format!("{window:?} is out of range"), format!("use 1 to {LARGEST_SPAN}")));
     }
-    window.output(h, w).ok_or_else(|| node.refuse("window", format!("it is larger than its map of {h} x {w}"), "use a larger input"))
+    window
+        .output(h, w)
+        .ok_or_else(|| node.refuse("window", format!("it is larger than its map of {h} x {w}"), "use a larger input"))
 }
 
 fn check_weights(node: &Node, weights: &Weights, biases: usize) -> Checked {
@@ -262,7 +302,11 @@ fn reduced(node: &Node, input: &[usize], output: &[usize], axes: &Axes) -> Resul
     let kept: Vec<usize> = (0..input.len()).map(|i| if axes.contains(&i) { 1 } else { input[i] }).collect();
     let dropped: Vec<usize> = (0..input.len()).filter(|i| !axes.contains(i)).map(|i| input[i]).collect();
     match sound {
-        false => Err(node.refuse("axes", format!("{axes:?} of {} axes", input.len()), "reduce rows, columns or channels, not the batch")),
+        false => Err(node.refuse(
+            "axes",
+            format!("{axes:?} of {} axes", input.len()),
+            "reduce rows, columns or channels, not the batch",
+        )),
         true if dropped == output => Ok(dropped),
         true => Ok(kept),
     }

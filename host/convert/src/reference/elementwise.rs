@@ -18,7 +18,13 @@ pub fn real(op: &Op, x: f32) -> f32 {
         Op::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
         Op::Logistic => 1.0 / (1.0 + (-x).exp()),
         Op::Tanh => x.tanh(),
-        Op::LeakyRelu { alpha } => if x > 0.0 { x } else { x * alpha },
+        Op::LeakyRelu { alpha } => {
+            if x > 0.0 {
+                x
+            } else {
+                x * alpha
+            }
+        }
         _ => x,
     }
 }

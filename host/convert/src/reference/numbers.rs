@@ -12,7 +12,9 @@ use crate::ir::{Activation, Arithmetic, Element, Graph, Id, Node, Op, Quantizati
 /// It has none.
 pub fn quantization(graph: &Graph, node: &Node, id: Id) -> Result<Quantization, Refusal> {
     let value = graph.value(id);
-    value.quantization.ok_or_else(|| node.refuse("quantization", format!("value {} has no scale", value.name), "quantise the whole network"))
+    value
+        .quantization
+        .ok_or_else(|| node.refuse("quantization", format!("value {} has no scale", value.name), "quantise the whole network"))
 }
 
 /// How a sum of an operator's output channel becomes a byte, before the zero point is added.
@@ -57,13 +59,16 @@ pub fn rescales(graph: &Graph, node: &Node, weights: &Weights) -> Result<Vec<Res
 /// Its output has no scale.
 pub fn clamp(graph: &Graph, node: &Node) -> Result<[i8; 2], Refusal> {
     let activation = match node.op {
-        Op::Conv2d { activation, .. } | Op::Dense { activation, .. } | Op::Add { activation } | Op::Mul { activation } => activation,
+        Op::Conv2d { activation, .. } | Op::Dense { activation, .. } | Op::Add { activation } | Op::Mul { activation } => {
+            activation
+        }
         Op::AveragePool { activation, .. } | Op::MaxPool { activation, .. } | Op::Clip { activation } => activation,
         _ => Activation::None,
     };
     let Activation::Clip { low, high } = activation else { return Ok([i8::MIN, i8::MAX]) };
     let q = quantization(graph, node, node.output)?;
-    let byte = |x: f32, unbounded: i8| if x.is_finite() { nearest(graph.arithmetic, q, x).clamp(-128, 127) as i8 } else { unbounded };
+    let byte =
+        |x: f32, unbounded: i8| if x.is_finite() { nearest(graph.arithmetic, q, x).clamp(-128, 127) as i8 } else { unbounded };
     Ok([byte(low, i8::MIN), byte(high, i8::MAX)])
 }
 
@@ -159,7 +164,11 @@ fn tflite_byte(graph: &Graph, node: &Node, x: Quantization, y: Quantization) -> 
     let moved = Multiplier::new(ratio);
     let fixed_output = |scale: f32, zero_point: i32| match (y.scale, y.zero_point) == (scale, zero_point) {
         true => Ok(()),
-        false => Err(node.refuse("output scale", format!("{} and zero point {}", y.scale, y.zero_point), format!("use {scale} and {zero_point}"))),
+        false => Err(node.refuse(
+            "output scale",
+            format!("{} and zero point {}", y.scale, y.zero_point),
+            format!("use {scale} and {zero_point}"),
+        )),
     };
     Ok(match node.op {
         Op::Clip { activation: Activation::Clip { high, .. } } if high.is_finite() => {
@@ -248,4 +257,3 @@ fn high_mul_16(a: i32, b: i32) -> i32 {
     let product = a * b;
     (product + if product >= 0 { 1 << 14 } else { 1 - (1 << 14) }) / (1 << 15)
 }
-

@@ -35,7 +35,10 @@ fn reduce<T: Copy, A: Copy>(shape: &[usize], axes: &[usize], x: &[T], start: A, 
 
 /// Means of bytes.
 pub fn mean_i8(graph: &Graph, node: &Node, axes: &[usize], x: &[i8]) -> Result<Vec<i8>, Refusal> {
-    let (zx, zy) = (numbers::quantization(graph, node, node.inputs[0])?.zero_point, numbers::quantization(graph, node, node.output)?.zero_point);
+    let (zx, zy) = (
+        numbers::quantization(graph, node, node.inputs[0])?.zero_point,
+        numbers::quantization(graph, node, node.output)?.zero_point,
+    );
     let (sums, count) = reduce(&graph.value(node.inputs[0]).shape, axes, x, 0i32, |sum, x| sum.wrapping_add(i32::from(x) - zx));
     let rescale = numbers::mean_rescale(graph, node, count)?;
     Ok(sums.into_iter().map(|sum| rescale.apply(sum).saturating_add(zy).clamp(-128, 127) as i8).collect())

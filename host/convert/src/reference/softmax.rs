@@ -11,7 +11,11 @@ use crate::ir::{Arithmetic, Graph, Node, Refusal};
 pub fn parameters(graph: &Graph, node: &Node, beta: f32) -> Result<(Multiplier, i32), Refusal> {
     let (x, y) = (numbers::quantization(graph, node, node.inputs[0])?, numbers::quantization(graph, node, node.output)?);
     if (y.scale, y.zero_point) != (1.0 / 256.0, -128) {
-        return Err(node.refuse("output scale", format!("{} and zero point {}", y.scale, y.zero_point), "use 1/256 and -128, as the converter does"));
+        return Err(node.refuse(
+            "output scale",
+            format!("{} and zero point {}", y.scale, y.zero_point),
+            "use 1/256 and -128, as the converter does",
+        ));
     }
     // Differences are Q5.26.
     let real = (f64::from(beta) * f64::from(x.scale) * f64::from(1 << 26)).min(f64::from(i32::MAX));

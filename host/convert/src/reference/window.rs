@@ -51,7 +51,9 @@ fn sums<X: Copy, W: Copy, A: Copy>(
 
 fn constants(op: &Op) -> Option<(&Weights, &Bias, Activation)> {
     match op {
-        Op::Conv2d { weights, bias, activation, .. } | Op::Dense { weights, bias, activation } => Some((weights, bias, *activation)),
+        Op::Conv2d { weights, bias, activation, .. } | Op::Dense { weights, bias, activation } => {
+            Some((weights, bias, *activation))
+        }
         _ => None,
     }
 }
@@ -62,7 +64,10 @@ pub fn sums_i8(graph: &Graph, node: &Node, x: &[i8]) -> Result<Vec<i8>, Refusal>
         return Err(node.refuse("weights", "they are floats", "quantise the network"));
     };
     let rescales = numbers::rescales(graph, node, weights)?;
-    let (zx, zy) = (numbers::quantization(graph, node, node.inputs[0])?.zero_point, numbers::quantization(graph, node, node.output)?.zero_point);
+    let (zx, zy) = (
+        numbers::quantization(graph, node, node.inputs[0])?.zero_point,
+        numbers::quantization(graph, node, node.output)?.zero_point,
+    );
     let [low, high] = numbers::clamp(graph, node)?;
     let maps = [node.inputs[0], node.output].map(|id| graph.value(id).map());
     let mut y = Vec::with_capacity(graph.value(node.output).len());
@@ -112,7 +117,13 @@ pub fn average_i8(graph: &Graph, node: &Node, window: &Window, x: &[i8]) -> Resu
 }
 
 /// Means of floats.
-pub fn average_f32(window: &Window, activation: Activation, x: &[f32], [height, width, channels]: [usize; 3], output: [usize; 3]) -> Vec<f32> {
+pub fn average_f32(
+    window: &Window,
+    activation: Activation,
+    x: &[f32],
+    [height, width, channels]: [usize; 3],
+    output: [usize; 3],
+) -> Vec<f32> {
     let mut y = Vec::new();
     for cell in cells(output) {
         let inside: Vec<_> = taps(window, [height, width], cell).map(|(_, at)| at).collect();
@@ -123,7 +134,13 @@ pub fn average_f32(window: &Window, activation: Activation, x: &[f32], [height, 
 }
 
 /// The greatest of the cells under the window.
-pub fn greatest<T: Copy + PartialOrd>(window: &Window, x: &[T], [height, width, channels]: [usize; 3], output: [usize; 3], least: T) -> Vec<T> {
+pub fn greatest<T: Copy + PartialOrd>(
+    window: &Window,
+    x: &[T],
+    [height, width, channels]: [usize; 3],
+    output: [usize; 3],
+    least: T,
+) -> Vec<T> {
     let mut y = Vec::new();
     for cell in cells(output) {
         let mut best = vec![least; channels];

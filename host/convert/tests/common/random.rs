@@ -1,6 +1,8 @@
 //! Random quantised graphs: branches that meet again, all operators, as .tflite can hold them.
 
-use rownet_convert::ir::{Activation, Arithmetic, Bias, Element, Graph, Id, Node, Op, Padding, Quantization, Value, Weights, Window};
+use rownet_convert::ir::{
+    Activation, Arithmetic, Bias, Element, Graph, Id, Node, Op, Padding, Quantization, Value, Weights, Window,
+};
 
 /// A source of choices.
 pub struct Choices(u64);
@@ -40,7 +42,13 @@ pub fn graph(seed: u64, length: usize) -> Graph {
     let mut choices = Choices::new(seed);
     let shape = vec![1, 1 + choices.below(14), 1 + choices.below(14), 1 + choices.below(6)];
     let input = Value { name: "input".to_owned(), shape, element: Element::I8, quantization: choices.quantization() };
-    let graph = Graph { arithmetic: Arithmetic::Tflite, values: vec![input], nodes: Vec::new(), inputs: vec![Id(0)], outputs: Vec::new() };
+    let graph = Graph {
+        arithmetic: Arithmetic::Tflite,
+        values: vec![input],
+        nodes: Vec::new(),
+        inputs: vec![Id(0)],
+        outputs: Vec::new(),
+    };
     let mut random = Random { choices, graph };
     // A float or unsigned input that is quantised first.
     match random.choices.below(6) {
@@ -81,7 +89,8 @@ impl Random {
 
     /// A value to go on from: mostly the newest, sometimes an older one.
     fn source(&mut self) -> Id {
-        let all: Vec<Id> = (0..self.graph.values.len()).map(Id).filter(|id| self.graph.value(*id).element == Element::I8).collect();
+        let all: Vec<Id> =
+            (0..self.graph.values.len()).map(Id).filter(|id| self.graph.value(*id).element == Element::I8).collect();
         let back = [0, 0, 0, 1, 2, 3][self.choices.below(6)];
         all[all.len() - 1 - back.min(all.len() - 1)]
     }
@@ -89,7 +98,8 @@ impl Random {
     fn window(&mut self, [height, width]: [usize; 2], dilates: bool) -> Window {
         let kernel = [self.choices.one(&[1, 1, 2, 3, 3, 5]), self.choices.one(&[1, 1, 2, 3, 3, 4])];
         let stride = if self.choices.below(3) == 0 { [1 + self.choices.below(3), 1 + self.choices.below(3)] } else { [1, 1] };
-        let dilation = if dilates && self.choices.below(5) == 0 { [1 + self.choices.below(2), 1 + self.choices.below(2)] } else { [1, 1] };
+        let dilation =
+            if dilates && self.choices.below(5) == 0 { [1 + self.choices.below(2), 1 + self.choices.below(2)] } else { [1, 1] };
         let mut window = Window { kernel, stride, dilation, padding: Padding::NONE };
         if self.choices.below(3) > 0 || window.output(height, width).is_none() {
             let span = window.span();
@@ -136,7 +146,12 @@ impl Random {
                 let (weights, bias) = self.weights(vec![outputs, window.kernel[0], window.kernel[1], 1], true);
                 let [oh, ow] = window.output(h, w).unwrap();
                 let activation = self.activation();
-                self.push(Op::Conv2d { window, groups: c, weights, bias, activation }, &[source], vec![1, oh, ow, outputs], other);
+                self.push(
+                    Op::Conv2d { window, groups: c, weights, bias, activation },
+                    &[source],
+                    vec![1, oh, ow, outputs],
+                    other,
+                );
             }
             6 => {
                 let (window, activation) = (self.window([h, w], false), self.activation());
@@ -150,7 +165,10 @@ impl Random {
             }
             8..=10 => {
                 // Two values of one shape: the same one, another, or what a small branch makes of it.
-                let same: Vec<Id> = (0..self.graph.values.len()).map(Id).filter(|&id| self.graph.value(id).shape == map && self.graph.value(id).element == Element::I8).collect();
+                let same: Vec<Id> = (0..self.graph.values.len())
+                    .map(Id)
+                    .filter(|&id| self.graph.value(id).shape == map && self.graph.value(id).element == Element::I8)
+                    .collect();
                 let second = self.choices.one(&same);
                 let activation = self.activation();
                 let op = if self.choices.below(3) == 0 { Op::Mul { activation } } else { Op::Add { activation } };
@@ -162,15 +180,29 @@ impl Random {
                 let (weights, bias) = self.weights(vec![c, 1, 1, c], true);
                 let window = Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], padding: Padding::NONE };
                 let other = self.choices.quantization();
-                let gate = self.push(Op::Conv2d { window, groups: 1, weights, bias, activation: Activation::None }, &[mean], vec![1, 1, 1, c], other);
-                let gate = self.push(Op::Logistic, &[gate], vec![1, 1, 1, c], Some(Quantization { scale: 1.0 / 256.0, zero_point: -128 }));
+                let gate = self.push(
+                    Op::Conv2d { window, groups: 1, weights, bias, activation: Activation::None },
+                    &[mean],
+                    vec![1, 1, 1, c],
+                    other,
+                );
+                let gate = self.push(
+                    Op::Logistic,
+                    &[gate],
+                    vec![1, 1, 1, c],
+                    Some(Quantization { scale: 1.0 / 256.0, zero_point: -128 }),
+                );
                 let other = self.choices.quantization();
                 self.push(Op::Mul { activation: Activation::None }, &[source, gate], map, other);
             }
             12 => {
                 let joined: Vec<Id> = (0..self.graph.values.len())
                     .map(Id)
-                    .filter(|&id| self.graph.value(id).map()[..2] == [h, w] && self.graph.value(id).quantization == q && self.graph.value(id).shape.len() == 4)
+                    .filter(|&id| {
+                        self.graph.value(id).map()[..2] == [h, w]
+                            && self.graph.value(id).quantization == q
+                            && self.graph.value(id).shape.len() == 4
+                    })
                     .filter(|&id| self.graph.value(id).element == Element::I8)
                     .take(3)
                     .collect();
@@ -224,14 +256,23 @@ impl Random {
             let (q, activation) = (self.choices.quantization(), self.activation());
             let dense = self.push(Op::Dense { weights, bias, activation }, &[flat], vec![1, classes], q);
             match self.choices.below(3) {
-                0 => drop(self.push(Op::Softmax { beta: 1.0 }, &[dense], vec![1, classes], Some(Quantization { scale: 1.0 / 256.0, zero_point: -128 }))),
+                0 => drop(self.push(
+                    Op::Softmax { beta: 1.0 },
+                    &[dense],
+                    vec![1, classes],
+                    Some(Quantization { scale: 1.0 / 256.0, zero_point: -128 }),
+                )),
                 1 => drop(self.push(Op::Dequantize, &[dense], vec![1, classes], None)),
                 _ => {}
             }
         }
         let read: Vec<Id> = self.graph.nodes.iter().flat_map(|node| node.inputs.clone()).collect();
         self.graph.outputs = (1..self.graph.values.len()).map(Id).filter(|id| !read.contains(id)).collect();
-        if self.graph.outputs.is_empty() || self.graph.nodes.iter().all(|n| matches!(n.op, Op::Quantize | Op::Pad { .. } | Op::Concat { .. } | Op::Reshape | Op::ResizeNearest { .. })) {
+        if self.graph.outputs.is_empty()
+            || self.graph.nodes.iter().all(|n| {
+                matches!(n.op, Op::Quantize | Op::Pad { .. } | Op::Concat { .. } | Op::Reshape | Op::ResizeNearest { .. })
+            })
+        {
             let q = self.choices.quantization();
             let source = self.source();
             let shape = self.graph.value(source).shape.clone();

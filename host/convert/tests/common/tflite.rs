@@ -21,7 +21,16 @@ impl<'b> Writer<'b> {
         self.buffers.len() as u32 - 1
     }
 
-    fn tensor(&mut self, name: &str, kind: TensorType, shape: &[usize], data: &[u8], scales: &[f32], zero_point: i64, axis: i32) -> i32 {
+    fn tensor(
+        &mut self,
+        name: &str,
+        kind: TensorType,
+        shape: &[usize],
+        data: &[u8],
+        scales: &[f32],
+        zero_point: i64,
+        axis: i32,
+    ) -> i32 {
         // The empty buffer is number 0.
         let buffer = if data.is_empty() { 0 } else { self.buffer(data) };
         let quantization = (!scales.is_empty()).then(|| {
@@ -102,7 +111,10 @@ pub fn write(graph: &Graph) -> Vec<u8> {
         .iter()
         .map(|code| {
             let deprecated_builtin_code = code.0.min(127) as i8;
-            schema::OperatorCode::create(b, &schema::OperatorCodeArgs { deprecated_builtin_code, builtin_code: *code, version: 1, ..Default::default() })
+            schema::OperatorCode::create(
+                b,
+                &schema::OperatorCodeArgs { deprecated_builtin_code, builtin_code: *code, version: 1, ..Default::default() },
+            )
         })
         .collect();
     let model = schema::ModelArgs {
@@ -205,7 +217,8 @@ fn operator<'b>(w: &mut Writer<'b>, graph: &Graph, node: &Node, values: &[i32]) 
             let axes: Vec<i32> = axes.iter().map(|&axis| axis as i32).collect();
             inputs.push(w.whole_numbers(&axes, &[axes.len()]));
             let keep_dims = graph.value(node.output).shape.len() == graph.value(node.inputs[0]).shape.len();
-            let options = schema::ReducerOptions::create(&mut w.builder, &schema::ReducerOptionsArgs { keep_dims }).as_union_value();
+            let options =
+                schema::ReducerOptions::create(&mut w.builder, &schema::ReducerOptionsArgs { keep_dims }).as_union_value();
             let code = if matches!(node.op, Op::Max { .. }) { Code::REDUCE_MAX } else { Code::MEAN };
             (code, Some((BuiltinOptions::ReducerOptions, options)))
         }
@@ -231,11 +244,13 @@ fn operator<'b>(w: &mut Writer<'b>, graph: &Graph, node: &Node, values: &[i32]) 
         Op::Logistic => (Code::LOGISTIC, None),
         Op::Tanh => (Code::TANH, None),
         Op::LeakyRelu { alpha } => {
-            let options = schema::LeakyReluOptions::create(&mut w.builder, &schema::LeakyReluOptionsArgs { alpha: *alpha }).as_union_value();
+            let options = schema::LeakyReluOptions::create(&mut w.builder, &schema::LeakyReluOptionsArgs { alpha: *alpha })
+                .as_union_value();
             (Code::LEAKY_RELU, Some((BuiltinOptions::LeakyReluOptions, options)))
         }
         Op::Softmax { beta } => {
-            let options = schema::SoftmaxOptions::create(&mut w.builder, &schema::SoftmaxOptionsArgs { beta: *beta }).as_union_value();
+            let options =
+                schema::SoftmaxOptions::create(&mut w.builder, &schema::SoftmaxOptionsArgs { beta: *beta }).as_union_value();
             (Code::SOFTMAX, Some((BuiltinOptions::SoftmaxOptions, options)))
         }
         Op::Reshape => {

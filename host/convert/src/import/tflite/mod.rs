@@ -19,11 +19,16 @@ const LONGEST_NAME: usize = 2000;
 /// # Errors
 /// A file that is damaged or not .tflite; a [`Refusal`] for what cannot run.
 pub fn read(file: &[u8]) -> Result<Graph> {
-    let options = VerifierOptions { max_depth: 32, max_tables: 1 << 17, max_apparent_size: 1 << 31, ..VerifierOptions::default() };
+    let options =
+        VerifierOptions { max_depth: 32, max_tables: 1 << 17, max_apparent_size: 1 << 31, ..VerifierOptions::default() };
     let model = schema::root_as_model_with_opts(&options, file)
         .map_err(|error| anyhow::anyhow!("{}", error.to_string().lines().next().unwrap_or_default()))
         .context("damaged, or not a .tflite file; export the network again")?;
-    ensure!(model.version() == 3, "version {} of the .tflite schema; export the network with a converter of today", model.version());
+    ensure!(
+        model.version() == 3,
+        "version {} of the .tflite schema; export the network with a converter of today",
+        model.version()
+    );
     let subgraphs = model.subgraphs().context("it has no graph; export the network again")?;
     ensure!(!subgraphs.is_empty(), "it has no graph; export the network again");
     let subgraph = subgraphs.get(0);
@@ -51,7 +56,13 @@ struct Reading<'r, 'a> {
 
 impl<'a> Reader<'a> {
     fn graph(&self, subgraph: &schema::SubGraph<'a>) -> Result<Graph> {
-        let mut graph = Graph { arithmetic: Arithmetic::Tflite, values: Vec::new(), nodes: Vec::new(), inputs: Vec::new(), outputs: Vec::new() };
+        let mut graph = Graph {
+            arithmetic: Arithmetic::Tflite,
+            values: Vec::new(),
+            nodes: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
         // A value for each tensor that flows; constants are taken by the operators that read them.
         let mut values: Vec<Option<Id>> = vec![None; self.tensors.len()];
         for index in indices(subgraph.inputs()) {
@@ -71,7 +82,11 @@ impl<'a> Reader<'a> {
             };
             let outputs = indices(operator.outputs());
             let [output] = outputs[..] else {
-                bail!(unnamed(number, &kind).refuse("outputs", format!("it has {} outputs, not 1", outputs.len()), "split it into operators of one output"));
+                bail!(unnamed(number, &kind).refuse(
+                    "outputs",
+                    format!("it has {} outputs, not 1", outputs.len()),
+                    "split it into operators of one output"
+                ));
             };
             let output = self.index(output).with_context(|| format!("the output of operator {number} is no tensor"))?;
             let mut node = unnamed(number, &kind);
@@ -88,7 +103,11 @@ impl<'a> Reader<'a> {
             for position in 0..supported.reads.unwrap_or(reading.inputs.len()) {
                 let tensor = reading.tensor(position)?;
                 if self.constant(tensor).is_some() {
-                    bail!(node.refuse(&format!("input {position}"), "it is a constant", "let the converter fold constants, or compute it before the network"));
+                    bail!(node.refuse(
+                        &format!("input {position}"),
+                        "it is a constant",
+                        "let the converter fold constants, or compute it before the network"
+                    ));
                 }
                 let id = self.value(&mut graph, &mut values, tensor)?;
                 node.inputs.push(id);
@@ -96,7 +115,11 @@ impl<'a> Reader<'a> {
             node.output = self.value(&mut graph, &mut values, output)?;
             node.op = op;
             graph.nodes.push(node);
-            ensure!(graph.nodes.len() <= crate::ir::check::MOST_NODES, "more than {} operators; split the network", crate::ir::check::MOST_NODES);
+            ensure!(
+                graph.nodes.len() <= crate::ir::check::MOST_NODES,
+                "more than {} operators; split the network",
+                crate::ir::check::MOST_NODES
+            );
         }
         for index in indices(subgraph.outputs()) {
             let tensor = self.index(index).context("an output is no tensor")?;
@@ -129,9 +152,14 @@ impl<'a> Reader<'a> {
             TensorType::INT8 => Element::I8,
             TensorType::UINT8 => Element::U8,
             TensorType::FLOAT32 => Element::F32,
-            other => bail!(refuse("type", format!("{} values do not run", name_of(other)), "quantise to int8 (full integer quantisation)")),
+            other => bail!(refuse(
+                "type",
+                format!("{} values do not run", name_of(other)),
+                "quantise to int8 (full integer quantisation)"
+            )),
         };
-        let fixed = |shape: Vec<i32>| shape.iter().map(|&n| usize::try_from(n).ok().filter(|&n| n > 0)).collect::<Option<Vec<_>>>();
+        let fixed =
+            |shape: Vec<i32>| shape.iter().map(|&n| usize::try_from(n).ok().filter(|&n| n > 0)).collect::<Option<Vec<_>>>();
         let Some(mut shape) = fixed(tensor.shape().into_iter().flatten().take(9).collect()) else {
             bail!(refuse("shape", "an extent is not known".to_owned(), "export the network with a fixed input shape"));
         };
@@ -167,7 +195,9 @@ impl<'a> Reading<'_, 'a> {
     /// The tensor at a position of the inputs.
     fn tensor(&self, position: usize) -> Result<usize, Refusal> {
         let index = self.inputs.get(position).copied().unwrap_or(-1);
-        self.reader.index(index).ok_or_else(|| self.node.refuse(&format!("input {position}"), "it is missing", "export the network again"))
+        self.reader
+            .index(index)
+            .ok_or_else(|| self.node.refuse(&format!("input {position}"), "it is missing", "export the network again"))
     }
 
     /// Extents of an input, all above 0.
@@ -178,7 +208,9 @@ impl<'a> Reading<'_, 'a> {
     fn shape_of(&self, index: usize) -> Result<Vec<usize>, Refusal> {
         let shape: Vec<i32> = self.reader.tensors[index].shape().into_iter().flatten().take(9).collect();
         let fixed = shape.iter().map(|&n| usize::try_from(n).ok().filter(|&n| n > 0)).collect::<Option<Vec<_>>>();
-        fixed.ok_or_else(|| self.node.refuse("shape", format!("{shape:?} is not fixed"), "export the network with a fixed input shape"))
+        fixed.ok_or_else(|| {
+            self.node.refuse("shape", format!("{shape:?} is not fixed"), "export the network with a fixed input shape")
+        })
     }
 
     /// A constant input: its shape and bytes, as many as `width` times its elements.
@@ -199,7 +231,11 @@ impl<'a> Reading<'_, 'a> {
         let shape = self.shape_of(index)?;
         let expected = shape.iter().try_fold(width, |all, &n| all.checked_mul(n));
         if expected != Some(bytes.len()) {
-            return Err(self.node.refuse(&attribute, format!("{} bytes for the shape {shape:?}", bytes.len()), "export the network again"));
+            return Err(self.node.refuse(
+                &attribute,
+                format!("{} bytes for the shape {shape:?}", bytes.len()),
+                "export the network again",
+            ));
         }
         Ok((shape, bytes))
     }

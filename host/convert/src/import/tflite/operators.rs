@@ -2,7 +2,9 @@
 
 use super::{Reading, words};
 use crate::ir::{Activation, Bias, Op, Padding, Refusal, Weights, Window};
-use tract_tflite::tflite::{ActivationFunctionType, BuiltinOperator, FullyConnectedOptionsWeightsFormat, Padding as Pads, TensorType};
+use tract_tflite::tflite::{
+    ActivationFunctionType, BuiltinOperator, FullyConnectedOptionsWeightsFormat, Padding as Pads, TensorType,
+};
 
 type Read = for<'r, 'a> fn(&Reading<'r, 'a>) -> Result<Op, Refusal>;
 
@@ -23,18 +25,43 @@ const fn operator(code: BuiltinOperator, reads: Option<usize>, attributes: &'sta
 
 /// All that can be read.
 pub static OPERATORS: &[Operator] = &[
-    operator(BuiltinOperator::CONV_2D, Some(1), "SAME and VALID; any kernel, stride, dilation and groups; int8 weights, symmetric, per channel or per tensor; bias int32 or none; activation NONE, RELU, RELU6, RELU_N1_TO_1", conv_2d),
+    operator(
+        BuiltinOperator::CONV_2D,
+        Some(1),
+        "SAME and VALID; any kernel, stride, dilation and groups; int8 weights, symmetric, per channel or per tensor; bias int32 or none; activation NONE, RELU, RELU6, RELU_N1_TO_1",
+        conv_2d,
+    ),
     operator(BuiltinOperator::DEPTHWISE_CONV_2D, Some(1), "as CONV_2D; any multiplier", depthwise_conv_2d),
-    operator(BuiltinOperator::FULLY_CONNECTED, Some(1), "one row; int8 weights, symmetric, per channel or per tensor; bias int32 or none; activation as CONV_2D", fully_connected),
+    operator(
+        BuiltinOperator::FULLY_CONNECTED,
+        Some(1),
+        "one row; int8 weights, symmetric, per channel or per tensor; bias int32 or none; activation as CONV_2D",
+        fully_connected,
+    ),
     operator(BuiltinOperator::ADD, Some(2), "two values of one shape, any scales; activation as CONV_2D", add),
-    operator(BuiltinOperator::MUL, Some(2), "two values of one shape, or a map by a vector of its channels; activation as CONV_2D", mul),
-    operator(BuiltinOperator::AVERAGE_POOL_2D, Some(1), "SAME and VALID; cells beside the map do not count; equal scales; activation as CONV_2D", average_pool_2d),
+    operator(
+        BuiltinOperator::MUL,
+        Some(2),
+        "two values of one shape, or a map by a vector of its channels; activation as CONV_2D",
+        mul,
+    ),
+    operator(
+        BuiltinOperator::AVERAGE_POOL_2D,
+        Some(1),
+        "SAME and VALID; cells beside the map do not count; equal scales; activation as CONV_2D",
+        average_pool_2d,
+    ),
     operator(BuiltinOperator::MAX_POOL_2D, Some(1), "SAME and VALID; equal scales; activation as CONV_2D", max_pool_2d),
     operator(BuiltinOperator::MEAN, Some(1), "rows, columns or both", mean),
     operator(BuiltinOperator::REDUCE_MAX, Some(1), "rows and columns; equal scales", reduce_max),
     operator(BuiltinOperator::CONCATENATION, None, "channels; equal scales; no activation", concatenation),
     operator(BuiltinOperator::PAD, Some(1), "rows and columns, by the zero point", pad),
-    operator(BuiltinOperator::RESIZE_NEAREST_NEIGHBOR, Some(1), "whole multiples; neither align_corners nor half_pixel_centers", resize_nearest_neighbor),
+    operator(
+        BuiltinOperator::RESIZE_NEAREST_NEIGHBOR,
+        Some(1),
+        "whole multiples; neither align_corners nor half_pixel_centers",
+        resize_nearest_neighbor,
+    ),
     operator(BuiltinOperator::RELU, Some(1), "any scales", |_| Ok(Op::Clip { activation: Activation::RELU })),
     operator(BuiltinOperator::RELU6, Some(1), "any scales", |_| Ok(Op::Clip { activation: Activation::RELU6 })),
     operator(BuiltinOperator::HARD_SWISH, Some(1), "any scales", |_| Ok(Op::HardSwish)),
@@ -70,7 +97,11 @@ impl Reading<'_, '_> {
             ActivationFunctionType::RELU_N1_TO_1 => Ok(Activation::RELU_N1_TO_1),
             other => {
                 let name = other.variant_name().map_or_else(|| other.0.to_string(), str::to_owned);
-                Err(self.node.refuse("fused activation", format!("{name} is not supported"), "use NONE, RELU, RELU6 or RELU_N1_TO_1"))
+                Err(self.node.refuse(
+                    "fused activation",
+                    format!("{name} is not supported"),
+                    "use NONE, RELU, RELU6 or RELU_N1_TO_1",
+                ))
             }
         }
     }
@@ -82,10 +113,16 @@ impl Reading<'_, '_> {
         if padding == Pads::SAME {
             let shape = self.shape(0)?;
             let [_, height, width, _] = shape[..] else {
-                return Err(self.node.refuse("input", format!("its shape is {shape:?}, not four extents"), "export the network again"));
+                return Err(self.node.refuse(
+                    "input",
+                    format!("its shape is {shape:?}, not four extents"),
+                    "export the network again",
+                ));
             };
             let span = [0, 1].map(|i| dilation[i].saturating_mul(kernel[i] - 1).saturating_add(1));
-            let total = |extent: usize, i: usize| (extent.div_ceil(stride[i]) - 1).saturating_mul(stride[i]).saturating_add(span[i]).saturating_sub(extent);
+            let total = |extent: usize, i: usize| {
+                (extent.div_ceil(stride[i]) - 1).saturating_mul(stride[i]).saturating_add(span[i]).saturating_sub(extent)
+            };
             let [rows, columns] = [total(height, 0), total(width, 1)];
             window.padding = Padding { top: rows / 2, left: columns / 2, bottom: rows - rows / 2, right: columns - columns / 2 };
         } else if padding != Pads::VALID {
@@ -116,7 +153,11 @@ impl Reading<'_, '_> {
             return Err(self.node.refuse("weights", "their zero point is not 0", "quantise weights symmetrically"));
         }
         if scales.len() > 1 && usize::try_from(q.quantized_dimension()) != Ok(axis) {
-            return Err(self.node.refuse("weights", format!("their scales lie along axis {}", q.quantized_dimension()), format!("quantise them along axis {axis}")));
+            return Err(self.node.refuse(
+                "weights",
+                format!("their scales lie along axis {}", q.quantized_dimension()),
+                format!("quantise them along axis {axis}"),
+            ));
         }
         Ok(Weights::Int8 { shape, data, scales })
     }
@@ -127,13 +168,19 @@ impl Reading<'_, '_> {
             return Ok(if float { Bias::Float(vec![0.0; outputs]) } else { Bias::Int32(vec![0; outputs]) });
         }
         let (_, bytes) = self.constant(2, if float { TensorType::FLOAT32 } else { TensorType::INT32 }, 4)?;
-        Ok(if float { Bias::Float(words(bytes).map(f32::from_le_bytes).collect()) } else { Bias::Int32(words(bytes).map(i32::from_le_bytes).collect()) })
+        Ok(if float {
+            Bias::Float(words(bytes).map(f32::from_le_bytes).collect())
+        } else {
+            Bias::Int32(words(bytes).map(i32::from_le_bytes).collect())
+        })
     }
 
     fn axes(&self) -> Result<Vec<usize>, Refusal> {
         let rank = self.shape(0)?.len();
         let listed = self.whole_numbers(1)?;
-        let resolved = listed.iter().map(|&axis| usize::try_from(if axis < 0 { axis.saturating_add(rank as i32) } else { axis }).ok().filter(|&a| a < rank));
+        let resolved = listed.iter().map(|&axis| {
+            usize::try_from(if axis < 0 { axis.saturating_add(rank as i32) } else { axis }).ok().filter(|&a| a < rank)
+        });
         let Some(mut axes) = resolved.collect::<Option<Vec<_>>>() else {
             return Err(self.node.refuse("axis", format!("{listed:?} of {rank} axes"), "export the network again"));
         };
@@ -147,23 +194,41 @@ fn conv_2d(r: &Reading<'_, '_>) -> Result<Op, Refusal> {
     let o = r.options(r.operator.builtin_options_as_conv_2_doptions())?;
     let weights = r.weights(0)?;
     let (&[outputs, kh, kw, per_group], input) = (weights.shape(), r.shape(0)?) else {
-        return Err(r.node.refuse("weights", format!("their shape is {:?}, not four extents", weights.shape()), "export the network again"));
+        return Err(r.node.refuse(
+            "weights",
+            format!("their shape is {:?}, not four extents", weights.shape()),
+            "export the network again",
+        ));
     };
     let channels = *input.last().unwrap_or(&0);
     if channels % per_group != 0 {
-        return Err(r.node.refuse("weights", format!("{per_group} channels a filter do not divide {channels}"), "export the network again"));
+        return Err(r.node.refuse(
+            "weights",
+            format!("{per_group} channels a filter do not divide {channels}"),
+            "export the network again",
+        ));
     }
     let bias = r.bias(&weights, outputs)?;
     let dilation = [o.dilation_h_factor(), o.dilation_w_factor()];
     let window = r.window([kh, kw], [o.stride_h(), o.stride_w()], dilation, o.padding())?;
-    Ok(Op::Conv2d { window, groups: channels / per_group, weights, bias, activation: r.activation(o.fused_activation_function())? })
+    Ok(Op::Conv2d {
+        window,
+        groups: channels / per_group,
+        weights,
+        bias,
+        activation: r.activation(o.fused_activation_function())?,
+    })
 }
 
 fn depthwise_conv_2d(r: &Reading<'_, '_>) -> Result<Op, Refusal> {
     let o = r.options(r.operator.builtin_options_as_depthwise_conv_2_doptions())?;
     let weights = r.weights(3)?;
     let &[1, kh, kw, outputs] = weights.shape() else {
-        return Err(r.node.refuse("weights", format!("their shape is {:?}, not 1 x height x width x channels", weights.shape()), "export the network again"));
+        return Err(r.node.refuse(
+            "weights",
+            format!("their shape is {:?}, not 1 x height x width x channels", weights.shape()),
+            "export the network again",
+        ));
     };
     let bias = r.bias(&weights, outputs)?;
     let shape = vec![outputs, kh, kw, 1];
