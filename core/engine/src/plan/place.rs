@@ -115,7 +115,7 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// [`Error::InvalidPlan`].
     pub fn place(&self, segments: &[u16]) -> Result<Placement<'a>, Error> {
-        let draft = self.draft(segments, None)?;
+        let mut draft = self.draft(segments, None)?;
         // Strips take more time: no more and no shorter ones than the greatest segment asks for.
         let ways = [None, Some(AT_A_TIME[0]), Some(AT_A_TIME[1]), Some(AT_A_TIME[2]), Some(AT_A_TIME[3])];
         let bytes: Vec<Vec<usize>> = ways.iter().map(|way| self.bytes(&draft, segments, *way)).collect();
@@ -126,11 +126,30 @@ impl<'a> Planner<'a> {
         let mut values = draft.values.clone();
         choose_strips(&mut values, &draft.operators, &draft.lives, &way);
         self.widen(&draft, &mut values, segments, least);
-        let pool = self.pool(&draft, &values, segments, None);
-        let mut operators = draft.operators;
+        let first = self.finish(&draft, values.clone(), segments);
+        // What need not lie over another is easier to place by itself.
+        let all = draft.overs.clone();
+        for over in all {
+            let before = draft.overs.clone();
+            draft.overs.retain(|other| other.value != over.value);
+            let segment = draft.lives.get(over.value).map_or(0, |life| life.from);
+            if self.pool(&draft, &values, segments, Some(segment)).live(segment) > least {
+                draft.overs = before;
+            } else if let Some(Storage::Ring { over, .. }) = values.get_mut(over.value).map(|value| &mut value.storage) {
+                *over = None;
+            }
+        }
+        let second = self.finish(&draft, values, segments);
+        Ok(if second.arena < first.arena { second } else { first })
+    }
+
+    /// Offsets for all buffers.
+    fn finish(&self, draft: &Draft<'a>, mut values: Vec<Value>, segments: &[u16]) -> Placement<'a> {
+        let pool = self.pool(draft, &values, segments, None);
+        let mut operators = draft.operators.clone();
         let segment_bytes = pool.per_segment();
         let (least, arena) = pool.assign(&mut values, &mut operators);
-        Ok(Placement { values, operators, arena, least, segment_bytes })
+        Placement { values, operators, arena, least, segment_bytes }
     }
 
     /// Makes strips longer, or rows whole, where that takes no more than the greatest segment.

@@ -8,6 +8,9 @@ use crate::model::Model;
 use crate::model::desc::{Form, Operator, Storage, Value, ValueId};
 use alloc::vec::Vec;
 
+/// Orders of placement that are tried.
+const WAYS: usize = 160;
+
 /// What a buffer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
@@ -144,10 +147,17 @@ impl Pool {
     /// Writes the offsets; least possible bytes, and those of this placement.
     pub fn assign(self, values: &mut [Value], operators: &mut [Operator<'_>]) -> (usize, usize) {
         let least = self.counters + self.per_segment().into_iter().max().unwrap_or(0);
-        let best = (0..8)
-            .map(|way| place(&self.bodies, self.counters, least, way))
-            .min_by_key(|buffers| end(buffers))
-            .unwrap_or_default();
+        let per_segment = self.per_segment();
+        let mut best: Vec<Buffer> = Vec::new();
+        for way in 0..WAYS {
+            let found = place(&self.bodies, self.counters, least, &per_segment, way);
+            if best.is_empty() || end(&found) < end(&best) {
+                best = found;
+            }
+            if end(&best) <= least {
+                break;
+            }
+        }
         for buffer in &best {
             let at = buffer.at as u32;
             match buffer.purpose {
@@ -294,15 +304,33 @@ fn flip(model: &Model<'_>, is_upper: &mut [bool], id: ValueId, waits: &impl Fn(V
 }
 
 /// First fit, in one of several orders; what lives long lies at both ends by turns.
-fn place(bodies: &[Body], counters: usize, least: usize, way: usize) -> Vec<Buffer> {
-    let mut order: Vec<&Body> = bodies.iter().collect();
-    order.sort_by_key(|body| {
-        let is_short = way & 1 == 0 && body.is_short();
-        let begins = if way & 2 == 0 && !is_short { body.from() } else { 0 };
-        (is_short, begins, core::cmp::Reverse(body.len()))
-    });
+fn place(bodies: &[Body], counters: usize, least: usize, per_segment: &[usize], way: usize) -> Vec<Buffer> {
+    // Bytes of the fullest segment in which a body lives.
+    let fullest = |body: &Body| {
+        let lives = |segment: &usize| body.live(*segment) > 0;
+        (0..per_segment.len()).filter(lives).filter_map(|segment| per_segment.get(segment)).max().copied().unwrap_or(0)
+    };
+    // Lengths are changed a little, another way each time.
+    let mut state = (way as u32).wrapping_mul(0x9E37_79B9) | 1;
+    let mut about = |len: usize| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        if way < 16 { len } else { len * (128 + state as usize % 256) / 256 }
+    };
+    let mut order: Vec<(bool, core::cmp::Reverse<usize>, usize, core::cmp::Reverse<usize>, &Body)> = bodies
+        .iter()
+        .map(|body| {
+            let is_short = way & 1 == 0 && body.is_short();
+            let begins = if way & 2 == 0 && !is_short { body.from() } else { 0 };
+            let fullest = if way & 8 == 0 { 0 } else { fullest(body) };
+            (is_short, core::cmp::Reverse(fullest), begins, core::cmp::Reverse(about(body.len())), body)
+        })
+        .collect();
+    order.sort_by_key(|(is_short, fullest, begins, len, _)| (*is_short, *fullest, *begins, *len));
+    let order = order.into_iter().map(|(.., body)| body);
     let mut placed: Vec<Buffer> = Vec::new();
-    for (i, body) in order.into_iter().enumerate() {
+    for (i, body) in order.enumerate() {
         let from_above = way & 4 != 0 && !body.is_short() && i % 2 == 1;
         // What the first byte of all must keep away from, for each member.
         let mut taken: Vec<(usize, usize, &Buffer)> = Vec::new();
