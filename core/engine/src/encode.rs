@@ -23,8 +23,11 @@ pub fn encode(network: &Network<'_>) -> Result<Vec<u8>, Error> {
 
 /// The file without constants: what a schedule needs to know.
 pub(crate) fn tables(network: &Network<'_>) -> Vec<u8> {
-    let operators: Vec<Operator<'_>> =
-        network.operators.iter().map(|op| Operator { weights: &[], bias: &[], rescale: Rescale::Float { scales: &[] }, ..*op }).collect();
+    let operators: Vec<Operator<'_>> = network
+        .operators
+        .iter()
+        .map(|op| Operator { weights: &[], bias: &[], rescale: Rescale::Float { scales: &[] }, ..*op })
+        .collect();
     let mut file = Writer { bytes: Vec::new() };
     write_tables(&mut file, &Network { operators: &operators, labels: "", metadata: "", head: &[], ..*network });
     file.bytes

@@ -171,7 +171,21 @@ fn check(name: &str, graph: &Graph, wanted: usize) {
 }
 
 fn mobilenet_v1(mut graph: Graph, first: u16) -> Graph {
-    let steps = [(1, 16), (2, 32), (1, 32), (2, 64), (1, 64), (2, 128), (1, 128), (1, 128), (1, 128), (1, 128), (1, 128), (2, 256), (1, 256)];
+    let steps = [
+        (1, 16),
+        (2, 32),
+        (1, 32),
+        (2, 64),
+        (1, 64),
+        (2, 128),
+        (1, 128),
+        (1, 128),
+        (1, 128),
+        (1, 128),
+        (1, 128),
+        (2, 256),
+        (1, 256),
+    ];
     graph.conv(3, 2, first);
     for (stride, channels) in steps {
         graph.depthwise(3, stride, true);
@@ -240,9 +254,20 @@ fn mcunet_vww1() {
     graph.depthwise(3, 1, false);
     graph.conv(1, 1, 8);
     let blocks = [
-        (48, 3, 2, 16, false), (48, 3, 1, 16, true), (48, 3, 1, 16, true), (48, 7, 2, 24, false), (144, 3, 1, 24, true),
-        (120, 5, 1, 24, true), (144, 7, 2, 40, false), (240, 7, 1, 40, true), (240, 3, 1, 48, false), (192, 3, 1, 48, true),
-        (240, 5, 2, 96, false), (480, 3, 1, 96, true), (384, 3, 1, 96, true), (288, 7, 1, 160, false),
+        (48, 3, 2, 16, false),
+        (48, 3, 1, 16, true),
+        (48, 3, 1, 16, true),
+        (48, 7, 2, 24, false),
+        (144, 3, 1, 24, true),
+        (120, 5, 1, 24, true),
+        (144, 7, 2, 40, false),
+        (240, 7, 1, 40, true),
+        (240, 3, 1, 48, false),
+        (192, 3, 1, 48, true),
+        (240, 5, 2, 96, false),
+        (480, 3, 1, 96, true),
+        (384, 3, 1, 96, true),
+        (288, 7, 1, 160, false),
     ];
     for (expanded, kernel, stride, channels, skips) in blocks {
         graph.inverted_residual(expanded, kernel, stride, channels, skips);
@@ -278,9 +303,24 @@ fn mcunet_320k_at_176() {
     let mut graph = Graph::new(176, 176, 3);
     graph.conv_of(0, [3, 3], 2, 16, false);
     let blocks = [
-        (1, 8, 1, 3), (3, 16, 2, 7), (5, 16, 1, 3), (5, 16, 1, 7), (4, 16, 1, 5), (5, 24, 2, 5), (5, 24, 1, 5), (5, 24, 1, 5),
-        (5, 40, 2, 3), (6, 40, 1, 7), (4, 40, 1, 5), (5, 48, 1, 5), (5, 48, 1, 7), (5, 48, 1, 3), (6, 96, 2, 3), (5, 96, 1, 7),
-        (4, 96, 1, 3), (5, 160, 1, 7),
+        (1, 8, 1, 3),
+        (3, 16, 2, 7),
+        (5, 16, 1, 3),
+        (5, 16, 1, 7),
+        (4, 16, 1, 5),
+        (5, 24, 2, 5),
+        (5, 24, 1, 5),
+        (5, 24, 1, 5),
+        (5, 40, 2, 3),
+        (6, 40, 1, 7),
+        (4, 40, 1, 5),
+        (5, 48, 1, 5),
+        (5, 48, 1, 7),
+        (5, 48, 1, 3),
+        (6, 96, 2, 3),
+        (5, 96, 1, 7),
+        (4, 96, 1, 3),
+        (5, 160, 1, 7),
     ];
     for (factor, channels, stride, kernel) in blocks {
         let input = graph.shape(graph.last()).channels;

@@ -155,13 +155,7 @@ pub fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
 
 /// The outputs of `N` channels from `first` on; `N`.
 #[inline(always)]
-fn depthwise_block<const N: usize>(
-    args: &DepthwiseRow<'_>,
-    x: usize,
-    multiplier: usize,
-    first: usize,
-    out: &mut [i8],
-) -> usize {
+fn depthwise_block<const N: usize>(args: &DepthwiseRow<'_>, x: usize, multiplier: usize, first: usize, out: &mut [i8]) -> usize {
     let (columns, filters) = (&args.columns, &args.filters);
     let mut sums = [0i32; N];
     filters.add_bias(first, &mut sums);
@@ -176,12 +170,10 @@ fn depthwise_block<const N: usize>(
             let mut spread = padding;
             let values: &[i8; N] = match start {
                 None => &padding,
-                Some(start) if multiplier == 1 => {
-                    match row.get(start + first..).and_then(|r| r.first_chunk()) {
-                        Some(values) => values,
-                        None => return N,
-                    }
-                }
+                Some(start) if multiplier == 1 => match row.get(start + first..).and_then(|r| r.first_chunk()) {
+                    Some(values) => values,
+                    None => return N,
+                },
                 Some(start) => {
                     for (i, to) in spread.iter_mut().enumerate() {
                         *to = row.get(start + (first + i) / multiplier.max(1)).copied().unwrap_or(0);

@@ -90,7 +90,7 @@ const fn shapes(wrong: Checker, op: Op, a: Shape, b: Shape, out: Shape) -> Resul
     let same_channels = a.channels == out.channels;
     let is_right = match op {
         Op::Conv2d { window, groups } => {
-            if groups == 0 || a.channels % groups != 0 || out.channels % groups != 0 {
+            if groups == 0 || !a.channels.is_multiple_of(groups) || !out.channels.is_multiple_of(groups) {
                 return wrong.is("groups");
             }
             if window.kernel[0] as usize > MAX_KERNEL_ROWS {
@@ -102,7 +102,7 @@ const fn shapes(wrong: Checker, op: Op, a: Shape, b: Shape, out: Shape) -> Resul
             if window.kernel[0] as usize > MAX_KERNEL_ROWS {
                 return wrong.is("kernel (more than 16 rows)");
             }
-            fits(window, a, out) && out.channels % a.channels == 0
+            fits(window, a, out) && out.channels.is_multiple_of(a.channels)
         }
         Op::Dense { .. } => out.height == 1 && out.width == 1,
         Op::Add | Op::Mul => {
@@ -128,7 +128,7 @@ const fn shapes(wrong: Checker, op: Op, a: Shape, b: Shape, out: Shape) -> Resul
             let columns = a.width as u32 + left as u32 + right as u32 == out.width as u32;
             rows && columns && same_channels
         }
-        Op::ResizeNearest => out.height % a.height == 0 && out.width % a.width == 0 && same_channels,
+        Op::ResizeNearest => out.height.is_multiple_of(a.height) && out.width.is_multiple_of(a.width) && same_channels,
         Op::Softmax { .. } if a.channels as usize > softmax::MAX_CHANNELS => {
             return wrong.is("channels (softmax takes 511 at most)");
         }
@@ -273,7 +273,11 @@ const fn rescale(wrong: Checker, operator: &Operator<'_>) -> Result<(), Error> {
     };
     match operator.rescale {
         Rescale::Float { scales } => {
-            if scales.is_empty() { Ok(()) } else { bounded(wrong, operator.rescale, 0, bound, true) }
+            if scales.is_empty() {
+                Ok(())
+            } else {
+                bounded(wrong, operator.rescale, 0, bound, true)
+            }
         }
         Rescale::Fixed { shifts, .. } => {
             let mut i = 0;

@@ -10,12 +10,12 @@ mod sizes;
 use crate::error::Error;
 use bytes::{f32_at, i8_at, slice, u8_at, u16_at, u32_at};
 pub(crate) use check::MAX_KERNEL_ROWS;
+use desc::{Element, External, Form, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window};
+use layout::{NONE, code, header, operator, value};
 #[cfg(feature = "encode")]
 pub(crate) use parse::graph;
 pub use sizes::ScaleCount;
 pub(crate) use sizes::filter_stride;
-use desc::{Element, External, Form, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window};
-use layout::{NONE, code, header, operator, value};
 
 /// A checked network, read in place.
 #[derive(Clone, Copy, Debug)]

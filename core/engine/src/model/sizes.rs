@@ -53,9 +53,7 @@ impl Op {
     /// Bytes of weights, filters padded; of a table 256.
     pub const fn weights_len(&self, input: Shape, output: Shape) -> usize {
         match self {
-            Self::Conv2d { .. } | Self::Dense { .. } => {
-                filter_stride(self.taps(input)).saturating_mul(output.channels as usize)
-            }
+            Self::Conv2d { .. } | Self::Dense { .. } => filter_stride(self.taps(input)).saturating_mul(output.channels as usize),
             Self::DepthwiseConv2d { .. } => self.taps(input).saturating_mul(output.channels as usize),
             Self::Table => 256,
             _ => 0,

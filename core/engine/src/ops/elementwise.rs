@@ -61,9 +61,7 @@ pub fn binary_cells(step: &Step<'_>, first: &[i8], second: &[i8], out: &mut [i8]
         (_, Rescale::Fixed { multipliers, shifts }) => {
             let by = Fixed::at(multipliers, shifts, 0);
             rows.for_each(|(row, out)| {
-                each(row, second, out, |a, b| {
-                    clamp(by.times((i32::from(a) - za) * (i32::from(b) - zb)) + zero, limits)
-                });
+                each(row, second, out, |a, b| clamp(by.times((i32::from(a) - za) * (i32::from(b) - zb)) + zero, limits));
             });
         }
     }

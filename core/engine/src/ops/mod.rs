@@ -85,7 +85,15 @@ impl<'m> Step<'m> {
 
 impl Step<'_> {
     /// Pixels from `first` on of row `y` of an operator that works value by value; of input `taken` these pixels are `cells`.
-    pub fn pixels(&self, y: u32, sources: [Source<'_>; 2], taken: [bool; 2], cells: &[i8], first: usize, out: &mut [i8]) -> Option<()> {
+    pub fn pixels(
+        &self,
+        y: u32,
+        sources: [Source<'_>; 2],
+        taken: [bool; 2],
+        cells: &[i8],
+        first: usize,
+        out: &mut [i8],
+    ) -> Option<()> {
         let channels = usize::from(self.output.shape.channels);
         let part = |i: usize| {
             match (taken[i], self.inputs[i].shape.width == self.output.shape.width) {

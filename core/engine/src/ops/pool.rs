@@ -63,8 +63,13 @@ impl<'m> Average<'m> {
 }
 
 pub fn average(step: &Step<'_>, window: Window, y: u32, source: &Source<'_>, out: &mut [i8]) -> Option<()> {
-    let rows =
-        under(y as usize, usize::from(window.kernel[0]), usize::from(window.stride[0]), window.pads.top, step.inputs[0].shape.height);
+    let rows = under(
+        y as usize,
+        usize::from(window.kernel[0]),
+        usize::from(window.stride[0]),
+        window.pads.top,
+        step.inputs[0].shape.height,
+    );
     let across = [usize::from(window.kernel[1]), usize::from(window.stride[1])];
     sums(step, Average::new(step, window.kernel, false), rows, across, window.pads.left, source, out)
 }
@@ -108,8 +113,13 @@ fn sums(
 }
 
 pub fn max(step: &Step<'_>, window: Window, y: u32, source: &Source<'_>, out: &mut [i8]) -> Option<()> {
-    let rows =
-        under(y as usize, usize::from(window.kernel[0]), usize::from(window.stride[0]), window.pads.top, step.inputs[0].shape.height);
+    let rows = under(
+        y as usize,
+        usize::from(window.kernel[0]),
+        usize::from(window.stride[0]),
+        window.pads.top,
+        step.inputs[0].shape.height,
+    );
     out.fill(i8::MIN);
     for y in rows {
         fold_max(step, window, source.row(y as u32)?, out)?;

@@ -95,15 +95,7 @@ pub fn dense(step: &Step<'_>, kernel: &Kernel, shared: bool, source: &Source<'_>
 }
 
 /// Adds what input row `y` gives to the sums of the channels from `first` on.
-pub fn add_dense_row(
-    step: &Step<'_>,
-    kernel: &Kernel,
-    shared: bool,
-    y: u32,
-    row: &[i8],
-    first: usize,
-    sums: &mut [i32],
-) {
+pub fn add_dense_row(step: &Step<'_>, kernel: &Kernel, shared: bool, y: u32, row: &[i8], first: usize, sums: &mut [i32]) {
     let input = step.inputs[0].shape;
     let stride = filter_stride(step.operator.op.taps(input));
     let weights = |tap: usize| step.operator.weights.get(first * stride + tap..).unwrap_or_default();

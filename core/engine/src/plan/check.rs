@@ -1,10 +1,10 @@
 //! A plan that would lose a row, or whose buffers overlap, is refused.
 
+use super::MAX_SEGMENT;
 use super::lifetime::{Life, Span, kept, waiting};
 use super::reads::{Rows, state_bytes};
-use super::strips::{Role, role};
 use super::simulate::{Event, Run};
-use super::MAX_SEGMENT;
+use super::strips::{Role, role};
 use crate::error::{Error, attempt};
 use crate::model::Model;
 use crate::model::desc::{Form, Storage, ValueId};
@@ -255,7 +255,9 @@ const fn is_there(model: &Model<'_>, run: &Run<'_>, id: ValueId, rows: Rows, fre
 const fn overwrites(model: &Model<'_>, run: &Run<'_>, i: u16) -> Result<(), Error> {
     let id = i + 1;
     let Storage::Ring { at, rows, over: Some(over) } = model.storage(id) else { return Ok(()) };
-    let Storage::Ring { at: below, .. } = model.storage(over) else { return wrong(id, "it lies over a value that is not stored") };
+    let Storage::Ring { at: below, .. } = model.storage(over) else {
+        return wrong(id, "it lies over a value that is not stored");
+    };
     let (row, len) = (run.rows_of(id) as u64 % if rows == 0 { 1 } else { rows as u64 }, model.row_bytes(id) as u64);
     let needed = run.first_needed(over, i, false);
     let height = model.shape(over).height as u32;

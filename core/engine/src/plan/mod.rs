@@ -8,8 +8,6 @@ mod counters;
 mod lifetime;
 #[cfg(feature = "encode")]
 mod place;
-#[cfg(feature = "encode")]
-mod pool;
 pub(crate) mod reads;
 pub(crate) mod schedule;
 mod simulate;

@@ -22,20 +22,14 @@ impl<'a> Memory<'a> {
     /// `len` elements from `at` on; none of what is being written.
     #[inline]
     pub fn get(&self, at: usize, len: usize) -> Option<&'a [i8]> {
-        if at < self.after_at {
-            self.before.get(at..)?.get(..len)
-        } else {
-            self.after.get(at - self.after_at..)?.get(..len)
-        }
+        if at < self.after_at { self.before.get(at..)?.get(..len) } else { self.after.get(at - self.after_at..)?.get(..len) }
     }
 }
 
-/// Where the rows of one value are.
+/// Where the rows of one value are in the arena.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
-    /// The arena.
-    pub memory: Memory<'a>,
-    /// Where in it.
+pub struct Place {
+    /// Where.
     pub storage: Storage,
     /// Elements of a row.
     pub len: usize,
@@ -43,16 +37,31 @@ pub struct Source<'a> {
     pub fresh: Option<u32>,
 }
 
+impl Place {
+    /// The rows themselves.
+    pub const fn within(self, memory: Memory<'_>) -> Source<'_> {
+        Source { memory, place: self }
+    }
+}
+
+/// The rows of one value.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    memory: Memory<'a>,
+    place: Place,
+}
+
 impl<'a> Source<'a> {
     /// Row `y`.
     #[inline]
     pub fn row(&self, y: u32) -> Option<&'a [i8]> {
-        let at = match self.storage {
-            Storage::Waiting { at, .. } if self.fresh == Some(y) => at as usize,
-            Storage::Waiting { rows, kept, .. } => kept as usize + slot(y, rows) * self.len,
-            Storage::Ring { at, rows, .. } => at as usize + slot(y, rows) * self.len,
+        let Place { storage, len, fresh } = self.place;
+        let at = match storage {
+            Storage::Waiting { at, .. } if fresh == Some(y) => at as usize,
+            Storage::Waiting { rows, kept, .. } => kept as usize + slot(y, rows) * len,
+            Storage::Ring { at, rows, .. } => at as usize + slot(y, rows) * len,
         };
-        self.memory.get(at, self.len)
+        self.memory.get(at, len)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Push rows, get outputs.
 
+mod accumulate;
 pub(crate) mod memory;
 mod outputs;
 mod strips;
@@ -9,10 +10,10 @@ use crate::kernels::Kernel;
 use crate::model::Model;
 use crate::model::desc::{Form, Storage, ValueId};
 use crate::ops::{self, Step};
-use crate::plan::reads::{finished, state_bytes};
+use crate::plan::reads::state_bytes;
 use crate::plan::schedule::{Cursor, Segment};
 use crate::plan::{Counters, increment};
-use memory::{Memory, Source, slot};
+use memory::{Memory, Place, slot};
 pub use outputs::Outputs;
 
 /// Receives `(value, row, bytes)` for each row that an operator makes; a row may come in several pieces, from left to right.
@@ -230,67 +231,32 @@ impl<'m, 'b> Session<'m, 'b> {
     /// Operator `i` makes a row or takes one; true if it made one.
     fn step(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<bool> {
         let step = Step::of(&self.model, i)?;
-        let counters = Counters(self.arena);
-        let count = counters.get(self.segment.index(i));
-        let (a, b) = self.model.inputs(i);
-        let rows = [a, b].map(|id| self.segment.rows_of(&self.model, counters, id));
-        let (kernel, len) = (self.kernel, self.model.row_bytes(i + 1));
-        let Form::Accumulate { at } = step.operator.form else {
-            let (model, segment) = (self.model, self.segment);
-            let (memory, out) = Memory::lend(self.arena, row_at(model.storage(i + 1), count, len), len)?;
-            let source = |id: ValueId, rows: u32| {
-                let newest = fresh.filter(|fresh| *fresh == id).and(rows.checked_sub(1));
-                Source { memory, storage: model.storage(id), len: model.row_bytes(id), fresh: newest }
-            };
-            step.row(&kernel, count, [source(a, rows[0]), source(b, rows[1])], out)?;
-            observe(i + 1, count, out);
-            increment(self.arena, segment.index(i));
-            return Some(true);
+        let made = match step.operator.form {
+            Form::Rows => self.make(i, &step, fresh, observe).map(|()| true)?,
+            Form::Accumulate { at } => self.take(i, &step, at as usize, fresh, observe)?,
         };
-        let (input, output) = (step.inputs[0].shape, step.output.shape);
-        let before = finished(&step.operator.op, count, input, output);
-        let finishing = (finished(&step.operator.op, count + 1, input, output) > before).then_some(before);
-        let is_real = count < u32::from(input.height);
-        let (at, size) = (at as usize, state_bytes(&step.operator.op, output));
-        let is_max = matches!(step.operator.op, crate::model::desc::Op::MaxPool2d { .. });
-        // Maxima take the last row where they are written, sums where they are kept.
-        if !is_max && is_real {
-            self.take(&step, a, rows[0], fresh, count, finishing, at, size)?;
-        }
-        if let Some(y) = finishing {
-            let source = self.model.storage(a);
-            let (memory, out) = Memory::lend(self.arena, row_at(self.model.storage(i + 1), y, len), len)?;
-            let newest = fresh.and(rows[0].checked_sub(1));
-            let source = Source { memory, storage: source, len: self.model.row_bytes(a), fresh: newest };
-            let last = if is_max && is_real { source.row(count)? } else { &[] };
-            ops::write_finished(&step, y, last, memory.get(at, size)?, out)?;
-            observe(i + 1, y, out);
-            ops::clear(&step, y, self.arena.get_mut(at..at + size)?)?;
-        }
-        if is_max && is_real {
-            self.take(&step, a, rows[0], fresh, count, finishing, at, size)?;
-        }
         increment(self.arena, self.segment.index(i));
-        Some(finishing.is_some())
+        Some(made)
     }
 
-    /// Adds input row `count` to sums or maxima.
-    #[allow(clippy::too_many_arguments)]
-    fn take(
-        &mut self,
-        step: &Step<'_>,
-        id: ValueId,
-        rows: u32,
-        fresh: Option<ValueId>,
-        count: u32,
-        finishing: Option<u32>,
-        at: usize,
-        size: usize,
-    ) -> Option<()> {
-        let (storage, len) = (self.model.storage(id), self.model.row_bytes(id));
-        let (memory, state) = Memory::lend(self.arena, at, size)?;
-        let source = Source { memory, storage, len, fresh: fresh.and(rows.checked_sub(1)) };
-        ops::fold(step, &self.kernel, count, source.row(count)?, finishing, state)
+    /// Operator `i` makes a row from rows.
+    fn make(&mut self, i: u16, step: &Step<'_>, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<()> {
+        let counters = Counters(self.arena);
+        let y = counters.get(self.segment.index(i));
+        let (a, b) = self.model.inputs(i);
+        let places = [a, b].map(|id| self.place(id, fresh, counters));
+        let len = self.model.row_bytes(i + 1);
+        let (memory, out) = Memory::lend(self.arena, row_at(self.model.storage(i + 1), y, len), len)?;
+        step.row(&self.kernel, y, places.map(|place| place.within(memory)), out)?;
+        observe(i + 1, y, out);
+        Some(())
+    }
+
+    /// Where the rows of `id` are, of which the newest waits if it is `fresh`.
+    fn place(&self, id: ValueId, fresh: Option<ValueId>, counters: Counters<'_>) -> Place {
+        let rows = self.segment.rows_of(&self.model, counters, id);
+        let newest = fresh.filter(|fresh| *fresh == id).and(rows.checked_sub(1));
+        Place { storage: self.model.storage(id), len: self.model.row_bytes(id), fresh: newest }
     }
 }
 

@@ -4,7 +4,7 @@
 //! pixels of a whole row. What the window has used up of the first strip goes to the rows kept, over the oldest, of which these
 //! pixels are used up too.
 
-use super::memory::{Memory, Source, slot};
+use super::memory::{Memory, Place, slot};
 use super::{Observer, Session, row_at};
 use crate::model::desc::{Op, Storage, ValueId};
 use crate::ops::window::{self, Part, Pixels};
@@ -90,7 +90,7 @@ impl<'m> Session<'m, '_> {
         while to < width || x < total {
             if let Some(first) = first {
                 let end = (from + usize::from(strip(&self.model, first.index + 1))).min(width);
-                self.make(first, None, to, end, to - from, observe)?;
+                self.make_pixels(first, None, to, end, to - from, observe)?;
                 to = end;
             }
             let inside = (to + left).checked_sub(reach).and_then(|rest| rest.checked_div(stride));
@@ -98,9 +98,9 @@ impl<'m> Session<'m, '_> {
             while x < ready {
                 let end = if last.is_some() { ready.min(x + most.max(1)) } else { ready };
                 let taken = first.map(|first| Strip { row: first.y, from, to });
-                self.make(window, taken, x, end, 0, observe)?;
+                self.make_pixels(window, taken, x, end, 0, observe)?;
                 if let Some(last) = last {
-                    self.make(last, Some(Strip { row: last.y, from: x, to: end }), x, end, 0, observe)?;
+                    self.make_pixels(last, Some(Strip { row: last.y, from: x, to: end }), x, end, 0, observe)?;
                 }
                 x = end;
             }
@@ -114,7 +114,7 @@ impl<'m> Session<'m, '_> {
     }
 
     /// Pixels `x` to below `end` of a worker's row; `at` pixels from the start of its strip, if it has strips.
-    fn make(
+    fn make_pixels(
         &mut self,
         worker: &Worker<'m>,
         taken: Option<Strip>,
@@ -127,11 +127,11 @@ impl<'m> Session<'m, '_> {
         let (storage, channels) = (self.model.storage(id), usize::from(self.model.shape(id).channels));
         let start = row_at(storage, worker.y, self.model.row_bytes(id));
         let start = start + channels * if strip(&self.model, id) > 0 { at } else { x };
-        self.make_at(worker, taken, x, end, start, observe)
+        self.make_pixels_at(worker, taken, x, end, start, observe)
     }
 
     /// The same, from byte `start` of the arena on.
-    fn make_at(
+    fn make_pixels_at(
         &mut self,
         worker: &Worker<'m>,
         taken: Option<Strip>,
@@ -144,10 +144,11 @@ impl<'m> Session<'m, '_> {
         let shape = worker.step.inputs[0].shape;
         let len = usize::from(worker.step.output.shape.channels) * (end - x);
         let (memory, out) = Memory::lend(self.arena, start, len)?;
-        let source = Source { memory, storage, len: shape.row_len(), fresh: worker.newest };
+        let source = Place { storage, len: shape.row_len(), fresh: worker.newest }.within(memory);
         if let (Op::Add | Op::Mul | Op::Table, Some(Strip { row, to, from })) = (worker.step.operator.op, taken) {
             let (a, b) = self.model.inputs(worker.index);
-            let sources = [a, b].map(|id| Source { memory, storage: self.model.storage(id), len: self.model.row_bytes(id), fresh: None });
+            let sources = [a, b]
+                .map(|id| Place { storage: self.model.storage(id), len: self.model.row_bytes(id), fresh: None }.within(memory));
             let strip = if strip(&self.model, a) > 0 { a } else { b };
             let cells = memory.get(row_at(self.model.storage(strip), row, 0), (to - from) * usize::from(shape.channels))?;
             worker.step.pixels(worker.y, sources, [a == strip, b == strip], cells, x, out)?;
@@ -196,7 +197,7 @@ impl<'m> Session<'m, '_> {
                 0 => at as usize,
                 _ => kept as usize + slot(maker.y, rows) * len + x * usize::from(shape.channels),
             };
-            self.make_at(maker, None, x, (x + usize::from(strip)).min(width), start, observe)?;
+            self.make_pixels_at(maker, None, x, (x + usize::from(strip)).min(width), start, observe)?;
         }
         Some(())
     }

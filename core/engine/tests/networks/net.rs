@@ -150,7 +150,8 @@ impl Net {
             let before = net.values[id].storage;
             let Storage::Waiting { at, rows, kept, .. } = before else { continue };
             net.values[id].storage = Storage::Waiting { at, rows, kept, strip: r.within(1, 6) as u16 };
-            let is_refused = |net: &Self| matches!(net.file(), Err(Error::InvalidPlan { field, .. }) if field.starts_with("strips"));
+            let is_refused =
+                |net: &Self| matches!(net.file(), Err(Error::InvalidPlan { field, .. }) if field.starts_with("strips"));
             if is_refused(&net) || is_refused(&net.sprawled(&mut Random::new(1))) {
                 net.values[id].storage = before;
             }
@@ -176,7 +177,8 @@ impl Net {
             match value.storage {
                 Storage::Waiting { rows, strip, .. } if strip > 0 || !r.one_in(4) => {
                     let rows = if rows > 0 { rows + more } else { 0 };
-                    value.storage = Storage::Waiting { at, rows, kept: at + len.max(u32::from(strip * value.shape.channels)), strip };
+                    value.storage =
+                        Storage::Waiting { at, rows, kept: at + len.max(u32::from(strip * value.shape.channels)), strip };
                     at += u32::from(strip * value.shape.channels);
                     at += len * (1 + u32::from(rows));
                 }
@@ -216,7 +218,10 @@ impl OwnedOp {
 /// A network of up to a dozen operators, of all kinds, cut at random.
 pub fn network(seed: u64) -> Net {
     let mut r = Random::new(seed);
-    let mut build = Build { r: Random::new(seed ^ 0xABCD), net: Net { values: Vec::new(), ops: Vec::new(), outputs: Vec::new(), segments: Vec::new() } };
+    let mut build = Build {
+        r: Random::new(seed ^ 0xABCD),
+        net: Net { values: Vec::new(), ops: Vec::new(), outputs: Vec::new(), segments: Vec::new() },
+    };
     let channels = if r.one_in(4) { r.within(16, 45) } else { r.within(1, 7) };
     build.value(Shape::new(r.within(1, 14) as u16, r.within(1, 11) as u16, channels as u16), None);
     let wanted = r.within(1, 12) as usize;
@@ -291,7 +296,7 @@ impl Build {
             0..=2 => self.conv(a),
             3..=5 => self.depthwise(a),
             6 => self.dense(a),
-            7 | 8 | 9 => self.binary(a),
+            7..=9 => self.binary(a),
             10 | 11 => self.pool(a),
             12 => self.mean(a),
             13 => self.concat(a),
@@ -326,7 +331,9 @@ impl Build {
     /// Weights, biases and scales for so many filters of so many taps that occur `times` times.
     fn constants(&mut self, channels: u16, taps: u64, times: u64) -> (Vec<u8>, Vec<i32>, Scales) {
         let r = &mut self.r;
-        let weights = (0..u64::from(channels) * taps).map(|_| if r.one_in(9) { r.i8() } else { r.within(0, 254) as u8 as i8 }.wrapping_add(1) as u8).collect();
+        let weights = (0..u64::from(channels) * taps)
+            .map(|_| if r.one_in(9) { r.i8() } else { r.within(0, 254) as u8 as i8 }.wrapping_add(1) as u8)
+            .collect();
         let bias: Vec<i32> = (0..channels).map(|_| r.within(0, 20_000) as i32 - 10_000).collect();
         let bound = 128.0 * 128.0 * (taps * times) as f64 + 10_000.0;
         let count = if r.one_in(4) { 1 } else { channels };
@@ -352,7 +359,8 @@ impl Build {
             window = Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], pads: Pads::default() };
             (height, width) = (input.height, input.width);
         }
-        let groups = (1..=input.channels).filter(|g| input.channels.is_multiple_of(*g)).nth(self.r.within(0, 1) as usize).unwrap_or(1);
+        let groups =
+            (1..=input.channels).filter(|g| input.channels.is_multiple_of(*g)).nth(self.r.within(0, 1) as usize).unwrap_or(1);
         let groups = if self.r.one_in(2) { groups } else { 1 };
         let per_group = if self.r.one_in(5) { self.r.within(1, 40) } else { self.r.within(1, 6) } as u16;
         let channels = groups * per_group;
@@ -448,7 +456,8 @@ impl Build {
         let kernel = [divisor(input.height), divisor(input.width)];
         self.value(Shape::new(input.height / kernel[0], input.width / kernel[1], input.channels), None);
         let real = self.r.real(0.3, 2.0) / f64::from(kernel[0]) / f64::from(kernel[1]);
-        let scales = if self.r.one_in(2) { Scales::Float(vec![real as f32]) } else { Scales::Fixed(vec![quantize_multiplier(real)]) };
+        let scales =
+            if self.r.one_in(2) { Scales::Float(vec![real as f32]) } else { Scales::Fixed(vec![quantize_multiplier(real)]) };
         let clamp = self.clamp();
         self.push(Op::Mean { kernel }, a, None, scales, clamp);
     }

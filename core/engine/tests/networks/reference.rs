@@ -89,7 +89,9 @@ fn cell(op: &OwnedOp, a: &Map<'_>, b: &Map<'_>, out: &Value, y: i64, x: i64, c: 
         clamp(q + zero, op.clamp)
     };
     match op.op {
-        Op::Conv2d { window, groups } => requantize(conv(op, a, window, i64::from(groups), i64::from(out.shape.channels), [y, x, c])),
+        Op::Conv2d { window, groups } => {
+            requantize(conv(op, a, window, i64::from(groups), i64::from(out.shape.channels), [y, x, c]))
+        }
         Op::DepthwiseConv2d { window } => {
             let (outputs, from) = (i64::from(out.shape.channels), c * i64::from(input.channels) / i64::from(out.shape.channels));
             let mut acc = i64::from(op.bias[c as usize]);

@@ -2,16 +2,22 @@
 //!
 //! How many rows each value keeps is found by running the schedule; where they lie by first fit.
 
+mod needs;
+mod pool;
+mod strips;
+mod waiting;
+
 use super::lifetime::Life;
-use super::pool::Pool;
 use super::reads::state_bytes;
-use super::simulate::{Event, Run};
-use super::strips::{Role, pixels, role_of};
+use super::strips::pixels;
 use crate::encode;
 use crate::error::Error;
 use crate::model::desc::{Form, Network, Op, Operator, Storage, Value, ValueId};
 use crate::model::{Model, graph};
 use alloc::vec::Vec;
+use needs::{Over, needs, overs};
+use pool::Pool;
+use strips::{AT_A_TIME, are_roles_right, choose_strips, reads, set_strip, strip_of};
 
 /// A network's values and operators with storage.
 #[derive(Clone, Debug)]
@@ -28,15 +34,6 @@ pub struct Placement<'a> {
     pub segment_bytes: Vec<usize>,
 }
 
-/// What a value needs.
-#[derive(Clone, Copy, Debug, Default)]
-struct Need {
-    /// Rows of a ring.
-    ring: u32,
-    /// Rows kept where the newest waits.
-    kept: u32,
-}
-
 /// Finds storage for a network under different cuts; checks it once.
 #[derive(Clone, Debug)]
 pub struct Planner<'a> {
@@ -51,17 +48,6 @@ struct Draft<'a> {
     values: Vec<Value>,
     operators: Vec<Operator<'a>>,
     overs: Vec<Over>,
-}
-
-/// A stored value whose rows go where those of another one were used up.
-#[derive(Clone, Copy, Debug)]
-pub struct Over {
-    /// Which.
-    pub value: usize,
-    /// The one that is used up.
-    pub below: usize,
-    /// Bytes that it starts before the other one, at least.
-    pub before: usize,
 }
 
 impl<'a> Planner<'a> {
@@ -222,61 +208,6 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Pixels of a row that are made from strips at a time, the fastest first.
-const AT_A_TIME: [u32; 4] = [8, 4, 2, 1];
-
-/// Gives strips to values that wait in some segments, for so many pixels at a time, those first that it shortens most.
-fn choose_strips(values: &mut [Value], operators: &[Operator<'_>], lives: &[Life], at_a_time: &dyn Fn(usize) -> Option<u32>) {
-    let taker = |id: usize| operators.iter().enumerate().skip(id).find(|(_, op)| reads(op, id));
-    let mut candidates: Vec<(usize, usize, u16)> = Vec::new();
-    for (id, (value, life)) in values.iter().zip(lives).enumerate().skip(1) {
-        let (Storage::Waiting { .. }, Some((_, reader)), Some(made)) = (value.storage, taker(id), at_a_time(life.from)) else { continue };
-        let pixels = pixels(&reader.op, made);
-        if let Some(fewer) = u32::from(value.shape.width).checked_sub(pixels).filter(|fewer| *fewer > 0) {
-            candidates.push((fewer as usize * usize::from(value.shape.channels), id, pixels as u16));
-        }
-    }
-    candidates.sort_unstable_by(|one, other| other.cmp(one));
-    for (_, id, pixels) in candidates {
-        set_strip(values, id, pixels);
-        if !are_roles_right(values, operators) {
-            set_strip(values, id, 0);
-        }
-    }
-}
-
-fn reads(operator: &Operator<'_>, id: usize) -> bool {
-    usize::from(operator.a) == id || operator.b.is_some_and(|b| usize::from(b) == id)
-}
-
-fn strip_of(values: &[Value], id: usize) -> u16 {
-    match values.get(id).map(|value| value.storage) {
-        Some(Storage::Waiting { strip, .. }) => strip,
-        _ => 0,
-    }
-}
-
-fn set_strip(values: &mut [Value], id: usize, pixels: u16) {
-    if let Some(Storage::Waiting { strip, .. }) = values.get_mut(id).map(|value| &mut value.storage) {
-        *strip = pixels;
-    }
-}
-
-/// True if all strips are where they are allowed.
-fn are_roles_right(values: &[Value], operators: &[Operator<'_>]) -> bool {
-    (1..values.len()).filter(|id| strip_of(values, *id) > 0).all(|id| {
-        let reader = operators.iter().enumerate().skip(id).find(|(_, op)| reads(op, id));
-        let (Some(maker), Some((i, reader))) = (operators.get(id - 1), reader) else { return false };
-        let Some(Storage::Waiting { rows, strip, .. }) = values.get(id).map(|value| value.storage) else { return false };
-        let (is_fed, feeds) = (strip_of(values, usize::from(maker.a)) > 0, strip_of(values, i + 1) > 0);
-        let width = |id: usize| values.get(id).map(|value| value.shape.width);
-        if matches!(reader.op, Op::Add | Op::Mul) && width(id) != width(i + 1) {
-            return false;
-        }
-        role_of([&maker.op, &reader.op], rows, strip, is_fed, feeds) != Role::Whole
-    })
-}
-
 /// Storage and forms for a network, for the segments that it has; those that it brings are ignored.
 ///
 /// # Errors
@@ -299,88 +230,4 @@ fn form(model: &Model<'_>, lives: &[Life], i: u16) -> Form {
     let (reach, _, _) = op.vertical(input).unwrap_or((1, 1, 0));
     let rows = (reach.min(u32::from(input.height)) - u32::from(life.readers == 1)) as usize * input.row_len();
     if state_bytes(&op, model.shape(i + 1)) < rows { Form::Accumulate { at: 0 } } else { Form::Rows }
-}
-
-/// Pairs of stored values of which one can lie over the other, those first that save most; a value is in one pair as either.
-fn overs(model: &Model<'_>, lives: &[Life], only: Option<usize>) -> Vec<Over> {
-    let mut found: Vec<(usize, Over)> = Vec::new();
-    let bytes = |id: usize| model.row_bytes(id as ValueId) * usize::from(model.shape(id as ValueId).height);
-    for index in (1..model.segment_count()).filter(|index| only.is_none_or(|only| only == *index)) {
-        let stored = |life: &Life| life.to > life.from || life.is_output;
-        let ids = |keep: &dyn Fn(&Life) -> bool| -> Vec<usize> {
-            lives.iter().enumerate().filter(|(_, life)| keep(life)).map(|(id, _)| id).collect()
-        };
-        let used_up = ids(&|life| life.from < index && life.to == index && !life.is_output);
-        for value in ids(&|life| life.from == index && stored(life)) {
-            for below in &used_up {
-                let before = lag(model, index, value, *below);
-                let both = before + bytes(*below).max(bytes(value).saturating_sub(before));
-                if let Some(saved) = (bytes(value) + bytes(*below)).checked_sub(both).filter(|saved| *saved > 0) {
-                    found.push((saved, Over { value, below: *below, before }));
-                }
-            }
-        }
-    }
-    found.sort_unstable_by_key(|(saved, over)| (core::cmp::Reverse(*saved), over.value));
-    let mut overs: Vec<Over> = Vec::new();
-    for (_, over) in found {
-        if !overs.iter().any(|other| other.value == over.value || other.below == over.below) {
-            overs.push(over);
-        }
-    }
-    overs
-}
-
-/// Bytes that `value` must start before `below`, so that no row is written before what was there is used up.
-fn lag(model: &Model<'_>, index: usize, value: usize, below: usize) -> usize {
-    let (value, below) = (value as ValueId, below as ValueId);
-    let (own, len, height) = (model.row_bytes(value), model.row_bytes(below), u32::from(model.shape(below).height));
-    let mut run = Run::new(*model, index);
-    let mut lag = 0;
-    loop {
-        let event = run.next();
-        match event {
-            Event::Step { operator, makes: true, .. } if operator + 1 == value => {
-                let needed = run.first_needed(below, operator, true);
-                if needed < height {
-                    lag = lag.max(((run.rows_of(value) as usize + 1) * own).saturating_sub(needed as usize * len));
-                }
-            }
-            Event::Done | Event::Stuck => return lag,
-            _ => {}
-        }
-        run.apply(event);
-    }
-}
-
-/// Runs all segments, or one; how far back each value's readers looked.
-fn needs(model: &Model<'_>, only: Option<usize>) -> Result<Vec<Need>, Error> {
-    let mut needs = Vec::new();
-    needs.resize(model.operator_count() + 1, Need::default());
-    for index in (0..model.segment_count()).filter(|index| only.is_none_or(|only| only == *index)) {
-        let mut run = Run::new(*model, index);
-        loop {
-            let event = run.next();
-            match event {
-                Event::Step { operator, count, fresh, .. } => {
-                    let (a, b) = model.inputs(operator);
-                    for (id, second) in [(a, false), (b, true)] {
-                        let rows = run.reads(operator, count, second);
-                        if let Some(need) = needs.get_mut(usize::from(id)).filter(|_| rows.end > rows.first) {
-                            let back = run.rows_of(id).saturating_sub(rows.first);
-                            need.ring = need.ring.max(back);
-                            need.kept = need.kept.max(back - u32::from(fresh == Some(id)));
-                        }
-                    }
-                }
-                Event::Given => {}
-                Event::Done => break,
-                Event::Stuck => {
-                    return Err(Error::InvalidPlan { value: run.segment.first, field: "an operator of its segment waits for ever" });
-                }
-            }
-            run.apply(event);
-        }
-    }
-    Ok(needs)
 }
