@@ -3,6 +3,7 @@
 //!
 //! Research software, **not a medical device**.
 
+pub mod document;
 pub mod execute;
 pub mod fold;
 pub mod import;

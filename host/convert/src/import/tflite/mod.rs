@@ -1,5 +1,6 @@
 //! .tflite files: the flatbuffer, verified before use, to the representation.
 
+mod attributes;
 mod operators;
 
 pub use operators::{OPERATORS, Operator as Supported};
