@@ -129,7 +129,9 @@ impl Random {
         let other = self.choices.quantization();
         let [h, w, c] = self.graph.value(source).map();
         let map = vec![1, h, w, c];
-        match self.choices.below(18) {
+        match self.choices.below(21) {
+            18..=19 => self.residual(source),
+            20 => self.inverted_residual(source),
             0..=3 => {
                 let (window, groups) = (self.window([h, w], true), if c % 2 == 0 && self.choices.below(4) == 0 { 2 } else { 1 });
                 let outputs = groups * (1 + self.choices.below(5));
@@ -242,6 +244,43 @@ impl Random {
                 self.push(op, &[source], kept, q);
             }
         }
+    }
+
+    fn conv(&mut self, source: Id, kernel: usize, stride: usize, outputs: usize, depthwise: bool) -> Id {
+        let [h, w, c] = self.graph.value(source).map();
+        let groups = if depthwise { c } else { 1 };
+        let total = |n: usize| ((n.div_ceil(stride) - 1) * stride + kernel).saturating_sub(n);
+        let (rows, columns) = (total(h), total(w));
+        let padding = Padding { top: rows / 2, left: columns / 2, bottom: rows - rows / 2, right: columns - columns / 2 };
+        let window = Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1, 1], padding };
+        let (weights, bias) = self.weights(vec![outputs, kernel, kernel, c / groups], true);
+        let (q, activation) = (self.choices.quantization(), self.activation());
+        let shape = vec![1, h.div_ceil(stride), w.div_ceil(stride), outputs];
+        self.push(Op::Conv2d { window, groups, weights, bias, activation }, &[source], shape, q)
+    }
+
+    /// A block of a ResNet, with a projection where the shape changes; the addition's inputs in either order.
+    fn residual(&mut self, source: Id) {
+        let [_, _, c] = self.graph.value(source).map();
+        let (stride, outputs) = self.choices.one(&[(1, c), (2, c + 3), (1, 2 * c + 1)]);
+        let main = self.conv(source, 3, stride, outputs, false);
+        let main = self.conv(main, 3, 1, outputs, false);
+        let skip = if (stride, outputs) == (1, c) { source } else { self.conv(source, 1, stride, outputs, false) };
+        let inputs = if self.choices.below(2) == 0 { [skip, main] } else { [main, skip] };
+        let (shape, q, activation) = (self.graph.value(main).shape.clone(), self.choices.quantization(), self.activation());
+        self.push(Op::Add { activation }, &inputs, shape, q);
+    }
+
+    /// A block of a MobileNetV2: expand, depthwise, project, add.
+    fn inverted_residual(&mut self, source: Id) {
+        let [_, _, c] = self.graph.value(source).map();
+        let kernel = self.choices.one(&[3, 5]);
+        let main = self.conv(source, 1, 1, 3 * c + 1, false);
+        let main = self.conv(main, kernel, 1, 3 * c + 1, true);
+        let main = self.conv(main, 1, 1, c, false);
+        let inputs = if self.choices.below(2) == 0 { [source, main] } else { [main, source] };
+        let (shape, q) = (self.graph.value(main).shape.clone(), self.choices.quantization());
+        self.push(Op::Add { activation: Activation::None }, &inputs, shape, q);
     }
 
     /// A head: dense layers and softmax, or the maps that nothing reads.
