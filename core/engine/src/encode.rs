@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 /// What [`Model::parse`] refuses.
 pub fn encode(network: &Network<'_>) -> Result<Vec<u8>, Error> {
     let mut bytes = write(network)?;
-    let arena = plan::check(&attempt!(graph(&bytes)))?;
+    let arena = plan::check(&attempt!(graph::<false>(&bytes)))?;
     put_u32(&mut bytes, header::ARENA, arena as u32);
     seal(&mut bytes);
     Model::parse(&bytes)?;

@@ -21,3 +21,23 @@ pub mod plan;
 pub mod quant;
 pub mod session;
 mod softmax;
+
+/// A network file in the program, checked by the compiler: a bad one does not compile, and its arena's length is a constant.
+///
+/// ```
+/// use rownet::{model::Model, session::Session};
+/// const NETWORK: Model<'_> = rownet::include_network!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny.rnet"));
+/// let mut arena = [0; NETWORK.arena_bytes()];
+/// let mut session = Session::new(&NETWORK, &mut arena)?;
+/// for row in [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]] {
+///     session.push_row(&row)?;
+/// }
+/// assert_eq!(session.finish()?.int8(0)?.len(), 2);
+/// # Ok::<(), rownet::error::Error>(())
+/// ```
+#[macro_export]
+macro_rules! include_network {
+    ($path:expr) => {
+        const { $crate::model::Model::parse_or_panic(include_bytes!($path)) }
+    };
+}

@@ -33,7 +33,25 @@ impl<'m> Model<'m> {
     /// # Errors
     /// What is wrong first.
     pub const fn parse(bytes: &'m [u8]) -> Result<Self, Error> {
-        parse::parse(bytes)
+        parse::parse::<false>(bytes)
+    }
+
+    /// [`parse`](Self::parse) for the compiler, which this takes less time. [`include_network!`](crate::include_network) calls it.
+    ///
+    /// # Panics
+    /// With what is wrong, which is the compiler's message.
+    #[must_use]
+    pub const fn parse_or_panic(bytes: &'m [u8]) -> Self {
+        match parse::parse::<true>(bytes) {
+            Ok(model) => model,
+            Err(
+                Error::InvalidField { field, .. }
+                | Error::InvalidValue { field, .. }
+                | Error::InvalidOperator { field, .. }
+                | Error::InvalidPlan { field, .. },
+            ) => panic!("{}", field),
+            Err(_) => panic!("not a network file of this version, or damaged: import the network again"),
+        }
     }
 
     /// Tables of a file; what is not there is empty.

@@ -1,6 +1,6 @@
 //! Checking a file: header, sections, values, operators, plan.
 
-use super::bytes::{crc32_folded, f32_at, slice, u8_at, u16_at, u32_at};
+use super::bytes::{crc32, crc32_folded, f32_at, slice, u8_at, u16_at, u32_at};
 use super::desc::ValueId;
 use super::layout::{MAGIC, VERSION, header, value};
 use super::{Model, check};
@@ -16,8 +16,9 @@ const fn invalid<T>(offset: usize, field: &'static str) -> Result<T, Error> {
     Err(Error::InvalidField { offset: offset as u32, field })
 }
 
-pub const fn parse(b: &[u8]) -> Result<Model<'_>, Error> {
-    let model = attempt!(graph(b));
+/// `COMPILING`: in fewer steps, which the compiler interprets, and with more memory.
+pub const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
+    let model = attempt!(graph::<COMPILING>(b));
     let arena = attempt!(plan::check(&model));
     if arena != model.arena_bytes() as u64 {
         return invalid(header::ARENA, "arena length");
@@ -26,8 +27,8 @@ pub const fn parse(b: &[u8]) -> Result<Model<'_>, Error> {
 }
 
 /// The file without its plan.
-pub const fn graph(b: &[u8]) -> Result<Model<'_>, Error> {
-    attempt!(header(b));
+pub const fn graph<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
+    attempt!(header::<COMPILING>(b));
     let model = Model::new(b);
     attempt!(tables(&model));
     attempt!(texts(b));
@@ -52,7 +53,7 @@ pub const fn graph(b: &[u8]) -> Result<Model<'_>, Error> {
     Ok(model)
 }
 
-const fn header(b: &[u8]) -> Result<(), Error> {
+const fn header<const COMPILING: bool>(b: &[u8]) -> Result<(), Error> {
     if b.len() < 4 || b[0] != MAGIC[0] || b[1] != MAGIC[1] || b[2] != MAGIC[2] || b[3] != MAGIC[3] {
         return Err(Error::BadMagic);
     }
@@ -68,7 +69,9 @@ const fn header(b: &[u8]) -> Result<(), Error> {
     if b.len() as u64 != u32_at(b, header::FILE_LEN) as u64 {
         return Err(Error::Length { expected: u32_at(b, header::FILE_LEN), given: b.len() as u32 });
     }
-    let (stored, computed) = (u32_at(b, header::CRC), crc32_folded(b, header::ARENA));
+    let stored = u32_at(b, header::CRC);
+    let computed =
+        if COMPILING { crc32_folded(b, header::ARENA) } else { crc32(slice(b, header::ARENA, b.len() - header::ARENA), 0) };
     if stored != computed {
         return Err(Error::BadChecksum { stored, computed });
     }

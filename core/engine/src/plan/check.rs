@@ -185,10 +185,15 @@ pub const fn waits_with(model: &Model<'_>, id: ValueId, other: ValueId) -> bool 
         if a == other || b == other {
             return true;
         }
-        if !matches!(model.storage(a), Storage::Waiting { strip: 1.., .. }) {
-            return false;
-        }
-        id = a;
+        let first = matches!(model.storage(a), Storage::Waiting { strip: 1.., .. });
+        let second = a != b && matches!(model.storage(b), Storage::Waiting { strip: 1.., .. });
+        id = match (first, second) {
+            (false, false) => return false,
+            (true, false) => a,
+            (false, true) => b,
+            // Of two strips that meet both have sources: no row of theirs may be written.
+            (true, true) => return true,
+        };
     }
     false
 }

@@ -116,6 +116,18 @@ fn strips_and_values_over_others_are_tested() {
     assert!(strips > 60 && overs > 30, "{strips} {overs}");
 }
 
+/// The file of the documentation's example is what is written today; `BLESS=1` writes it anew.
+#[test]
+fn the_example_is_as_written_today() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny.rnet");
+    let bytes = net::tiny().placed().unwrap().file().unwrap();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path, &bytes).unwrap();
+    }
+    assert!(std::fs::read(path).unwrap() == bytes, "BLESS=1 cargo test -p rownet writes {path} anew");
+    check(&net::tiny().placed().unwrap(), 1).unwrap();
+}
+
 /// CRC-32 as zlib has it, bit by bit.
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = u32::MAX;

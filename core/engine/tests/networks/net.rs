@@ -249,6 +249,28 @@ pub fn network(seed: u64) -> Net {
     net
 }
 
+/// A convolution over 3 x 2 pixels of two channels, and a dense layer.
+pub fn tiny() -> Net {
+    let storage = Storage::Ring { at: 0, rows: 1, over: None };
+    let value = |shape, scale| Value { shape, element: Element::I8, external: External::I8, zero_point: 0, scale, storage };
+    let pads = Pads { top: 1, left: 1, bottom: 1, right: 1 };
+    let window = Window { kernel: [3, 3], stride: [1, 1], dilation: [1, 1], pads };
+    let op = |op, a, weights, bias, scale| {
+        let scales = Scales::Float(vec![scale]);
+        OwnedOp { op, a, b: None, clamp: [-128, 127], weights, bias, scales, form: Form::Rows }
+    };
+    let weights: Vec<u8> = (0..54u32).map(|i| (i * 37 % 101) as u8).collect();
+    Net {
+        values: vec![value(Shape::new(3, 2, 2), 0.1), value(Shape::new(3, 2, 3), 0.5), value(Shape::new(1, 1, 2), 1.0)],
+        ops: vec![
+            op(Op::Conv2d { window, groups: 1 }, 0, padded(&weights, 18), vec![-90, 0, 80], 0.01),
+            op(Op::Dense { shared: false }, 1, padded(&weights[..36], 18), vec![1000, -1000], 0.001),
+        ],
+        outputs: vec![2],
+        segments: vec![2],
+    }
+}
+
 struct Build {
     r: Random,
     net: Net,

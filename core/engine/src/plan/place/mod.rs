@@ -65,7 +65,7 @@ impl<'a> Planner<'a> {
         }
         let whole = [planner.operators.len() as u16];
         let network = Network { values: &planner.values, operators: &planner.operators, segments: &whole, ..*network };
-        graph(&encode::write(&network)?)?;
+        graph::<false>(&encode::write(&network)?)?;
         Ok(planner)
     }
 
