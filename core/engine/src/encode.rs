@@ -3,7 +3,7 @@
 use crate::error::{Error, attempt};
 use crate::model::bytes::crc32;
 use crate::model::desc::{Element, External, Form, Network, Op, Operator, Pads, Rescale, Storage, Value, Window};
-use crate::model::layout::{MAGIC, NONE, VERSION, code, header, operator, value};
+use crate::model::layout::{MAGIC, MAX_OPERATORS, NONE, VERSION, code, header, operator, value};
 use crate::model::{Model, graph};
 use crate::plan;
 use alloc::vec::Vec;
@@ -36,7 +36,7 @@ pub(crate) fn tables(network: &Network<'_>) -> Vec<u8> {
 /// The file, with no arena length yet.
 pub(crate) fn write(network: &Network<'_>) -> Result<Vec<u8>, Error> {
     let count = network.operators.len();
-    if network.values.len() != count + 1 || count >= usize::from(NONE) - 1 {
+    if network.values.len() != count + 1 || count > MAX_OPERATORS {
         return Err(Error::InvalidField { offset: header::OPERATOR_COUNT as u32, field: "operator count" });
     }
     for (i, described) in network.operators.iter().enumerate() {
@@ -76,12 +76,37 @@ fn write_tables(file: &mut Writer, network: &Network<'_>) {
     file.section(header::OUTPUTS, &outputs);
     let segments: Vec<u8> = network.segments.iter().flat_map(|end| end.to_le_bytes()).collect();
     file.section(header::SEGMENTS, &segments);
-    for (i, described) in network.values.iter().enumerate() {
-        write_value(file, values + i * value::SIZE, described);
+    let lives = lives(network);
+    for (i, (described, (from, to))) in network.values.iter().zip(lives).enumerate() {
+        let at = values + i * value::SIZE;
+        write_value(file, at, described);
+        file.u16(at + value::FROM, from);
+        file.u16(at + value::TO, to);
     }
     for (i, described) in network.operators.iter().enumerate() {
         write_operator(file, operators + i * operator::SIZE, described);
     }
+}
+
+/// First and last segment that each value lives in.
+fn lives(network: &Network<'_>) -> Vec<(u16, u16)> {
+    let last = network.segments.len().saturating_sub(1) as u16;
+    let segment_of = |i: usize| network.segments.partition_point(|end| usize::from(*end) <= i) as u16;
+    let mut lives: Vec<(u16, u16)> =
+        (0..network.values.len()).map(|id| segment_of(id.saturating_sub(1))).map(|from| (from, from)).collect();
+    for (i, operator) in network.operators.iter().enumerate() {
+        for id in [Some(operator.a), operator.b].into_iter().flatten() {
+            if let Some((_, to)) = lives.get_mut(usize::from(id)) {
+                *to = (*to).max(segment_of(i));
+            }
+        }
+    }
+    for id in network.outputs {
+        if let Some((_, to)) = lives.get_mut(usize::from(*id)) {
+            *to = last;
+        }
+    }
+    lives
 }
 
 /// Constants that are shorter or longer than shapes say would be read beyond.

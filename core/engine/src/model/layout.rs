@@ -2,6 +2,8 @@
 
 pub const MAGIC: [u8; 4] = *b"RNET";
 pub const VERSION: u16 = 4;
+/// Most operators: pairs of their values are checked one by one.
+pub const MAX_OPERATORS: usize = 8192;
 /// No value.
 pub const NONE: u16 = u16::MAX;
 
@@ -36,6 +38,8 @@ pub mod value {
     pub const KEPT: usize = 20;
     pub const OVER: usize = 24;
     pub const STRIP: usize = 26;
+    pub const FROM: usize = 28;
+    pub const TO: usize = 30;
     pub const SIZE: usize = 32;
 }
 

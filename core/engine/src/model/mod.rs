@@ -140,6 +140,13 @@ impl<'m> Model<'m> {
         self.shape(id).row_len() * size
     }
 
+    /// First and last segment that a value lives in.
+    #[inline]
+    pub(crate) const fn segments_of(&self, id: ValueId) -> (u16, u16) {
+        let at = id as usize * value::SIZE;
+        (u16_at(self.values, at + value::FROM), u16_at(self.values, at + value::TO))
+    }
+
     /// Where the rows of a value lie.
     #[inline]
     pub const fn storage(&self, id: ValueId) -> Storage {

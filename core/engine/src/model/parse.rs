@@ -2,7 +2,7 @@
 
 use super::bytes::{crc32, crc32_folded, f32_at, slice, u8_at, u16_at, u32_at};
 use super::desc::ValueId;
-use super::layout::{MAGIC, VERSION, header, value};
+use super::layout::{MAGIC, MAX_OPERATORS, VERSION, header, value};
 use super::{Model, check};
 use crate::error::{Error, attempt};
 use crate::plan;
@@ -81,8 +81,7 @@ const fn header<const COMPILING: bool>(b: &[u8]) -> Result<(), Error> {
 const fn tables(model: &Model<'_>) -> Result<(), Error> {
     let b = model.bytes;
     let operators = u16_at(b, header::OPERATOR_COUNT) as usize;
-    // Value numbers are u16, and the last is no value.
-    if operators == 0 || operators >= u16::MAX as usize - 1 {
+    if operators == 0 || operators > MAX_OPERATORS {
         return invalid(header::OPERATOR_COUNT, "operator count");
     }
     if model.operator_count() != operators {

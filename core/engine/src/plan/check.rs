@@ -9,6 +9,9 @@ use crate::error::{Error, attempt};
 use crate::model::Model;
 use crate::model::desc::{Form, Storage, ValueId};
 
+/// Most rows times operators of their segment: a bound on the time to check a plan.
+const MAX_STEPS: u64 = 1 << 26;
+
 const fn wrong<T>(value: ValueId, field: &'static str) -> Result<T, Error> {
     Err(Error::InvalidPlan { value, field })
 }
@@ -31,16 +34,24 @@ pub const fn check(model: &Model<'_>) -> Result<u64, Error> {
 }
 
 pub const fn segments(model: &Model<'_>) -> Result<(), Error> {
-    let mut i = 0;
+    let (mut i, mut steps) = (0, 0u64);
     while i < model.segment_count() {
         let (first, end) = model.segment(i);
-        if end <= first || (end - first) as usize > MAX_SEGMENT {
+        if end <= first || (end - first) as usize > MAX_SEGMENT || end as usize > model.operator_count() {
             return wrong(first, "segments (empty, or of more than 512 operators)");
+        }
+        let mut id = first;
+        while id <= end {
+            steps += model.shape(id).height as u64 * (end - first) as u64;
+            id += 1;
         }
         i += 1;
     }
     if model.segment(model.segment_count() - 1).1 as usize != model.operator_count() {
         return wrong(0, "segments (they do not hold all operators)");
+    }
+    if steps > MAX_STEPS {
+        return wrong(0, "segments (too many rows of too many operators: cut them)");
     }
     Ok(())
 }
@@ -48,6 +59,10 @@ pub const fn segments(model: &Model<'_>) -> Result<(), Error> {
 /// What a value's storage must satisfy by itself.
 const fn storage(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
     let life = Life::of(model, id);
+    let (from, to) = model.segments_of(id);
+    if from as usize != life.from || to as usize != life.to {
+        return wrong(id, "segments that it lives in");
+    }
     if life.readers == 0 && !life.is_output {
         return wrong(id, "nobody reads it");
     }
@@ -151,18 +166,18 @@ const fn shares(mine: &[Span; 3], theirs: &[Span; 3]) -> bool {
 
 /// `id` and the earlier `other`, whose spans (kept rows, waiting row, sums) share bytes.
 const fn apart(model: &Model<'_>, id: ValueId, mine: &[Span; 3], other: ValueId, theirs: &[Span; 3]) -> Result<(), Error> {
-    let (life, second) = (Life::of(model, id), Life::of(model, other));
-    if !life.meets(&second) {
+    let ((from, to), (other_from, other_to)) = (model.segments_of(id), model.segments_of(other));
+    if other_from > to || from > other_to {
         return Ok(());
     }
     if mine[0].overlaps(&theirs[0]) && !lies_over(model, id, other) {
         return wrong(id, "its buffer overlaps that of a value that lives");
     }
     // Waiting rows and sums live in the segment that makes them, which comes not before that of `other`.
-    if life.from <= second.to && (mine[1].overlaps(&theirs[0]) || mine[2].overlaps(&theirs[0])) {
+    if from <= other_to && (mine[1].overlaps(&theirs[0]) || mine[2].overlaps(&theirs[0])) {
         return wrong(id, "a waiting row or sums overlap a buffer that lives");
     }
-    if life.from != second.from {
+    if from != other_from {
         return Ok(());
     }
     if theirs[1].overlaps(&mine[0]) || theirs[2].overlaps(&mine[0]) {

@@ -39,11 +39,6 @@ impl Life {
         }
         life
     }
-
-    /// True if both live in one segment.
-    pub const fn meets(&self, other: &Self) -> bool {
-        self.from <= other.to && other.from <= self.to
-    }
 }
 
 /// The segment of operator `i`.

@@ -271,3 +271,12 @@ fn row_at(storage: Storage, y: u32, len: usize) -> usize {
         Storage::Ring { at, rows, .. } => at as usize + slot(y, rows) * len,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// Whatever the network: counters are in the arena.
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<super::Session<'_, '_>>() <= 256, "{}", size_of::<super::Session<'_, '_>>());
+    }
+}
