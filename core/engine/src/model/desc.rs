@@ -104,12 +104,15 @@ pub struct Value {
     pub storage: Storage,
 }
 
+/// An offset that says: the strips of this row lie in the row that its reader makes of them, which works value by value.
+pub const IN_PLACE: u32 = u32::MAX;
+
 /// Where rows lie; offsets are bytes from the start of the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// The newest row waits at `at` until its only reader has used it, and is then copied to row `y % rows` of `kept`.
     Waiting {
-        /// The newest row.
+        /// The newest row, or [`IN_PLACE`].
         at: u32,
         /// Rows kept; may be 0.
         rows: u16,

@@ -1,6 +1,6 @@
 //! What is computed value by value, or pixel by pixel.
 
-use super::{Side, Step};
+use super::{Cells, Side, Step};
 use crate::model::bytes::{i8_at, u32_at};
 use crate::model::desc::{Op, Rescale};
 use crate::quant::{clamp, multiply_by_quantized_multiplier, round_clamped};
@@ -36,43 +36,94 @@ pub fn binary(step: &Step<'_>, y: u32, a: &Source<'_>, b: &Source<'_>, out: &mut
 
 /// The same of pixels.
 pub fn binary_cells(step: &Step<'_>, first: &[i8], second: &[i8], out: &mut [i8]) -> Option<()> {
-    // A pixel for each, or a row for the row.
-    let len = if step.inputs[1].shape.width == step.inputs[0].shape.width { first.len() } else { second.len() };
-    let rows = first.chunks_exact(len.max(1)).zip(out.chunks_exact_mut(len.max(1)));
+    by_value(step, Apart { first, second, out });
+    Some(())
+}
+
+/// The same where one input is, or both are, what `out` holds.
+pub fn binary_in_place(step: &Step<'_>, inputs: [Cells<'_>; 2], out: &mut [i8]) {
+    by_value(step, Within { inputs, out });
+}
+
+/// A loop over values.
+trait Loop {
+    fn run(self, f: impl Fn(i8, i8) -> i8);
+}
+
+/// Inputs and output lie apart; the second may be one pixel for all.
+struct Apart<'a> {
+    first: &'a [i8],
+    second: &'a [i8],
+    out: &'a mut [i8],
+}
+
+impl Loop for Apart<'_> {
+    #[inline(always)]
+    fn run(self, f: impl Fn(i8, i8) -> i8) {
+        let len = self.second.len().min(self.first.len()).max(1);
+        for (row, out) in self.first.chunks_exact(len).zip(self.out.chunks_exact_mut(len)) {
+            for ((a, b), out) in row.iter().zip(self.second).zip(out) {
+                *out = f(*a, *b);
+            }
+        }
+    }
+}
+
+/// One input is what the output holds, or both are.
+struct Within<'a> {
+    inputs: [Cells<'a>; 2],
+    out: &'a mut [i8],
+}
+
+impl Loop for Within<'_> {
+    #[inline(always)]
+    fn run(self, f: impl Fn(i8, i8) -> i8) {
+        match self.inputs {
+            [Cells::Taken, Cells::Other(other)] => self.out.chunks_exact_mut(other.len().max(1)).for_each(|out| {
+                out.iter_mut().zip(other).for_each(|(q, b)| *q = f(*q, *b));
+            }),
+            [Cells::Other(other), _] => self.out.chunks_exact_mut(other.len().max(1)).for_each(|out| {
+                out.iter_mut().zip(other).for_each(|(q, a)| *q = f(*a, *q));
+            }),
+            _ => self.out.iter_mut().for_each(|q| *q = f(*q, *q)),
+        }
+    }
+}
+
+/// Runs a loop with what makes a value of two.
+#[inline(always)]
+fn by_value(step: &Step<'_>, values: impl Loop) {
     let ([one, two], to, limits) = (&step.inputs, &step.output, step.operator.clamp);
     let zero = i32::from(to.zero_point);
     let (za, zb) = (i32::from(one.zero_point), i32::from(two.zero_point));
     match (step.operator.op, step.operator.rescale) {
-        (Op::Add, Rescale::Float { .. }) => rows.for_each(|(row, out)| {
-            each(row, second, out, |a, b| clamp(round_clamped((real(a, one) + real(b, two)) / to.scale) + zero, limits));
-        }),
-        (_, Rescale::Float { .. }) => rows.for_each(|(row, out)| {
-            each(row, second, out, |a, b| clamp(round_clamped(real(a, one) * real(b, two) / to.scale) + zero, limits));
-        }),
+        (Op::Add, Rescale::Float { .. }) => {
+            values.run(|a, b| clamp(round_clamped((real(a, one) + real(b, two)) / to.scale) + zero, limits));
+        }
+        (_, Rescale::Float { .. }) => {
+            values.run(|a, b| clamp(round_clamped(real(a, one) * real(b, two) / to.scale) + zero, limits));
+        }
         (Op::Add, Rescale::Fixed { multipliers, shifts }) => {
             let [ma, mb, mo] = [0, 1, 2].map(|i| Fixed::at(multipliers, shifts, i));
-            rows.for_each(|(row, out)| {
-                each(row, second, out, |a, b| {
-                    let sum = ma.times((i32::from(a) - za) << 20) + mb.times((i32::from(b) - zb) << 20);
-                    clamp(mo.times(sum) + zero, limits)
-                });
+            values.run(|a, b| {
+                let sum = ma.times((i32::from(a) - za) << 20) + mb.times((i32::from(b) - zb) << 20);
+                clamp(mo.times(sum) + zero, limits)
             });
         }
         (_, Rescale::Fixed { multipliers, shifts }) => {
             let by = Fixed::at(multipliers, shifts, 0);
-            rows.for_each(|(row, out)| {
-                each(row, second, out, |a, b| clamp(by.times((i32::from(a) - za) * (i32::from(b) - zb)) + zero, limits));
-            });
+            values.run(|a, b| clamp(by.times((i32::from(a) - za) * (i32::from(b) - zb)) + zero, limits));
         }
     }
-    Some(())
 }
 
-#[inline(always)]
-fn each(a: &[i8], b: &[i8], out: &mut [i8], f: impl Fn(i8, i8) -> i8) {
-    for ((a, b), out) in a.iter().zip(b).zip(out) {
-        *out = f(*a, *b);
+/// Looks every value up, where it is.
+pub fn table_in_place(step: &Step<'_>, out: &mut [i8]) -> Option<()> {
+    let table: &[u8; 256] = step.operator.weights.first_chunk()?;
+    for q in out {
+        *q = clamp(i32::from(table[usize::from(*q as u8 ^ 0x80)] as i8), step.operator.clamp);
     }
+    Some(())
 }
 
 /// Looks every value up.

@@ -83,33 +83,34 @@ impl<'m> Step<'m> {
     }
 }
 
+/// What a value is computed from.
+#[derive(Clone, Copy)]
+pub enum Cells<'a> {
+    /// The pixels that were just made: where the output goes, or elsewhere.
+    Taken,
+    /// As many pixels of another row, or one for all.
+    Other(&'a [i8]),
+}
+
 impl Step<'_> {
-    /// Pixels from `first` on of row `y` of an operator that works value by value; of input `taken` these pixels are `cells`.
-    pub fn pixels(
-        &self,
-        y: u32,
-        sources: [Source<'_>; 2],
-        taken: [bool; 2],
-        cells: &[i8],
-        first: usize,
-        out: &mut [i8],
-    ) -> Option<()> {
-        let channels = usize::from(self.output.shape.channels);
-        let part = |i: usize| {
-            match (taken[i], self.inputs[i].shape.width == self.output.shape.width) {
-                (true, _) => Some(cells),
-                (_, true) => {
-                    let row = sources[i].row(if self.inputs[i].shape.height == 1 { 0 } else { y })?;
-                    row.get(first * channels..first * channels + out.len())
-                }
-                // One pixel for all.
-                _ => sources[i].row(0),
-            }
-        };
-        match self.operator.op {
-            Op::Table => elementwise::table(self, cells, out),
-            _ => elementwise::binary_cells(self, part(0)?, part(1)?, out),
+    /// The pixels of input `i` that belong to those from `first` on of row `y`, or the one for all.
+    pub fn cells<'a>(&self, i: usize, source: &Source<'a>, y: u32, first: usize, len: usize) -> Option<&'a [i8]> {
+        let shape = self.inputs.get(i)?.shape;
+        if shape.width != self.output.shape.width {
+            return source.row(0);
         }
+        let row = source.row(if shape.height == 1 { 0 } else { y })?;
+        let at = first * usize::from(shape.channels);
+        row.get(at..at + len)
+    }
+
+    /// Computes value by value; what was taken is in `out`.
+    pub fn in_place(&self, inputs: [Cells<'_>; 2], out: &mut [i8]) -> Option<()> {
+        if let Op::Table = self.operator.op {
+            return elementwise::table_in_place(self, out);
+        }
+        elementwise::binary_in_place(self, inputs, out);
+        Some(())
     }
 }
 

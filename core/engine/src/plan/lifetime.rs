@@ -1,7 +1,7 @@
 //! Which segments a value's rows live in.
 
 use crate::model::Model;
-use crate::model::desc::{Storage, ValueId};
+use crate::model::desc::{IN_PLACE, Storage, ValueId};
 
 /// Segments, first and last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,7 @@ pub const fn kept(model: &Model<'_>, id: ValueId) -> Span {
 /// The row of value `id` that waits; empty where none does.
 pub const fn waiting(model: &Model<'_>, id: ValueId) -> Span {
     match model.storage(id) {
+        Storage::Waiting { at: IN_PLACE, strip: 1.., .. } => Span { at: 0, end: 0 },
         Storage::Waiting { at, strip: 0, .. } => Span::new(at, model.row_bytes(id) as u64),
         Storage::Waiting { at, strip, .. } => Span::new(at, strip as u64 * model.shape(id).channels as u64),
         Storage::Ring { at, .. } => Span::new(at, 0),

@@ -2,7 +2,7 @@
 //! it makes, or what is computed value by value. So the wide rows inside of an inverted residual take no room as wholes.
 
 use crate::model::Model;
-use crate::model::desc::{Op, Pads, Storage, ValueId};
+use crate::model::desc::{IN_PLACE, Op, Pads, Storage, ValueId};
 
 /// How the strips of a value come to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub const fn is_pointwise(op: &Op) -> bool {
 
 /// True for what makes a pixel from a pixel of its input, or one of each: the last of those that work on strips.
 pub const fn takes_pixels(op: &Op) -> bool {
-    is_pointwise(op) || matches!(op, Op::Add | Op::Mul | Op::Table)
+    is_pointwise(op) || works_by_value(op)
 }
 
 /// Pixels from the first tap of a convolution's window to its last.
@@ -66,7 +66,21 @@ pub const fn role(model: &Model<'_>, id: ValueId) -> Role {
     if model.shape(id).width != model.shape(taker + 1).width && matches!(takes, Op::Add | Op::Mul) {
         return Role::Whole;
     }
-    role_of([&makes, &takes], rows, pixels, is_fed, feeds)
+    let role = role_of([&makes, &takes], rows, pixels, is_fed, feeds);
+    if is_in_place(model, id) && !(matches!(role, Role::Second) && works_by_value(&takes)) {
+        return Role::Whole;
+    }
+    role
+}
+
+/// True if the strips of value `id` lie in the row that is made of them.
+pub const fn is_in_place(model: &Model<'_>, id: ValueId) -> bool {
+    matches!(model.storage(id), Storage::Waiting { at: IN_PLACE, strip: 1.., .. })
+}
+
+/// True for what makes a value from a value of its input, or one of each.
+pub const fn works_by_value(op: &Op) -> bool {
+    matches!(op, Op::Add | Op::Mul | Op::Table)
 }
 
 /// The role of strips of so many pixels between two operators, of a value that keeps so many rows; `is_fed` by strips, `feeds` strips.

@@ -8,8 +8,8 @@ use super::memory::{Memory, Place, slot};
 use super::{Observer, Session, row_at};
 use crate::model::desc::{Op, Storage, ValueId};
 use crate::ops::window::{self, Part, Pixels};
-use crate::ops::{self, Step};
-use crate::plan::strips::{Role, reader, role, strip};
+use crate::ops::{self, Cells, Step};
+use crate::plan::strips::{Role, reader, role, strip, works_by_value};
 use crate::plan::{Counters, increment};
 
 /// An operator that works on strips.
@@ -98,9 +98,15 @@ impl<'m> Session<'m, '_> {
             while x < ready {
                 let end = if last.is_some() { ready.min(x + most.max(1)) } else { ready };
                 let taken = first.map(|first| Strip { row: first.y, from, to });
-                self.make_pixels(window, taken, x, end, 0, observe)?;
-                if let Some(last) = last {
-                    self.make_pixels(last, Some(Strip { row: last.y, from: x, to: end }), x, end, 0, observe)?;
+                match last {
+                    Some(last) if works_by_value(&last.step.operator.op) => {
+                        self.make_in_place(window, taken, last, x, end, observe)?;
+                    }
+                    Some(last) => {
+                        self.make_pixels(window, taken, x, end, 0, observe)?;
+                        self.make_pixels(last, Some(Strip { row: last.y, from: x, to: end }), x, end, 0, observe)?;
+                    }
+                    None => self.make_pixels(window, taken, x, end, 0, observe)?,
                 }
                 x = end;
             }
@@ -145,16 +151,6 @@ impl<'m> Session<'m, '_> {
         let len = usize::from(worker.step.output.shape.channels) * (end - x);
         let (memory, out) = Memory::lend(self.arena, start, len)?;
         let source = Place { storage, len: shape.row_len(), fresh: worker.newest }.within(memory);
-        if let (Op::Add | Op::Mul | Op::Table, Some(Strip { row, to, from })) = (worker.step.operator.op, taken) {
-            let (a, b) = self.model.inputs(worker.index);
-            let sources = [a, b]
-                .map(|id| Place { storage: self.model.storage(id), len: self.model.row_bytes(id), fresh: None }.within(memory));
-            let strip = if strip(&self.model, a) > 0 { a } else { b };
-            let cells = memory.get(row_at(self.model.storage(strip), row, 0), (to - from) * usize::from(shape.channels))?;
-            worker.step.pixels(worker.y, sources, [a == strip, b == strip], cells, x, out)?;
-            observe(worker.index + 1, worker.y, out);
-            return Some(());
-        }
         let part = match taken {
             Some(Strip { row, from, to }) => {
                 let cells = memory.get(row_at(storage, row, 0), (to - from) * usize::from(shape.channels))?;
@@ -165,6 +161,36 @@ impl<'m> Session<'m, '_> {
         let pixels = Pixels { first: x, end: taken.map_or(usize::from(shape.width), |strip| strip.to) };
         window::pixels(&worker.step, &kernel, worker.y, &source, part, pixels, out)?;
         observe(worker.index + 1, worker.y, out);
+        Some(())
+    }
+
+    /// Pixels of `window`, where `last` makes its own of them.
+    fn make_in_place(
+        &mut self,
+        window: &Worker<'m>,
+        taken: Option<Strip>,
+        last: &Worker<'m>,
+        x: usize,
+        end: usize,
+        observe: &mut Observer<'_>,
+    ) -> Option<()> {
+        let id = last.index + 1;
+        let channels = usize::from(self.model.shape(id).channels);
+        let start = row_at(self.model.storage(id), last.y, self.model.row_bytes(id)) + x * channels;
+        self.make_pixels_at(window, taken, x, end, start, observe)?;
+        let len = (end - x) * channels;
+        let (a, b) = self.model.inputs(last.index);
+        let made = window.index + 1;
+        let places = [a, b].map(|id| self.place(id, None, Counters(self.arena)));
+        let (memory, out) = Memory::lend(self.arena, start, len)?;
+        let mut inputs = [Cells::Taken; 2];
+        for (i, ((input, id), place)) in inputs.iter_mut().zip([a, b]).zip(places).enumerate() {
+            if id != made {
+                *input = Cells::Other(last.step.cells(i, &place.within(memory), last.y, x, len)?);
+            }
+        }
+        last.step.in_place(inputs, out)?;
+        observe(id, last.y, out);
         Some(())
     }
 

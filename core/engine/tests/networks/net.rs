@@ -5,7 +5,7 @@ use rownet::error::Error;
 use rownet::model::desc::{
     Element, External, Form, Network, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window,
 };
-use rownet::plan::{place, state_bytes};
+use rownet::plan::{Planner, place, state_bytes};
 
 /// xorshift64*.
 pub struct Random(u64);
@@ -130,6 +130,19 @@ impl Net {
         let (values, forms) = self.with(|network| {
             let placement = place(network)?;
             assert!(placement.arena >= placement.least);
+            Ok((placement.values, placement.operators.iter().map(|op| op.form).collect::<Vec<_>>()))
+        })?;
+        let mut net = Self { values, ..self.clone() };
+        for (op, form) in net.ops.iter_mut().zip(forms) {
+            op.form = form;
+        }
+        Ok(net)
+    }
+
+    /// Storage by the library, in strips wherever they are allowed.
+    pub fn placed_in_strips(&self, at_a_time: u32) -> Result<Self, Error> {
+        let (values, forms) = self.with(|network| {
+            let placement = Planner::new(network)?.place_in_strips(network.segments, at_a_time)?;
             Ok((placement.values, placement.operators.iter().map(|op| op.form).collect::<Vec<_>>()))
         })?;
         let mut net = Self { values, ..self.clone() };
@@ -314,7 +327,8 @@ impl Build {
         if self.net.values[usize::from(a)].element == Element::F32 {
             return;
         }
-        match self.r.within(0, 17) {
+        match self.r.within(0, 21) {
+            18..=21 => self.block(a),
             0..=2 => self.conv(a),
             3..=5 => self.depthwise(a),
             6 => self.dense(a),
@@ -391,6 +405,35 @@ impl Build {
         let weights = padded(&weights, taps as usize);
         self.value(Shape::new(height, width, channels), None);
         self.finish(Op::Conv2d { window, groups }, a, weights, bias, scales);
+    }
+
+    /// Expand, window, project, add: the block that strips are made for.
+    fn block(&mut self, a: ValueId) {
+        if self.net.ops.len() + 4 > 14 || self.shape(a).channels > 12 || self.shape(a).len() > 2000 {
+            return;
+        }
+        let channels = self.shape(a).channels;
+        let mut last = a;
+        for (kernel, outputs) in [(1, channels * 2 + 1), (3, 0), (1, channels)] {
+            let input = self.shape(last);
+            let kernel = if kernel == 3 { self.r.within(1, 2) as u16 * 2 + 1 } else { kernel };
+            let side = (kernel / 2) as u8;
+            let pads = Pads { top: side, left: side, bottom: side, right: side };
+            let window = Window { kernel: [kernel; 2], stride: [1, 1], dilation: [1, 1], pads };
+            let is_depthwise = outputs == 0;
+            let outputs = if is_depthwise { input.channels } else { outputs };
+            let taps = u64::from(kernel * kernel) * if is_depthwise { 1 } else { u64::from(input.channels) };
+            let (weights, bias, scales) = self.constants(outputs, taps, 1);
+            let weights = if is_depthwise { weights } else { padded(&weights, taps as usize) };
+            let op = if is_depthwise { Op::DepthwiseConv2d { window } } else { Op::Conv2d { window, groups: 1 } };
+            let id = self.value(Shape::new(input.height, input.width, outputs), None);
+            self.finish(op, last, weights, bias, scales);
+            last = id;
+        }
+        let shape = self.shape(last);
+        self.value(shape, None);
+        let (a, b) = if self.r.one_in(2) { (a, last) } else { (last, a) };
+        self.push(Op::Add, a, Some(b), Scales::Float(Vec::new()), [-128, 127]);
     }
 
     fn depthwise(&mut self, a: ValueId) {

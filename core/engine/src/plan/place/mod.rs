@@ -129,6 +129,17 @@ impl<'a> Planner<'a> {
         Ok(if second.arena < first.arena { second } else { first })
     }
 
+    /// [`place`](Self::place) with strips of so many pixels wherever they are allowed, asked for or not: for tests.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPlan`].
+    pub fn place_in_strips(&self, segments: &[u16], at_a_time: u32) -> Result<Placement<'a>, Error> {
+        let draft = self.draft(segments, None)?;
+        let mut values = draft.values.clone();
+        choose_strips(&mut values, &draft.operators, &draft.lives, &|_| Some(at_a_time.max(1)));
+        Ok(self.finish(&draft, values, segments))
+    }
+
     /// Offsets for all buffers.
     fn finish(&self, draft: &Draft<'a>, mut values: Vec<Value>, segments: &[u16]) -> Placement<'a> {
         let pool = self.pool(draft, &values, segments, None);
@@ -149,12 +160,12 @@ impl<'a> Planner<'a> {
                 if wider >= values.get(id).map_or(0, |value| value.shape.width) {
                     continue;
                 }
-                set_strip(values, id, wider);
+                set_strip(values, &draft.operators, id, wider);
                 let fits = || self.pool(draft, values, segments, Some(life.from)).live(life.from) <= least;
                 if are_roles_right(values, &draft.operators) && fits() {
                     break;
                 }
-                set_strip(values, id, before);
+                set_strip(values, &draft.operators, id, before);
             }
         }
     }

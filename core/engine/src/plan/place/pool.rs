@@ -5,7 +5,7 @@ use super::super::reads::state_bytes;
 use super::needs::Over;
 use super::waiting::both_ends;
 use crate::model::Model;
-use crate::model::desc::{Form, Operator, Storage, Value, ValueId};
+use crate::model::desc::{Form, IN_PLACE, Operator, Storage, Value, ValueId};
 use alloc::{vec, vec::Vec};
 use core::cmp::Reverse;
 
@@ -178,7 +178,9 @@ impl Pool {
                 Use::Waiting(segment) => {
                     let in_segment = self.segment_of.iter().zip(&self.waiting).zip(values.iter_mut());
                     for ((_, offset), value) in in_segment.filter(|((of, _), _)| **of == segment) {
-                        if let Storage::Waiting { at: start, .. } = &mut value.storage {
+                        if let Storage::Waiting { at: start, .. } = &mut value.storage
+                            && *start != IN_PLACE
+                        {
                             *start = at + *offset as u32;
                         }
                     }

@@ -1,8 +1,8 @@
 //! Which waiting rows are in strips.
 
 use super::super::lifetime::Life;
-use super::super::strips::{Role, pixels, role_of};
-use crate::model::desc::{Op, Operator, Storage, Value};
+use super::super::strips::{Role, pixels, role_of, works_by_value};
+use crate::model::desc::{IN_PLACE, Op, Operator, Storage, Value};
 use alloc::vec::Vec;
 
 /// Pixels of a row that are made from strips at a time, the fastest first.
@@ -23,9 +23,9 @@ pub fn choose_strips(values: &mut [Value], operators: &[Operator<'_>], lives: &[
     }
     candidates.sort_unstable_by(|one, other| other.cmp(one));
     for (_, id, pixels) in candidates {
-        set_strip(values, id, pixels);
+        set_strip(values, operators, id, pixels);
         if !are_roles_right(values, operators) {
-            set_strip(values, id, 0);
+            set_strip(values, operators, id, 0);
         }
     }
 }
@@ -41,9 +41,13 @@ pub fn strip_of(values: &[Value], id: usize) -> u16 {
     }
 }
 
-pub fn set_strip(values: &mut [Value], id: usize, pixels: u16) {
-    if let Some(Storage::Waiting { strip, .. }) = values.get_mut(id).map(|value| &mut value.storage) {
-        *strip = pixels;
+/// Gives value `id` strips of so many pixels, in place where they can be; 0: whole rows.
+pub fn set_strip(values: &mut [Value], operators: &[Operator<'_>], id: usize, pixels: u16) {
+    let reader = operators.iter().skip(id).find(|op| reads(op, id));
+    let is_kept = matches!(values.get(id).map(|value| value.storage), Some(Storage::Waiting { rows: 1.., .. }));
+    let is_in_place = pixels > 0 && !is_kept && reader.is_some_and(|reader| works_by_value(&reader.op));
+    if let Some(Storage::Waiting { at, strip, .. }) = values.get_mut(id).map(|value| &mut value.storage) {
+        (*at, *strip) = (if is_in_place { IN_PLACE } else { 0 }, pixels);
     }
 }
 
