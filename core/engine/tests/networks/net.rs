@@ -391,6 +391,9 @@ impl Build {
     fn conv(&mut self, a: ValueId) {
         let input = self.shape(a);
         let Some((mut window, mut height, mut width)) = self.window(input, true) else { return };
+        if input.len() > 60_000 {
+            return;
+        }
         if self.r.one_in(2) {
             window = Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], pads: Pads::default() };
             (height, width) = (input.height, input.width);
@@ -451,6 +454,10 @@ impl Build {
 
     fn dense(&mut self, a: ValueId) {
         let input = self.shape(a);
+        // Accumulators of 32 bits hold no more.
+        if input.len() > 60_000 {
+            return;
+        }
         let (channels, shared) = (self.r.within(1, 40) as u16, self.r.one_in(3));
         let taps = if shared { u64::from(input.channels) } else { input.len() };
         let cells = if shared { u64::from(input.height) * u64::from(input.width) } else { 1 };

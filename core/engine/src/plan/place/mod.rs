@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::model::desc::{Form, Network, Op, Operator, Storage, Value, ValueId};
 use crate::model::{Model, graph};
 use alloc::vec::Vec;
-use needs::{Over, needs, overs};
+use needs::{Need, Over, needs, overs};
 use pool::Pool;
 use strips::{AT_A_TIME, are_roles_right, choose_strips, reads, set_strip, strip_of};
 
@@ -45,6 +45,7 @@ pub struct Planner<'a> {
 /// Rows, forms and lives under some cuts, without offsets.
 struct Draft<'a> {
     lives: Vec<Life>,
+    needs: Vec<Need>,
     values: Vec<Value>,
     operators: Vec<Operator<'a>>,
     overs: Vec<Over>,
@@ -87,7 +88,7 @@ impl<'a> Planner<'a> {
     /// Bytes that live in each segment, with so many pixels at a time or whole rows.
     fn bytes(&self, draft: &Draft<'a>, segments: &[u16], at_a_time: Option<u32>) -> Vec<usize> {
         let mut values = draft.values.clone();
-        choose_strips(&mut values, &draft.operators, &draft.lives, &|_| at_a_time);
+        choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &|_| at_a_time);
         self.pool(draft, &values, segments, None).per_segment()
     }
 
@@ -110,7 +111,7 @@ impl<'a> Planner<'a> {
         let least = (0..segments.len()).map(least_of).max().unwrap_or(0);
         let way = |segment: usize| (0..ways.len()).find(|way| of(*way, segment) <= least).and_then(|way| ways[way]);
         let mut values = draft.values.clone();
-        choose_strips(&mut values, &draft.operators, &draft.lives, &way);
+        choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &way);
         self.widen(&draft, &mut values, segments, least);
         let first = self.finish(&draft, values.clone(), segments);
         // What need not lie over another is easier to place by itself.
@@ -136,7 +137,7 @@ impl<'a> Planner<'a> {
     pub fn place_in_strips(&self, segments: &[u16], at_a_time: u32) -> Result<Placement<'a>, Error> {
         let draft = self.draft(segments, None)?;
         let mut values = draft.values.clone();
-        choose_strips(&mut values, &draft.operators, &draft.lives, &|_| Some(at_a_time.max(1)));
+        choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &|_| Some(at_a_time.max(1)));
         Ok(self.finish(&draft, values, segments))
     }
 
@@ -215,7 +216,7 @@ impl<'a> Planner<'a> {
                 *below = Some(over.below as ValueId);
             }
         }
-        Ok(Draft { lives, values, operators, overs })
+        Ok(Draft { lives, needs, values, operators, overs })
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Over {
 /// What a value needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Need {
+    /// True if a row was made that its reader could not use when it came.
+    pub waits_long: bool,
     /// Rows of a ring.
     pub ring: u32,
     /// Rows kept where the newest waits.
@@ -32,10 +34,18 @@ pub fn needs(model: &Model<'_>, only: Option<usize>) -> Result<Vec<Need>, Error>
     let mut needs = vec![Need::default(); model.operator_count() + 1];
     for index in (0..model.segment_count()).filter(|index| only.is_none_or(|only| only == *index)) {
         let mut run = Run::new(*model, index);
+        let mut newest: Option<ValueId> = None;
         loop {
             let event = run.next();
+            if let Some(id) = newest.take()
+                && !matches!(event, Event::Step { operator, .. } if model.reads(operator, id))
+                && let Some(need) = needs.get_mut(usize::from(id))
+            {
+                need.waits_long = true;
+            }
             match event {
-                Event::Step { operator, count, fresh, .. } => {
+                Event::Step { operator, count, fresh, makes } => {
+                    newest = makes.then_some(operator + 1);
                     let (a, b) = model.inputs(operator);
                     for (id, second) in [(a, false), (b, true)] {
                         let rows = run.reads(operator, count, second);

@@ -2,6 +2,7 @@
 
 use super::super::lifetime::Life;
 use super::super::strips::{Role, pixels, role_of, works_by_value};
+use super::needs::Need;
 use crate::model::desc::{IN_PLACE, Op, Operator, Storage, Value};
 use alloc::vec::Vec;
 
@@ -9,13 +10,23 @@ use alloc::vec::Vec;
 pub const AT_A_TIME: [u32; 4] = [8, 4, 2, 1];
 
 /// Gives strips to values that wait in some segments, for so many pixels at a time, those first that it shortens most.
-pub fn choose_strips(values: &mut [Value], operators: &[Operator<'_>], lives: &[Life], at_a_time: &dyn Fn(usize) -> Option<u32>) {
+pub fn choose_strips(
+    values: &mut [Value],
+    operators: &[Operator<'_>],
+    lives: &[Life],
+    needs: &[Need],
+    at_a_time: &dyn Fn(usize) -> Option<u32>,
+) {
     let taker = |id: usize| operators.iter().enumerate().skip(id).find(|(_, op)| reads(op, id));
     let mut candidates: Vec<(usize, usize, u16)> = Vec::new();
-    for (id, (value, life)) in values.iter().zip(lives).enumerate().skip(1) {
+    for (id, ((value, life), need)) in values.iter().zip(lives).zip(needs).enumerate().skip(1) {
         let (Storage::Waiting { .. }, Some((_, reader)), Some(made)) = (value.storage, taker(id), at_a_time(life.from)) else {
             continue;
         };
+        // What no row is kept of is taken at once or lost.
+        if need.kept == 0 && need.waits_long {
+            continue;
+        }
         let pixels = pixels(&reader.op, made);
         if let Some(fewer) = u32::from(value.shape.width).checked_sub(pixels).filter(|fewer| *fewer > 0) {
             candidates.push((fewer as usize * usize::from(value.shape.channels), id, pixels as u16));
