@@ -27,9 +27,24 @@ pub enum Command {
     /// Quantise a training run and write NAME.cxr, NAME.onnx, NAME.int8.onnx and NAME.json.
     #[cfg(feature = "lab")]
     Export(crate::export::Args),
+    /// Compare core with tract, or an imported network with its file's referee: byte by byte, layer by layer.
+    #[cfg(feature = "convert")]
+    Verify(crate::networks::verify::Args),
     /// Compare core with tract, byte by byte, layer by layer.
-    #[cfg(feature = "lab")]
+    #[cfg(all(feature = "lab", not(feature = "convert")))]
     Verify(crate::verify::Args),
+    /// Read a .tflite network and write NAME.cxr for the engine.
+    #[cfg(feature = "convert")]
+    Import(crate::networks::import::Args),
+    /// Run arrays through an imported network.
+    #[cfg(feature = "convert")]
+    Run(crate::networks::run::Args),
+    /// Show what an imported network takes and how it runs.
+    #[cfg(feature = "convert")]
+    Inspect(crate::networks::inspect::Args),
+    /// Show the least memory that a network can run in.
+    #[cfg(feature = "convert")]
+    Plan(crate::networks::plan::Args),
     /// Measure a model on the test splits and write a report.
     #[cfg(feature = "lab")]
     Evaluate(crate::evaluate::Args),
@@ -63,8 +78,18 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Train(args) => crate::train::run(&args),
         #[cfg(feature = "lab")]
         Command::Export(args) => crate::export::run(&args),
-        #[cfg(feature = "lab")]
+        #[cfg(feature = "convert")]
+        Command::Verify(args) => crate::networks::verify::run(&args),
+        #[cfg(all(feature = "lab", not(feature = "convert")))]
         Command::Verify(args) => crate::verify::run(&args),
+        #[cfg(feature = "convert")]
+        Command::Import(args) => crate::networks::import::run(&args),
+        #[cfg(feature = "convert")]
+        Command::Run(args) => crate::networks::run::run(&args),
+        #[cfg(feature = "convert")]
+        Command::Inspect(args) => crate::networks::inspect::run(&args),
+        #[cfg(feature = "convert")]
+        Command::Plan(args) => crate::networks::plan::run(&args),
         #[cfg(feature = "lab")]
         Command::Evaluate(args) => crate::evaluate::run(&args),
         #[cfg(feature = "lab")]

@@ -31,6 +31,8 @@ pub mod heatmap;
 pub mod model_file;
 #[cfg(feature = "lab")]
 pub mod network;
+#[cfg(feature = "convert")]
+pub mod networks;
 #[cfg(feature = "lab")]
 pub mod onnx;
 pub mod predict;

@@ -1,0 +1,245 @@
+//! Storage for a network that is cut into segments.
+//!
+//! How many rows each value keeps is found by running the schedule; where they lie by first fit.
+
+mod needs;
+mod pool;
+mod strips;
+mod waiting;
+
+use super::lifetime::Life;
+use super::reads::state_bytes;
+use super::strips::pixels;
+use crate::encode;
+use crate::error::Error;
+use crate::model::desc::{Form, Network, Op, Operator, Storage, Value, ValueId};
+use crate::model::{Model, graph};
+use alloc::vec::Vec;
+use needs::{Need, Over, needs, overs};
+use pool::Pool;
+use strips::{AT_A_TIME, are_roles_right, choose_strips, reads, set_strip, strip_of};
+
+/// A network's values and operators with storage.
+#[derive(Clone, Debug)]
+pub struct Placement<'a> {
+    /// The values.
+    pub values: Vec<Value>,
+    /// The operators.
+    pub operators: Vec<Operator<'a>>,
+    /// Bytes of arena.
+    pub arena: usize,
+    /// Greatest sum of the bytes that live in one segment: no placement takes less.
+    pub least: usize,
+    /// Bytes that live in each segment, the row counters not included.
+    pub segment_bytes: Vec<usize>,
+}
+
+/// Finds storage for a network under different cuts; checks it once.
+#[derive(Clone, Debug)]
+pub struct Planner<'a> {
+    network: Network<'a>,
+    values: Vec<Value>,
+    operators: Vec<Operator<'a>>,
+}
+
+/// Rows, forms and lives under some cuts, without offsets.
+struct Draft<'a> {
+    lives: Vec<Life>,
+    needs: Vec<Need>,
+    values: Vec<Value>,
+    operators: Vec<Operator<'a>>,
+    overs: Vec<Over>,
+}
+
+impl<'a> Planner<'a> {
+    /// Takes a network whose storage, forms and segments do not matter.
+    ///
+    /// # Errors
+    /// What the parser refuses of a network without a plan.
+    pub fn new(network: &Network<'a>) -> Result<Self, Error> {
+        let mut planner = Self { network: *network, values: network.values.to_vec(), operators: network.operators.to_vec() };
+        for value in &mut planner.values {
+            value.storage = Storage::Ring { at: 0, rows: value.shape.height, over: None };
+        }
+        for operator in &mut planner.operators {
+            operator.form = Form::Rows;
+        }
+        let whole = [planner.operators.len() as u16];
+        let network = Network { values: &planner.values, operators: &planner.operators, segments: &whole, ..*network };
+        graph::<false>(&encode::write(&network)?)?;
+        Ok(planner)
+    }
+
+    /// Bytes that live at once while operators `first` to below `end` run as one segment, the row counters not included.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPlan`].
+    pub fn segment_bytes(&self, first: u16, end: u16) -> Result<usize, Error> {
+        let all = self.operators.len() as u16;
+        let mut cuts = Vec::from([first, end, all]);
+        cuts.retain(|cut| *cut > 0);
+        cuts.dedup();
+        let index = cuts.iter().position(|cut| *cut == end).unwrap_or(0);
+        let draft = self.draft(&cuts, Some(index))?;
+        let ways = [None, AT_A_TIME.last().copied()];
+        Ok(ways.into_iter().map(|way| self.bytes(&draft, &cuts, way).get(index).copied().unwrap_or(0)).min().unwrap_or(0))
+    }
+
+    /// Bytes that live in each segment, with so many pixels at a time or whole rows.
+    fn bytes(&self, draft: &Draft<'a>, segments: &[u16], at_a_time: Option<u32>) -> Vec<usize> {
+        let mut values = draft.values.clone();
+        choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &|_| at_a_time);
+        self.pool(draft, &values, segments, None).per_segment()
+    }
+
+    fn pool(&self, draft: &Draft<'a>, values: &[Value], segments: &[u16], only: Option<usize>) -> Pool {
+        let bytes = encode::tables(&self.with(values, &draft.operators, segments));
+        Pool::new(&Model::new(&bytes), &draft.lives, (values, &draft.operators), &draft.overs, only)
+    }
+
+    /// Storage and forms for the operators cut so: one past the last of each segment.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPlan`].
+    pub fn place(&self, segments: &[u16]) -> Result<Placement<'a>, Error> {
+        let mut draft = self.draft(segments, None)?;
+        // Strips take more time: no more and no shorter ones than the greatest segment asks for.
+        let ways = [None, Some(AT_A_TIME[0]), Some(AT_A_TIME[1]), Some(AT_A_TIME[2]), Some(AT_A_TIME[3])];
+        let bytes: Vec<Vec<usize>> = ways.iter().map(|way| self.bytes(&draft, segments, *way)).collect();
+        let of = |way: usize, segment: usize| bytes.get(way).and_then(|all| all.get(segment)).copied().unwrap_or(usize::MAX);
+        let least_of = |segment: usize| (0..ways.len()).map(|way| of(way, segment)).min().unwrap_or(0);
+        let least = (0..segments.len()).map(least_of).max().unwrap_or(0);
+        let way = |segment: usize| (0..ways.len()).find(|way| of(*way, segment) <= least).and_then(|way| ways[way]);
+        let mut values = draft.values.clone();
+        choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &way);
+        self.widen(&draft, &mut values, segments, least);
+        let first = self.finish(&draft, values.clone(), segments);
+        // What need not lie over another is easier to place by itself.
+        let all = draft.overs.clone();
+        for over in all {
+            let before = draft.overs.clone();
+            draft.overs.retain(|other| other.value != over.value);
+            let segment = draft.lives.get(over.value).map_or(0, |life| life.from);
+            if self.pool(&draft, &values, segments, Some(segment)).live(segment) > least {
+                draft.overs = before;
+            } else if let Some(Storage::Ring { over, .. }) = values.get_mut(over.value).map(|value| &mut value.storage) {
+                *over = None;
+            }
+        }
+        let second = self.finish(&draft, values, segments);
+        Ok(if second.arena < first.arena { second } else { first })
+    }
+
+    /// [`place`](Self::place) with strips of so many pixels wherever they are allowed, asked for or not: for tests.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPlan`].
+    pub fn place_in_strips(&self, segments: &[u16], at_a_time: u32) -> Result<Placement<'a>, Error> {
+        let draft = self.draft(segments, None)?;
+        let mut values = draft.values.clone();
+        choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &|_| Some(at_a_time.max(1)));
+        Ok(self.finish(&draft, values, segments))
+    }
+
+    /// Offsets for all buffers.
+    fn finish(&self, draft: &Draft<'a>, mut values: Vec<Value>, segments: &[u16]) -> Placement<'a> {
+        let pool = self.pool(draft, &values, segments, None);
+        let mut operators = draft.operators.clone();
+        let segment_bytes = pool.per_segment();
+        let (least, arena) = pool.assign(&mut values, &mut operators);
+        Placement { values, operators, arena, least, segment_bytes }
+    }
+
+    /// Makes strips longer, or rows whole, where that takes no more than the greatest segment.
+    fn widen(&self, draft: &Draft<'a>, values: &mut [Value], segments: &[u16], least: usize) {
+        for id in 1..values.len() {
+            let before = strip_of(values, id);
+            let (true, Some(life)) = (before > 0, draft.lives.get(id)) else { continue };
+            let Some(reader) = draft.operators.iter().skip(id).find(|op| reads(op, id)) else { continue };
+            let widths = AT_A_TIME.map(|made| pixels(&reader.op, made) as u16);
+            for wider in [0].into_iter().chain(widths).take_while(|wider| *wider == 0 || *wider > before) {
+                if wider >= values.get(id).map_or(0, |value| value.shape.width) {
+                    continue;
+                }
+                set_strip(values, &draft.operators, id, wider);
+                let fits = || self.pool(draft, values, segments, Some(life.from)).live(life.from) <= least;
+                if are_roles_right(values, &draft.operators) && fits() {
+                    break;
+                }
+                set_strip(values, &draft.operators, id, before);
+            }
+        }
+    }
+
+    fn with<'n>(&self, values: &'n [Value], operators: &'n [Operator<'n>], segments: &'n [u16]) -> Network<'n>
+    where
+        'a: 'n,
+    {
+        Network { values, operators, segments, ..self.network }
+    }
+
+    /// Runs all segments, or one, without strips.
+    fn draft(&self, segments: &[u16], only: Option<usize>) -> Result<Draft<'a>, Error> {
+        let (mut values, mut operators) = (self.values.clone(), self.operators.clone());
+        let bytes = encode::tables(&self.with(&values, &operators, segments));
+        let model = Model::new(&bytes);
+        super::check::segments(&model)?;
+        let lives: Vec<Life> = (0..values.len()).map(|id| Life::of(&model, id as ValueId)).collect();
+        for (i, operator) in operators.iter_mut().enumerate() {
+            operator.form = form(&model, &lives, i as u16);
+        }
+        for (value, life) in values.iter_mut().zip(&lives) {
+            if life.readers == 1 && !life.is_output && life.from == life.to {
+                value.storage = Storage::Waiting { at: 0, rows: 0, kept: 0, strip: 0 };
+            }
+        }
+        let bytes = encode::tables(&self.with(&values, &operators, segments));
+        let needs = needs(&Model::new(&bytes), only)?;
+        for ((value, need), life) in values.iter_mut().zip(&needs).zip(&lives) {
+            let height = value.shape.height;
+            value.storage = match value.storage {
+                // Nothing is won by waiting where as many rows are kept.
+                Storage::Waiting { .. } if need.kept < need.ring || need.ring == 0 => {
+                    Storage::Waiting { at: 0, rows: need.kept as u16, kept: 0, strip: 0 }
+                }
+                _ => {
+                    let is_stored = life.is_output || life.from != life.to;
+                    let rows = if is_stored { height } else { (need.ring.max(1) as u16).min(height) };
+                    Storage::Ring { at: 0, rows, over: None }
+                }
+            };
+        }
+        let bytes = encode::tables(&self.with(&values, &operators, segments));
+        let overs = overs(&Model::new(&bytes), &lives, only);
+        for over in &overs {
+            if let Some(Storage::Ring { over: below, .. }) = values.get_mut(over.value).map(|value| &mut value.storage) {
+                *below = Some(over.below as ValueId);
+            }
+        }
+        Ok(Draft { lives, needs, values, operators, overs })
+    }
+}
+
+/// Storage and forms for a network, for the segments that it has; those that it brings are ignored.
+///
+/// # Errors
+/// What the parser would refuse.
+pub fn place<'a>(network: &Network<'a>) -> Result<Placement<'a>, Error> {
+    Planner::new(network)?.place(network.segments)
+}
+
+/// Rows as they come, where sums are shorter than the rows kept.
+fn form(model: &Model<'_>, lives: &[Life], i: u16) -> Form {
+    let Some(op @ (Op::AveragePool2d { .. } | Op::MaxPool2d { .. } | Op::Mean { .. } | Op::Dense { .. })) = model.op(i) else {
+        return Form::Rows;
+    };
+    let id = model.inputs(i).0;
+    let (input, Some(life)) = (model.shape(id), lives.get(usize::from(id))) else { return Form::Rows };
+    // A stored map is there anyway.
+    if life.from != life.to || life.is_output {
+        return Form::Rows;
+    }
+    let (reach, _, _) = op.vertical(input).unwrap_or((1, 1, 0));
+    let rows = (reach.min(u32::from(input.height)) - u32::from(life.readers == 1)) as usize * input.row_len();
+    if state_bytes(&op, model.shape(i + 1)) < rows { Form::Accumulate { at: 0 } } else { Form::Rows }
+}

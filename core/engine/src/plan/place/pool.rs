@@ -1,0 +1,248 @@
+//! Where buffers lie: each lives in some segments, and those that live together must not overlap.
+
+use super::super::lifetime::Life;
+use super::super::reads::state_bytes;
+use super::needs::Over;
+use super::waiting::both_ends;
+use crate::model::Model;
+use crate::model::desc::{Form, IN_PLACE, Operator, Storage, Value, ValueId};
+use alloc::{vec, vec::Vec};
+use core::cmp::Reverse;
+
+/// Orders of placement that are tried.
+const WAYS: usize = 160;
+
+/// What a buffer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// A ring, or rows kept beside one that waits.
+    Rows(usize),
+    /// Sums or maxima of an operator.
+    State(usize),
+    /// The rows that wait, of a whole segment.
+    Waiting(usize),
+}
+
+/// Buffers that keep their distances: each but the first lies over the one before it.
+#[derive(Clone, Debug)]
+struct Body {
+    /// Their places, from the first byte of all.
+    members: Vec<Buffer>,
+}
+
+impl Body {
+    fn from(&self) -> usize {
+        self.members.iter().map(|buffer| buffer.from).min().unwrap_or(0)
+    }
+
+    fn is_short(&self) -> bool {
+        self.members.iter().all(|buffer| buffer.from == buffer.to)
+    }
+
+    fn len(&self) -> usize {
+        end(&self.members)
+    }
+
+    /// Bytes from the first to the last that live in a segment.
+    fn live(&self, segment: usize) -> usize {
+        let live = || self.members.iter().filter(|b| b.from <= segment && segment <= b.to);
+        let end = live().map(|b| b.at + b.len).max().unwrap_or(0);
+        end - live().map(|b| b.at).min().unwrap_or(0)
+    }
+}
+
+/// Joins what lies over each other.
+fn bodies(buffers: Vec<Buffer>, overs: &[Over]) -> Vec<Body> {
+    let buffer = |id: usize| buffers.iter().find(|buffer| buffer.purpose == Use::Rows(id)).copied();
+    let is_over = |buffer: &Buffer| overs.iter().any(|over| buffer.purpose == Use::Rows(over.value));
+    let mut bodies = Vec::new();
+    for first in buffers.iter().filter(|buffer| !is_over(buffer)) {
+        // Places relative to the first, which may be before it.
+        let (mut members, mut places) = (Vec::from([*first]), Vec::from([0i64]));
+        while let Some(over) = overs.iter().find(|over| members.last().is_some_and(|last| last.purpose == Use::Rows(over.below)))
+        {
+            let (Some(next), Some(place)) = (buffer(over.value), places.last()) else { break };
+            places.push(place - over.before as i64);
+            members.push(next);
+        }
+        let lowest = places.iter().copied().min().unwrap_or(0);
+        for (member, place) in members.iter_mut().zip(&places) {
+            member.at = (place - lowest) as usize;
+        }
+        bodies.push(Body { members });
+    }
+    bodies
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Buffer {
+    purpose: Use,
+    len: usize,
+    from: usize,
+    to: usize,
+    at: usize,
+}
+
+/// All buffers of a network.
+pub struct Pool {
+    bodies: Vec<Body>,
+    /// Where each waiting row lies in its segment's buffer.
+    waiting: Vec<usize>,
+    /// Bytes of the row counters.
+    counters: usize,
+    segments: usize,
+    segment_of: Vec<usize>,
+}
+
+impl Pool {
+    /// Those of all segments, or of one and others without waiting rows.
+    pub fn new(
+        model: &Model<'_>,
+        lives: &[Life],
+        (values, operators): (&[Value], &[Operator<'_>]),
+        overs: &[Over],
+        only: Option<usize>,
+    ) -> Self {
+        let mut buffers = Vec::new();
+        for (id, (value, life)) in values.iter().zip(lives).enumerate() {
+            let rows = match value.storage {
+                Storage::Waiting { rows, .. } | Storage::Ring { rows, .. } => usize::from(rows),
+            };
+            let len = rows * model.row_bytes(id as ValueId);
+            buffers.push(Buffer { purpose: Use::Rows(id), len, from: life.from, to: life.to, at: 0 });
+        }
+        let segment_of: Vec<usize> = lives.iter().map(|life| life.from).collect();
+        for (i, (operator, life)) in operators.iter().zip(lives.iter().skip(1)).enumerate() {
+            if let (Form::Accumulate { .. }, Some(value)) = (operator.form, values.get(i + 1)) {
+                let len = state_bytes(&operator.op, value.shape);
+                buffers.push(Buffer { purpose: Use::State(i), len, from: life.from, to: life.from, at: 0 });
+            }
+        }
+        let mut waiting = vec![0; values.len()];
+        let segments = model.segment_count();
+        let mut longest = 0;
+        for segment in 0..segments {
+            let (first, end) = model.segment(segment);
+            longest = longest.max(usize::from(end - first));
+            if only.is_some_and(|only| only != segment) {
+                continue;
+            }
+            let len = both_ends(model, values, &segment_of, segment, &mut waiting);
+            buffers.push(Buffer { purpose: Use::Waiting(segment), len, from: segment, to: segment, at: 0 });
+        }
+        buffers.retain(|buffer| buffer.len > 0);
+        let bodies = bodies(buffers, overs);
+        Self { bodies, waiting, counters: 2 * longest, segments, segment_of }
+    }
+
+    /// Bytes that live in a segment.
+    pub fn live(&self, segment: usize) -> usize {
+        self.bodies.iter().map(|body| body.live(segment)).sum()
+    }
+
+    /// Bytes that live in each segment.
+    pub fn per_segment(&self) -> Vec<usize> {
+        (0..self.segments).map(|segment| self.live(segment)).collect()
+    }
+
+    /// Writes the offsets; least possible bytes, and those of this placement.
+    pub fn assign(self, values: &mut [Value], operators: &mut [Operator<'_>]) -> (usize, usize) {
+        let least = self.counters + self.per_segment().into_iter().max().unwrap_or(0);
+        let per_segment = self.per_segment();
+        let mut best: Vec<Buffer> = Vec::new();
+        for way in 0..WAYS {
+            let found = place(&self.bodies, self.counters, least, &per_segment, way);
+            if best.is_empty() || end(&found) < end(&best) {
+                best = found;
+            }
+            if end(&best) <= least {
+                break;
+            }
+        }
+        for buffer in &best {
+            let at = buffer.at as u32;
+            match buffer.purpose {
+                Use::Rows(id) => {
+                    if let Some(value) = values.get_mut(id) {
+                        match &mut value.storage {
+                            Storage::Waiting { kept, .. } => *kept = at,
+                            Storage::Ring { at: start, .. } => *start = at,
+                        }
+                    }
+                }
+                Use::State(i) => {
+                    if let Some(operator) = operators.get_mut(i) {
+                        operator.form = Form::Accumulate { at };
+                    }
+                }
+                Use::Waiting(segment) => {
+                    let in_segment = self.segment_of.iter().zip(&self.waiting).zip(values.iter_mut());
+                    for ((_, offset), value) in in_segment.filter(|((of, _), _)| **of == segment) {
+                        if let Storage::Waiting { at: start, .. } = &mut value.storage
+                            && *start != IN_PLACE
+                        {
+                            *start = at + *offset as u32;
+                        }
+                    }
+                }
+            }
+        }
+        (least, end(&best).max(self.counters))
+    }
+}
+
+fn end(buffers: &[Buffer]) -> usize {
+    buffers.iter().map(|buffer| buffer.at + buffer.len).max().unwrap_or(0)
+}
+
+/// First fit, in one of several orders; what lives long lies at both ends by turns.
+fn place(bodies: &[Body], counters: usize, least: usize, per_segment: &[usize], way: usize) -> Vec<Buffer> {
+    // Bytes of the fullest segment in which a body lives.
+    let fullest = |body: &Body| {
+        let lives = |segment: &usize| body.live(*segment) > 0;
+        (0..per_segment.len()).filter(lives).filter_map(|segment| per_segment.get(segment)).max().copied().unwrap_or(0)
+    };
+    // Lengths are changed a little, another way each time.
+    let mut state = (way as u32).wrapping_mul(0x9E37_79B9) | 1;
+    let mut about = |len: usize| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        if way < 16 { len } else { len * (128 + state as usize % 256) / 256 }
+    };
+    let mut order: Vec<_> = bodies
+        .iter()
+        .map(|body| {
+            let is_short = way & 1 == 0 && body.is_short();
+            let begins = if way & 2 == 0 && !is_short { body.from() } else { 0 };
+            let fullest = if way & 8 == 0 { 0 } else { fullest(body) };
+            ((is_short, Reverse(fullest), begins, Reverse(about(body.len()))), body)
+        })
+        .collect();
+    order.sort_by_key(|(key, _)| *key);
+    let order = order.into_iter().map(|(_, body)| body);
+    let mut placed: Vec<Buffer> = Vec::new();
+    for (i, body) in order.enumerate() {
+        let from_above = way & 4 != 0 && !body.is_short() && i % 2 == 1;
+        // What the first byte of all must keep away from, for each member.
+        let mut taken: Vec<(usize, usize, &Buffer)> = Vec::new();
+        for member in &body.members {
+            let lives = |other: &&Buffer| other.from <= member.to && member.from <= other.to;
+            taken.extend(placed.iter().filter(lives).map(|other| (other.at, other.at + other.len, member)));
+        }
+        let is_free = |at: &usize| {
+            let is_apart =
+                |(start, end, member): &(usize, usize, &Buffer)| at + member.at + member.len <= *start || *end <= at + member.at;
+            *at >= counters && taken.iter().all(is_apart)
+        };
+        let below = taken.iter().filter_map(|(start, _, member)| start.checked_sub(member.at + member.len));
+        let highest = below.chain(least.checked_sub(body.len())).filter(is_free).filter(|at| at + body.len() <= least).max();
+        let above = taken.iter().filter_map(|(_, end, member)| end.checked_sub(member.at));
+        let lowest = above.chain([counters]).filter(is_free).min();
+        // Behind all others there is room.
+        let last = || end(&placed).max(counters);
+        let at = if from_above { highest.or(lowest) } else { lowest }.unwrap_or_else(last);
+        placed.extend(body.members.iter().map(|member| Buffer { at: at + member.at, ..*member }));
+    }
+    placed
+}

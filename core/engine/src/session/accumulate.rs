@@ -1,0 +1,59 @@
+//! Operators that take each row as it comes.
+
+use super::memory::{Memory, Place};
+use super::{Observer, Session, row_at};
+use crate::model::desc::{Op, ValueId};
+use crate::ops::{self, Step};
+use crate::plan::Counters;
+use crate::plan::reads::{finished, state_bytes};
+
+/// Sums or maxima in the arena.
+#[derive(Clone, Copy)]
+struct State {
+    at: usize,
+    len: usize,
+}
+
+impl Session<'_, '_> {
+    /// Operator `i`, with sums or maxima at `at`, takes its next input row, or one of padding below; true if that finishes an
+    /// output row.
+    pub(super) fn take(
+        &mut self,
+        i: u16,
+        step: &Step<'_>,
+        at: usize,
+        fresh: Option<ValueId>,
+        observe: &mut Observer<'_>,
+    ) -> Option<bool> {
+        let counters = Counters(self.arena);
+        let row = counters.get(self.segment.index(i));
+        let place = self.place(step.operator.a, fresh, counters);
+        let (op, input, output) = (&step.operator.op, step.inputs[0].shape, step.output.shape);
+        let before = finished(op, row, input, output);
+        let finishing = (finished(op, row + 1, input, output) > before).then_some(before);
+        let state = State { at, len: state_bytes(op, output) };
+        let (is_max, is_row) = (matches!(op, Op::MaxPool2d { .. }), row < u32::from(input.height));
+        // Maxima take the last row where they are written, sums where they are kept.
+        if is_row && !is_max {
+            self.fold(step, place, row, finishing, state)?;
+        }
+        if let Some(y) = finishing {
+            let len = self.model.row_bytes(i + 1);
+            let (memory, out) = Memory::lend(self.arena, row_at(self.model.storage(i + 1), y, len), len)?;
+            let last = if is_max && is_row { place.within(memory).row(row)? } else { &[] };
+            ops::write_finished(step, y, last, memory.get(state.at, state.len)?, out)?;
+            observe(i + 1, y, out);
+            ops::clear(step, y, self.arena.get_mut(state.at..state.at + state.len)?)?;
+        }
+        if is_row && is_max {
+            self.fold(step, place, row, finishing, state)?;
+        }
+        Some(finishing.is_some())
+    }
+
+    /// Adds input row `row` to sums or maxima.
+    fn fold(&mut self, step: &Step<'_>, place: Place, row: u32, finishing: Option<u32>, state: State) -> Option<()> {
+        let (memory, part) = Memory::lend(self.arena, state.at, state.len)?;
+        ops::fold(step, &self.kernel, row, place.within(memory).row(row)?, finishing, part)
+    }
+}

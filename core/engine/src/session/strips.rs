@@ -1,0 +1,244 @@
+//! Rows that are made and taken in strips, from left to right.
+//!
+//! A convolution makes a strip, a window takes as much of it as it can and makes a strip, from which a 1x1 convolution makes
+//! pixels of a whole row. What the window has used up of the first strip goes to the rows kept, over the oldest, of which these
+//! pixels are used up too.
+
+use super::memory::{Memory, Place, slot};
+use super::{Observer, Session, row_at};
+use crate::model::desc::{Op, Storage, ValueId};
+use crate::ops::window::{self, Part, Pixels};
+use crate::ops::{self, Cells, Step};
+use crate::plan::strips::{Role, reader, role, strip, works_by_value};
+use crate::plan::{Counters, increment};
+
+/// An operator that works on strips.
+#[derive(Clone, Copy)]
+struct Worker<'m> {
+    index: u16,
+    step: Step<'m>,
+    input: ValueId,
+    /// The row that it makes.
+    y: u32,
+    /// The newest row of its input, where that waits as a whole.
+    newest: Option<u32>,
+}
+
+/// Pixels of an input row that exist: of row `row`, from `from` to below `to`.
+#[derive(Clone, Copy)]
+struct Strip {
+    row: u32,
+    from: usize,
+    to: usize,
+}
+
+impl<'m> Session<'m, '_> {
+    /// Operator `i`, whose row exists in strips, makes it, and with it go those that take the strips; the last of them.
+    pub(super) fn strips(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<u16> {
+        let first = self.worker(i, fresh)?;
+        if role(&self.model, i + 1) == Role::Second {
+            let last = self.worker(reader(&self.model, i + 1)?, None)?;
+            self.pass(None, &first, Some(&last), observe)?;
+            self.count(i);
+            self.count(last.index);
+            return Some(last.index);
+        }
+        self.count(i);
+        let next = self.segment.next(&self.model, Counters(self.arena), self.segment.after(i, true));
+        let Some(taker) = next.filter(|next| self.model.reads(*next, i + 1)) else {
+            self.keep_strips(&first, observe)?;
+            return Some(i);
+        };
+        let window = self.worker(taker, None)?;
+        let last = match strip(&self.model, taker + 1) {
+            0 => None,
+            _ => Some(self.worker(reader(&self.model, taker + 1)?, None)?),
+        };
+        self.pass(Some(&first), &window, last.as_ref(), observe)?;
+        self.count(taker);
+        let Some(last) = last else { return Some(taker) };
+        self.count(last.index);
+        Some(last.index)
+    }
+
+    fn count(&mut self, i: u16) {
+        increment(self.arena, self.segment.index(i));
+    }
+
+    fn worker(&self, index: u16, fresh: Option<ValueId>) -> Option<Worker<'m>> {
+        let counters = Counters(self.arena);
+        let input = self.model.inputs(index).0;
+        let rows = self.segment.rows_of(&self.model, counters, input);
+        let newest = fresh.filter(|fresh| *fresh == input).and(rows.checked_sub(1));
+        let y = counters.get(self.segment.index(index));
+        Some(Worker { index, step: Step::of(&self.model, index)?, input, y, newest })
+    }
+
+    /// One row of `window`, which takes strips of `first` or whole rows and gives strips to `last` or a whole row.
+    fn pass(
+        &mut self,
+        first: Option<&Worker<'m>>,
+        window: &Worker<'m>,
+        last: Option<&Worker<'m>>,
+        observe: &mut Observer<'_>,
+    ) -> Option<()> {
+        let (width, total) = (usize::from(window.step.inputs[0].shape.width), usize::from(window.step.output.shape.width));
+        let Moves { reach, stride, left } = Moves::of(&window.step)?;
+        let most = usize::from(strip(&self.model, window.index + 1));
+        let (mut from, mut x) = (0, 0);
+        let mut to = if first.is_some() { 0 } else { width };
+        while to < width || x < total {
+            if let Some(first) = first {
+                let end = (from + usize::from(strip(&self.model, first.index + 1))).min(width);
+                self.make_pixels(first, None, to, end, to - from, observe)?;
+                to = end;
+            }
+            let inside = (to + left).checked_sub(reach).and_then(|rest| rest.checked_div(stride));
+            let ready = if to == width { total } else { inside.map_or(0, |x| x + 1).min(total) };
+            while x < ready {
+                let end = if last.is_some() { ready.min(x + most.max(1)) } else { ready };
+                let taken = first.map(|first| Strip { row: first.y, from, to });
+                match last {
+                    Some(last) if works_by_value(&last.step.operator.op) => {
+                        self.make_in_place(window, taken, last, x, end, observe)?;
+                    }
+                    Some(last) => {
+                        self.make_pixels(window, taken, x, end, 0, observe)?;
+                        self.make_pixels(last, Some(Strip { row: last.y, from: x, to: end }), x, end, 0, observe)?;
+                    }
+                    None => self.make_pixels(window, taken, x, end, 0, observe)?,
+                }
+                x = end;
+            }
+            let used = if x == total { to } else { (x * stride).saturating_sub(left).min(to) };
+            if let Some(first) = first {
+                self.retire(first, Strip { row: first.y, from, to }, used)?;
+            }
+            from = used;
+        }
+        Some(())
+    }
+
+    /// Pixels `x` to below `end` of a worker's row; `at` pixels from the start of its strip, if it has strips.
+    fn make_pixels(
+        &mut self,
+        worker: &Worker<'m>,
+        taken: Option<Strip>,
+        x: usize,
+        end: usize,
+        at: usize,
+        observe: &mut Observer<'_>,
+    ) -> Option<()> {
+        let id = worker.index + 1;
+        let (storage, channels) = (self.model.storage(id), usize::from(self.model.shape(id).channels));
+        let start = row_at(storage, worker.y, self.model.row_bytes(id));
+        let start = start + channels * if strip(&self.model, id) > 0 { at } else { x };
+        self.make_pixels_at(worker, taken, x, end, start, observe)
+    }
+
+    /// The same, from byte `start` of the arena on.
+    fn make_pixels_at(
+        &mut self,
+        worker: &Worker<'m>,
+        taken: Option<Strip>,
+        x: usize,
+        end: usize,
+        start: usize,
+        observe: &mut Observer<'_>,
+    ) -> Option<()> {
+        let (storage, kernel) = (self.model.storage(worker.input), self.kernel);
+        let shape = worker.step.inputs[0].shape;
+        let len = usize::from(worker.step.output.shape.channels) * (end - x);
+        let (memory, out) = Memory::lend(self.arena, start, len)?;
+        let source = Place { storage, len: shape.row_len(), fresh: worker.newest }.within(memory);
+        let part = match taken {
+            Some(Strip { row, from, to }) => {
+                let cells = memory.get(row_at(storage, row, 0), (to - from) * usize::from(shape.channels))?;
+                Some(Part { row, from, cells })
+            }
+            None => None,
+        };
+        let pixels = Pixels { first: x, end: taken.map_or(usize::from(shape.width), |strip| strip.to) };
+        window::pixels(&worker.step, &kernel, worker.y, &source, part, pixels, out)?;
+        observe(worker.index + 1, worker.y, out);
+        Some(())
+    }
+
+    /// Pixels of `window`, where `last` makes its own of them.
+    fn make_in_place(
+        &mut self,
+        window: &Worker<'m>,
+        taken: Option<Strip>,
+        last: &Worker<'m>,
+        x: usize,
+        end: usize,
+        observe: &mut Observer<'_>,
+    ) -> Option<()> {
+        let id = last.index + 1;
+        let channels = usize::from(self.model.shape(id).channels);
+        let start = row_at(self.model.storage(id), last.y, self.model.row_bytes(id)) + x * channels;
+        self.make_pixels_at(window, taken, x, end, start, observe)?;
+        let len = (end - x) * channels;
+        let (a, b) = self.model.inputs(last.index);
+        let made = window.index + 1;
+        let places = [a, b].map(|id| self.place(id, None, Counters(self.arena)));
+        let (memory, out) = Memory::lend(self.arena, start, len)?;
+        let mut inputs = [Cells::Taken; 2];
+        for (i, ((input, id), place)) in inputs.iter_mut().zip([a, b]).zip(places).enumerate() {
+            if id != made {
+                *input = Cells::Other(last.step.cells(i, &place.within(memory), last.y, x, len)?);
+            }
+        }
+        last.step.in_place(inputs, out)?;
+        observe(id, last.y, out);
+        Some(())
+    }
+
+    /// Pixels of a strip below `used` go to the rows kept, the others to the strip's start.
+    fn retire(&mut self, maker: &Worker<'m>, strip: Strip, used: usize) -> Option<()> {
+        let id = maker.index + 1;
+        let Storage::Waiting { at, rows, kept, .. } = self.model.storage(id) else { return None };
+        let (at, channels) = (at as usize, usize::from(self.model.shape(id).channels));
+        let (used_len, len) = ((used - strip.from) * channels, (strip.to - strip.from) * channels);
+        if rows > 0 {
+            let to = kept as usize + slot(strip.row, rows) * self.model.row_bytes(id) + strip.from * channels;
+            let (memory, to) = Memory::lend(self.arena, to, used_len)?;
+            ops::copy(memory.get(at, used_len)?, to)?;
+        }
+        let cells = self.arena.get_mut(at..at + len)?;
+        if used_len <= len {
+            cells.copy_within(used_len.., 0);
+        }
+        Some(())
+    }
+
+    /// A row that its reader keeps, but does not use yet.
+    fn keep_strips(&mut self, maker: &Worker<'m>, observe: &mut Observer<'_>) -> Option<()> {
+        let id = maker.index + 1;
+        let Storage::Waiting { at, rows, kept, strip } = self.model.storage(id) else { return None };
+        let (shape, len) = (self.model.shape(id), self.model.row_bytes(id));
+        let width = usize::from(shape.width);
+        for x in (0..width).step_by(usize::from(strip).max(1)) {
+            let start = match rows {
+                0 => at as usize,
+                _ => kept as usize + slot(maker.y, rows) * len + x * usize::from(shape.channels),
+            };
+            self.make_pixels_at(maker, None, x, (x + usize::from(strip)).min(width), start, observe)?;
+        }
+        Some(())
+    }
+}
+
+/// How a window moves along a row.
+struct Moves {
+    reach: usize,
+    stride: usize,
+    left: usize,
+}
+
+impl Moves {
+    fn of(step: &Step<'_>) -> Option<Self> {
+        let (Op::Conv2d { window, .. } | Op::DepthwiseConv2d { window }) = step.operator.op else { return None };
+        Some(Self { reach: window.reach(1) as usize, stride: usize::from(window.stride[1]), left: usize::from(window.pads.left) })
+    }
+}

@@ -1,0 +1,147 @@
+//! Random small networks: the streaming session against a direct reference that shares no code with it.
+
+mod net;
+mod reference;
+
+use net::{Net, Random, network};
+use proptest::prelude::*;
+use reference::reference;
+use rownet::kernels::Kernel;
+use rownet::model::Model;
+use rownet::model::desc::Storage;
+use rownet::session::Session;
+
+/// Every row that operators make, and the outputs, under every kernel; the arena is written within its length only.
+fn check(net: &Net, seed: u64) -> Result<(), TestCaseError> {
+    let bytes = net.file().map_err(|error| TestCaseError::fail(format!("{error}")))?;
+    let model = Model::parse(&bytes).unwrap();
+    let mut r = Random::new(seed ^ 0x1234);
+    let input: Vec<i8> = (0..model.shape(0).len()).map(|_| r.i8()).collect();
+    let maps = reference(net, &input);
+    let mut arena = vec![0x5A; model.arena_bytes() + 64];
+    for kernel in Kernel::available() {
+        let mut session = Session::new(&model, &mut arena).unwrap().with_kernel(kernel);
+        for _ in 0..2 {
+            session.reset();
+            let mut seen: Vec<Vec<i8>> = vec![Vec::new(); maps.len()];
+            for row in input.chunks_exact(model.shape(0).row_len()) {
+                session
+                    .push_row_observed(row, &mut |value, y, row| {
+                        let map = &mut seen[usize::from(value)];
+                        let len = model.row_bytes(value);
+                        assert!((y as usize * len..(y as usize + 1) * len).contains(&map.len()), "rows come in order, once");
+                        map.extend_from_slice(row);
+                    })
+                    .unwrap();
+            }
+            let outputs = session.finish().map_err(|error| TestCaseError::fail(format!("{error}")))?;
+            for (id, (found, expected)) in seen.iter().zip(&maps).enumerate().skip(1) {
+                prop_assert_eq!(found, expected, "value {} of {:?}", id, net.ops[id - 1]);
+            }
+            for (i, id) in net.outputs.iter().enumerate() {
+                prop_assert_eq!(outputs.bytes(i).unwrap(), &maps[usize::from(*id)][..], "output {}", i);
+            }
+        }
+    }
+    prop_assert!(arena[model.arena_bytes()..].iter().all(|b| *b == 0x5A));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 600 } else { 20_000 }))]
+
+    #[test]
+    fn streaming_equals_the_reference(seed: u64) {
+        check(&network(seed).placed().unwrap(), seed)?;
+    }
+
+    #[test]
+    fn damaged_files_never_panic(seed: u64, damage: u64) {
+        let net = network(seed).placed().unwrap();
+        let mut bytes = net.file().unwrap();
+        let mut r = Random::new(damage);
+        // Tables are small: half of the damage goes there.
+        let tables = 80 + 32 * net.values.len() + 64 * net.ops.len() + 64;
+        for _ in 0..r.within(1, 4) {
+            let end = if r.one_in(2) { tables.min(bytes.len()) } else { bytes.len() };
+            let at = r.within(8, end as u64 - 1) as usize;
+            bytes[at] = match r.within(0, 3) {
+                0 => bytes[at] ^ 1 << r.within(0, 7),
+                1 => bytes[at].wrapping_add(1),
+                2 => 0,
+                _ => r.next() as u8,
+            };
+        }
+        let crc = crc32(&bytes[16..]);
+        bytes[12..16].copy_from_slice(&crc.to_le_bytes());
+        let Ok(model) = Model::parse(&bytes) else { return Ok(()) };
+        if model.arena_bytes() > 1 << 24 || model.shape(0).len() > 1 << 20 {
+            return Ok(());
+        }
+        let mut arena = vec![0x5A; model.arena_bytes() + 64];
+        let input: Vec<i8> = (0..model.shape(0).len()).map(|_| r.i8()).collect();
+        let mut session = Session::new(&model, &mut arena).unwrap();
+        let outputs = session.run(&input).map_err(|error| TestCaseError::fail(format!("{error}")))?;
+        for i in 0..outputs.len() {
+            prop_assert!(outputs.bytes(i).is_ok());
+        }
+        prop_assert!(arena[model.arena_bytes()..].iter().all(|b| *b == 0x5A));
+    }
+
+    #[test]
+    fn strips_equal_the_reference(seed: u64, plan: u64) {
+        let mut r = Random::new(plan);
+        let net = network(seed).placed().unwrap().with_strips(&mut r);
+        check(&net.sprawled(&mut r), seed)?;
+    }
+
+    #[test]
+    fn strips_where_the_library_puts_them_equal_the_reference(seed: u64, at_a_time in 1u32..5) {
+        let net = network(seed).placed_in_strips(at_a_time).unwrap();
+        check(&net, seed)?;
+    }
+
+    #[test]
+    fn any_right_plan_equals_the_reference(seed: u64, plan: u64) {
+        let net = network(seed).placed().unwrap();
+        check(&net.sprawled(&mut Random::new(plan)), seed)?;
+    }
+}
+
+/// What the properties above are about does occur.
+#[test]
+fn strips_and_values_over_others_are_tested() {
+    let has = |net: &Net, f: &dyn Fn(Storage) -> bool| net.values.iter().any(|value| f(value.storage));
+    let (mut strips, mut overs) = (0, 0);
+    for seed in 0..300 {
+        let net = network(seed).placed().unwrap();
+        overs += u32::from(has(&net, &|storage| matches!(storage, Storage::Ring { over: Some(_), .. })));
+        let net = net.with_strips(&mut Random::new(seed));
+        strips += u32::from(has(&net, &|storage| matches!(storage, Storage::Waiting { strip: 1.., .. })));
+    }
+    assert!(strips > 60 && overs > 30, "{strips} {overs}");
+}
+
+/// The file of the documentation's example is what is written today; `BLESS=1` writes it anew.
+#[test]
+fn the_example_is_as_written_today() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny.rnet");
+    let bytes = net::tiny().placed().unwrap().file().unwrap();
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path, &bytes).unwrap();
+    }
+    assert!(std::fs::read(path).unwrap() == bytes, "BLESS=1 cargo test -p rownet writes {path} anew");
+    check(&net::tiny().placed().unwrap(), 1).unwrap();
+}
+
+/// CRC-32 as zlib has it, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+        }
+    }
+    !crc
+}

@@ -1,0 +1,280 @@
+//! Operators of the representation.
+
+/// Zeros around a map: top, left, bottom, right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Padding {
+    /// Rows above.
+    pub top: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Padding {
+    /// No padding.
+    pub const NONE: Self = Self { top: 0, left: 0, bottom: 0, right: 0 };
+}
+
+/// A sliding window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width.
+    pub kernel: [usize; 2],
+    /// Steps down and to the right.
+    pub stride: [usize; 2],
+    /// Distance between taps; 1 where they touch.
+    pub dilation: [usize; 2],
+    /// Cells around the map.
+    pub padding: Padding,
+}
+
+impl Window {
+    /// Rows and columns that the window spans.
+    pub fn span(&self) -> [usize; 2] {
+        [0, 1].map(|i| (self.kernel[i] - 1) * self.dilation[i] + 1)
+    }
+
+    /// Extents of the output over a map of `height` x `width`; none where the window does not fit.
+    pub fn output(&self, height: usize, width: usize) -> Option<[usize; 2]> {
+        let [span_h, span_w] = self.span();
+        let h = (height + self.padding.top + self.padding.bottom).checked_sub(span_h)?;
+        let w = (width + self.padding.left + self.padding.right).checked_sub(span_w)?;
+        Some([h / self.stride[0] + 1, w / self.stride[1] + 1])
+    }
+}
+
+/// What follows an operator's sum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activation {
+    /// Nothing.
+    None,
+    /// Clamp of real values; an infinite bound does not bind.
+    Clip {
+        /// Least value.
+        low: f32,
+        /// Greatest value.
+        high: f32,
+    },
+}
+
+impl Activation {
+    /// max(x, 0).
+    pub const RELU: Self = Self::Clip { low: 0.0, high: f32::INFINITY };
+    /// Clamp to 0 to 6.
+    pub const RELU6: Self = Self::Clip { low: 0.0, high: 6.0 };
+    /// Clamp to -1 to 1.
+    pub const RELU_N1_TO_1: Self = Self::Clip { low: -1.0, high: 1.0 };
+}
+
+/// Weights of a convolution, `[out][ky][kx][in / groups]`, or of a dense layer, `[out][in]`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Weights {
+    /// Symmetric int8.
+    Int8 {
+        /// Extents.
+        shape: Vec<usize>,
+        /// As many as the product of `shape`.
+        data: Vec<i8>,
+        /// One for all or one for each output.
+        scales: Vec<f32>,
+    },
+    /// Not quantised yet.
+    Float {
+        /// Extents.
+        shape: Vec<usize>,
+        /// As many as the product of `shape`.
+        data: Vec<f32>,
+    },
+}
+
+impl Weights {
+    /// Extents, outputs first.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::Int8 { shape, .. } | Self::Float { shape, .. } => shape,
+        }
+    }
+
+    /// Number of weights.
+    pub fn len(&self) -> usize {
+        self.shape().iter().product()
+    }
+
+    /// Whether there is none: never, in a checked graph.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.shape()[0]
+    }
+}
+
+/// One number for each output, added to its sum.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Bias {
+    /// At the scale of input times weights.
+    Int32(Vec<i32>),
+    /// Real values.
+    Float(Vec<f32>),
+}
+
+impl Bias {
+    /// Number of outputs.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Int32(b) => b.len(),
+            Self::Float(b) => b.len(),
+        }
+    }
+
+    /// Whether there is none: never, in a checked graph.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Axes of a value, ascending, 0 the batch.
+pub type Axes = Vec<usize>;
+
+/// What a node computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// Convolution in groups; depthwise where there are as many groups as input channels.
+    Conv2d {
+        /// Kernel, stride, dilation, padding.
+        window: Window,
+        /// Divides both channel counts.
+        groups: usize,
+        /// `[out][ky][kx][in / groups]`.
+        weights: Weights,
+        /// One for each output.
+        bias: Bias,
+        /// Clamp of the output.
+        activation: Activation,
+    },
+    /// Every output from every input, `[out][in]`; the input is read as a vector.
+    Dense {
+        /// `[out][in]`.
+        weights: Weights,
+        /// One for each output.
+        bias: Bias,
+        /// Clamp of the output.
+        activation: Activation,
+    },
+    /// Sum of two values of one shape.
+    Add {
+        /// Clamp of the output.
+        activation: Activation,
+    },
+    /// Product of two values; the second may be one vector of channels for all cells.
+    Mul {
+        /// Clamp of the output.
+        activation: Activation,
+    },
+    /// Mean of the cells of the map that lie under the window.
+    AveragePool {
+        /// Kernel, stride, padding.
+        window: Window,
+        /// Clamp of the output.
+        activation: Activation,
+    },
+    /// Greatest of the cells of the map that lie under the window.
+    MaxPool {
+        /// Kernel, stride, padding.
+        window: Window,
+        /// Clamp of the output.
+        activation: Activation,
+    },
+    /// Mean over axes.
+    Mean {
+        /// Which.
+        axes: Axes,
+    },
+    /// Maximum over axes.
+    Max {
+        /// Which.
+        axes: Axes,
+    },
+    /// Values one behind the other along an axis.
+    Concat {
+        /// Which.
+        axis: usize,
+    },
+    /// The zero point around a value, before and behind each axis.
+    Pad {
+        /// One pair for each axis.
+        pads: Vec<[usize; 2]>,
+    },
+    /// Each cell as often as the factors say, down and to the right.
+    ResizeNearest {
+        /// How often.
+        factors: [usize; 2],
+    },
+    /// Clamp of real values.
+    Clip {
+        /// To what.
+        activation: Activation,
+    },
+    /// x * clip(x + 3, 0, 6) / 6.
+    HardSwish,
+    /// 1 / (1 + exp(-x)).
+    Logistic,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// x where it is positive, else alpha times x.
+    LeakyRelu {
+        /// Slope below zero.
+        alpha: f32,
+    },
+    /// exp(beta x) over its sum, along the last axis.
+    Softmax {
+        /// Sharpness.
+        beta: f32,
+    },
+    /// The same elements in another shape.
+    Reshape,
+    /// Axes in another order: axis i of the output is axis `permutation[i]` of the input.
+    Transpose {
+        /// Which.
+        permutation: Vec<usize>,
+    },
+    /// From float to bytes, or from bytes to bytes of another scale.
+    Quantize,
+    /// From bytes to float.
+    Dequantize,
+}
+
+impl Op {
+    /// The operator's name here.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Conv2d { groups, weights, .. } if *groups > 1 && weights.shape()[3] == 1 => "depthwise_conv_2d",
+            Self::Conv2d { .. } => "conv_2d",
+            Self::Dense { .. } => "dense",
+            Self::Add { .. } => "add",
+            Self::Mul { .. } => "mul",
+            Self::AveragePool { .. } => "average_pool_2d",
+            Self::MaxPool { .. } => "max_pool_2d",
+            Self::Mean { .. } => "mean",
+            Self::Max { .. } => "max",
+            Self::Concat { .. } => "concat",
+            Self::Pad { .. } => "pad",
+            Self::ResizeNearest { .. } => "resize_nearest",
+            Self::Clip { .. } => "clip",
+            Self::HardSwish => "hard_swish",
+            Self::Logistic => "logistic",
+            Self::Tanh => "tanh",
+            Self::LeakyRelu { .. } => "leaky_relu",
+            Self::Softmax { .. } => "softmax",
+            Self::Reshape => "reshape",
+            Self::Transpose { .. } => "transpose",
+            Self::Quantize => "quantize",
+            Self::Dequantize => "dequantize",
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Networks to files: readers of .tflite, an intermediate representation, folds, a reference interpreter, a planner, the
+//! engine's file, and its comparison with referees.
+//!
+//! Research software, **not a medical device**.
+
+pub mod document;
+pub mod execute;
+pub mod fold;
+pub mod import;
+pub mod inspect;
+pub mod ir;
+pub mod lower;
+pub mod npy;
+pub mod package;
+pub mod plan;
+pub mod referee;
+pub mod reference;
+pub mod samples;
+pub mod verify;

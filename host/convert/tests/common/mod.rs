@@ -1,0 +1,4 @@
+//! Networks of our own making: random graphs, and .tflite files of graphs.
+
+pub mod random;
+pub mod tflite;
