@@ -233,6 +233,7 @@ mod tests {
             ((0x2050, 0x0020, "CS", "INVERSE"), "Presentation LUT Shape INVERSE"),
             ((0x0028, 0x1050, "DS", "-9000"), "nothing but white"),
             ((0x0028, 0x1050, "DS", "19000"), "nothing but black"),
+            ((0x0028, 0x1051, "DS", "900000"), "far wider than its values"),
         ] {
             assert!(warned(what).contains(told), "{what:?}: {}", warned(what));
         }

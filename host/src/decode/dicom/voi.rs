@@ -35,6 +35,8 @@ pub(super) struct Gray {
 const COARSE: f64 = 1024.0;
 /// So many pixels of a thousand beyond one end of a window leave nothing to see.
 const BLANK: u64 = 995;
+/// Part of a window over which values must spread: eight gray levels.
+const FAINT: f64 = 8.0 / 255.0;
 
 /// Applies the file's tables and finds its window; without one, or with one that shows nothing, the range of its values.
 pub(super) fn window(header: &Header, samples: Samples<'_>, count: usize) -> Gray {
@@ -90,9 +92,16 @@ pub(super) fn window(header: &Header, samples: Samples<'_>, count: usize) -> Gra
             (_, true) => Some(if dark_is_low { "white" } else { "black" }),
             _ => None,
         };
-        shown.map(|shown| format!("The DICOM file's window shows nothing but {shown}; the range of its values is taken instead."))
+        let told = shown
+            .map(|shown| format!("The DICOM file's window shows nothing but {shown}; the range of its values is taken instead."));
+        // Of a window far wider than the values a viewer shows a few gray levels.
+        let share = ((most as f64).min(high) - (least as f64).max(low)) / (high - low);
+        let faint = || "The DICOM file's window is far wider than its values: the picture is nearly one gray.".to_owned();
+        told.map(|told| (told, true)).or_else(|| (share < FAINT).then(|| (faint(), false)))
     });
-    let chosen = first.filter(|_| warning.is_none());
+    let is_blank = warning.as_ref().is_some_and(|(_, is_blank)| *is_blank);
+    let warning = warning.map(|(told, _)| told);
+    let chosen = first.filter(|_| !is_blank);
     let [a, b] = chosen.unwrap_or([least as f64, most as f64]);
     let sigmoid = header.function == "SIGMOID" && chosen.is_some();
 
@@ -108,7 +117,7 @@ pub(super) fn window(header: &Header, samples: Samples<'_>, count: usize) -> Gra
             Preset { name: name.to_owned(), low, high: high.max(low.saturating_add(1)) }
         };
         let mut presets: Vec<Preset> = Vec::new();
-        if warning.is_some() {
+        if is_blank {
             presets.push(preset("All values", a, b));
         }
         presets.extend(windows.iter().enumerate().map(|(i, [a, b])| {
