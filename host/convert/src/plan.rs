@@ -3,7 +3,7 @@
 //! The bytes that live in a segment follow from its own two cuts alone: from the maps that are stored across it and the rows
 //! of its operators. So the least greatest segment is found exactly by dynamic programming over cuts, whatever the graph,
 //! for the order of operators that it has; of networks of more than 200 operators only segments of up to 40,000 / operators
-//! are tried, a heuristic. What first fit then loses between buffers is searched for nearby: cuts are
+//! are tried (fewer still where maps have thousands of rows), a heuristic. What first fit then loses between buffers is searched for nearby: cuts are
 //! moved, dropped and added as long as the arena shrinks. Every figure is `rownet::plan::Planner`'s. No multiplication is repeated.
 
 use crate::ir::{Graph, Refusal};
@@ -26,13 +26,25 @@ pub struct Plan {
 
 /// Most segments whose bytes are looked up: of networks of more than 200 operators, long segments are not tried.
 const MOST_TRIED: usize = 40_000;
+/// Bound of rows times operators squared over all those segments: of networks of many rows neither.
+const MOST_STEPS: u64 = 1 << 31;
+
+/// Most operators of a segment that are tried.
+fn longest(lowered: &Lowered) -> u16 {
+    let count = lowered.operators.len().max(1);
+    let rows: u64 = lowered.values.iter().map(|value| u64::from(value.shape.height)).sum();
+    let mut longest = (MOST_TRIED / count).clamp(1, MAX_SEGMENT).min(count);
+    while longest > 1 && rows.saturating_mul((longest * longest) as u64) > MOST_STEPS {
+        longest -= 1;
+    }
+    longest as u16
+}
 
 /// Bytes of one row counter; there are as many as the longest segment has operators.
 const COUNTER_BYTES: usize = 2;
 
 /// Best cuts of all operators: the greatest segment and the counters are least, and there are as few cuts as can be.
-fn dynamic(planner: &Planner<'_>, count: u16) -> Option<Vec<u16>> {
-    let longest = (MOST_TRIED / usize::from(count)).clamp(1, MAX_SEGMENT).min(count.into()) as u16;
+fn dynamic(planner: &Planner<'_>, count: u16, longest: u16) -> Option<Vec<u16>> {
     // Bytes of each segment, by its end and its length less one.
     let bytes: Vec<Vec<Option<usize>>> = (1..=count)
         .map(|end| (1..=longest.min(end)).map(|length| planner.segment_bytes(end - length, end).ok()).collect())
@@ -100,7 +112,7 @@ pub fn plan(graph: &Graph, lowered: &Lowered) -> Result<Plan> {
     let operators: Vec<Operator<'_>> = lowered.operators.iter().map(crate::lower::Operator::borrow).collect();
     let planner = Planner::new(&network(lowered, &operators, &[])).map_err(|error| refusal(graph, lowered, error))?;
     let count = operators.len() as u16;
-    let mut segments = dynamic(&planner, count).context("no plan can run this network; report it")?;
+    let mut segments = dynamic(&planner, count, longest(lowered)).context("no plan can run this network; report it")?;
     let place = |segments: &[u16]| planner.place(segments).map(|placement| (placement.arena, placement.least));
     let (mut bytes, least) = place(&segments).map_err(|error| refusal(graph, lowered, error))?;
     while bytes > least {

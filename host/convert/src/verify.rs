@@ -86,7 +86,7 @@ pub fn verify(model: &str, network: &Network<'_>, path: &Path, inputs: Option<Te
     };
     for i in 0..inputs.shape[0] {
         let sample = samples::sample(&inputs, i);
-        let expected = reference::run(&graph, &[sample.clone()])?;
+        let expected = reference::run(&graph, std::slice::from_ref(&sample))?;
         let mut made: Vec<Vec<f64>> = lowered.sources.iter().map(|_| Vec::new()).collect();
         network.observe(&sample, &mut |value, _, bytes| {
             if let Some(value) = made.get_mut(usize::from(value)) {

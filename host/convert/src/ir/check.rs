@@ -9,7 +9,7 @@ use parts::{BATCH, check_weights, reduced, windowed};
 /// Most elements of a value.
 pub const MOST_ELEMENTS: usize = 1 << 24;
 /// Most nodes of a graph.
-pub const MOST_NODES: usize = 4096;
+pub const MOST_NODES: usize = 1024;
 
 type Checked = Result<(), Refusal>;
 

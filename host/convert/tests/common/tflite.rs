@@ -13,6 +13,9 @@ struct Writer<'b> {
     codes: Vec<Code>,
 }
 
+/// Scales, their zero point, and the axis along which they lie.
+type Scales<'s> = (&'s [f32], i64, i32);
+
 impl<'b> Writer<'b> {
     fn buffer(&mut self, data: &[u8]) -> u32 {
         let data = (!data.is_empty()).then(|| self.builder.create_vector(data));
@@ -27,9 +30,7 @@ impl<'b> Writer<'b> {
         kind: TensorType,
         shape: &[usize],
         data: &[u8],
-        scales: &[f32],
-        zero_point: i64,
-        axis: i32,
+        (scales, zero_point, axis): Scales<'_>,
     ) -> i32 {
         // The empty buffer is number 0.
         let buffer = if data.is_empty() { 0 } else { self.buffer(data) };
@@ -53,7 +54,7 @@ impl<'b> Writer<'b> {
 
     fn whole_numbers(&mut self, numbers: &[i32], shape: &[usize]) -> i32 {
         let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
-        self.tensor("numbers", TensorType::INT32, shape, &bytes, &[], 0, 0)
+        self.tensor("numbers", TensorType::INT32, shape, &bytes, (&[], 0, 0))
     }
 
     fn code(&mut self, code: Code) -> u32 {
@@ -92,7 +93,7 @@ pub fn write(graph: &Graph) -> Vec<u8> {
         };
         let scales: Vec<f32> = value.quantization.iter().map(|q| q.scale).collect();
         let zero_point = value.quantization.map_or(0, |q| q.zero_point.into());
-        values.push(w.tensor(&format!("{i} {}", value.name), kind, &value.shape, &[], &scales, zero_point, 0));
+        values.push(w.tensor(&format!("{i} {}", value.name), kind, &value.shape, &[], (&scales, zero_point, 0)));
     }
     let operators: Vec<_> = graph.nodes.iter().map(|node| operator(&mut w, graph, node, &values)).collect();
     let ids = |ids: &[rownet_convert::ir::Id]| ids.iter().map(|id| values[id.0]).collect::<Vec<_>>();
@@ -142,10 +143,10 @@ fn constants(w: &mut Writer<'_>, graph: &Graph, node: &Node, inputs: &mut Vec<i3
                 bytes = (0..taps).flat_map(|tap| (0..out).map(move |o| (o, tap))).map(|(o, tap)| bytes[o * taps + tap]).collect();
                 shape = vec![1, shape[1], shape[2], out];
             }
-            inputs.push(w.tensor("weights", TensorType::INT8, &shape, &bytes, scales, 0, if depthwise { 3 } else { 0 }));
+            inputs.push(w.tensor("weights", TensorType::INT8, &shape, &bytes, (scales, 0, if depthwise { 3 } else { 0 })));
             let bytes: Vec<u8> = bias.iter().flat_map(|b| b.to_le_bytes()).collect();
             let scales: Vec<f32> = scales.iter().map(|sw| sx * sw).collect();
-            inputs.push(w.tensor("bias", TensorType::INT32, &[bias.len()], &bytes, &scales, 0, 0));
+            inputs.push(w.tensor("bias", TensorType::INT32, &[bias.len()], &bytes, (&scales, 0, 0)));
         }
         _ => panic!("float weights"),
     }
@@ -182,7 +183,6 @@ fn operator<'b>(w: &mut Writer<'b>, graph: &Graph, node: &Node, values: &[i32]) 
                 fused_activation_function: activation(*a),
                 dilation_h_factor: window.dilation[0] as i32,
                 dilation_w_factor: window.dilation[1] as i32,
-                ..Default::default()
             };
             let options = schema::Conv2DOptions::create(&mut w.builder, &options).as_union_value();
             (Code::CONV_2D, Some((BuiltinOptions::Conv2DOptions, options)))

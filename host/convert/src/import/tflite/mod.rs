@@ -8,12 +8,15 @@ pub use operators::{OPERATORS, Operator as Supported};
 use crate::ir::{Arithmetic, Element, Graph, Id, Node, Quantization, Refusal, Value};
 use anyhow::{Context, Result, bail, ensure};
 use flatbuffers::VerifierOptions;
+use std::cell::Cell;
 use tract_tflite::tflite::{self as schema, BuiltinOperator, TensorType};
 
 /// Most tensors of a graph.
-const MOST_TENSORS: usize = 1 << 14;
+const MOST_TENSORS: usize = 1 << 12;
+/// How often the bytes of a file may be read as constants: operators may share a buffer, but not to fill the memory.
+const MOST_READ: usize = 4;
 /// Most characters of a name that are kept: converters join the names of what they fuse.
-const LONGEST_NAME: usize = 2000;
+const LONGEST_NAME: usize = 1000;
 
 /// Reads the first subgraph of a .tflite file.
 ///
@@ -35,7 +38,7 @@ pub fn read(file: &[u8]) -> Result<Graph> {
     let subgraph = subgraphs.get(0);
     let tensors: Vec<_> = subgraph.tensors().map(|all| all.iter().take(MOST_TENSORS + 1).collect()).unwrap_or_default();
     ensure!(tensors.len() <= MOST_TENSORS, "more than {MOST_TENSORS} tensors; split the network");
-    let reader = Reader { model, tensors };
+    let reader = Reader { model, tensors, unread: Cell::new(MOST_READ * file.len()) };
     reader.graph(&subgraph)
 }
 
@@ -43,6 +46,8 @@ pub fn read(file: &[u8]) -> Result<Graph> {
 struct Reader<'a> {
     model: schema::Model<'a>,
     tensors: Vec<schema::Tensor<'a>>,
+    /// Bytes of constants that may still be read.
+    unread: Cell<usize>,
 }
 
 /// One operator of the file: what its reader may ask for.
@@ -238,6 +243,10 @@ impl<'a> Reading<'_, 'a> {
                 "export the network again",
             ));
         }
+        let Some(unread) = self.reader.unread.get().checked_sub(bytes.len()) else {
+            return Err(self.node.refuse(&attribute, "too many operators share their constants", "export each operator's own"));
+        };
+        self.reader.unread.set(unread);
         Ok((shape, bytes))
     }
 

@@ -252,7 +252,7 @@ fn resize_nearest_neighbor(r: &Reading<'_, '_>) -> Result<Op, Refusal> {
     }
     let (shape, size) = (r.shape(0)?, r.whole_numbers(1)?);
     match (&shape[..], &size[..]) {
-        (&[_, h, w, _], &[oh, ow]) if oh > 0 && ow > 0 && oh as usize % h == 0 && ow as usize % w == 0 => {
+        (&[_, h, w, _], &[oh, ow]) if oh > 0 && ow > 0 && (oh as usize).is_multiple_of(h) && (ow as usize).is_multiple_of(w) => {
             Ok(Op::ResizeNearest { factors: [oh as usize / h, ow as usize / w] })
         }
         _ => Err(r.node.refuse("size", format!("{size:?} from {shape:?}"), "resize to whole multiples")),
