@@ -22,6 +22,8 @@ pub enum Step {
     Format,
     /// Tests of cxr-core with overflow checks and debug assertions.
     Core,
+    /// The engine for any network against its plain reference, and the converter against TFLite Micro.
+    Networks,
     /// cxr-core builds for targets without a standard library.
     NoStd,
     /// The firmware of every board: lints, budget, self-test, verdicts and faults over a serial line under QEMU.
@@ -72,6 +74,12 @@ impl Step {
                 core.env("CXR_EXPECT_KERNELS", targets::kernels_of_this_machine().join(","));
                 run(core)
             }
+            Self::Networks => {
+                run(workspace.cargo("test --package rownet"))?;
+                let mut convert = workspace.cargo("test --release --package rownet-convert");
+                convert.env("CXR_PYTHON", install::python(workspace)?);
+                run(convert)
+            }
             Self::NoStd => bare_metal::no_std(workspace),
             Self::Firmware => firmware::test(workspace),
             Self::Targets => targets::test(workspace),
@@ -95,7 +103,7 @@ impl Step {
             }
             Self::Build => run(workspace.cargo("build --release --package cxr-host")),
             Self::Unit => {
-                run(workspace.cargo("test --release --package cxr-host --lib --bins --test decode_memory"))?;
+                run(workspace.cargo("test --release --package cxr-host --lib --bins --test *"))?;
                 run(workspace.cargo(&format!("test --release --lib --bins {OTHERS}")))
             }
             Self::Doc => {
