@@ -2,7 +2,7 @@
 //!
 //! The bytes that live in a segment follow from its own two cuts alone: from the maps that are stored across it and the rows
 //! of its operators. So the least greatest segment is found exactly by dynamic programming over cuts, whatever the graph,
-//! for the order of operators that it has; of networks of more than 200 operators only segments of up to 40,000 / operators
+//! for the order of operators that it has; of networks of more than 100 operators only segments of up to 10,000 / operators
 //! are tried (fewer still where maps have thousands of rows), a heuristic. What first fit then loses between buffers is searched for nearby: cuts are
 //! moved, dropped and added as long as the arena shrinks. Every figure is `rownet::plan::Planner`'s. No multiplication is repeated.
 
@@ -24,8 +24,8 @@ pub struct Plan {
     pub macs: u64,
 }
 
-/// Most segments whose bytes are looked up: of networks of more than 200 operators, long segments are not tried.
-const MOST_TRIED: usize = 40_000;
+/// Most segments whose bytes are looked up: of networks of more than 100 operators, long segments are not tried.
+const MOST_TRIED: usize = 10_000;
 /// Bound of rows times operators squared over all those segments: of networks of many rows neither.
 const MOST_STEPS: u64 = 1 << 31;
 
@@ -112,7 +112,10 @@ pub fn plan(graph: &Graph, lowered: &Lowered) -> Result<Plan> {
     let operators: Vec<Operator<'_>> = lowered.operators.iter().map(crate::lower::Operator::borrow).collect();
     let planner = Planner::new(&network(lowered, &operators, &[])).map_err(|error| refusal(graph, lowered, error))?;
     let count = operators.len() as u16;
-    let mut segments = dynamic(&planner, count, longest(lowered)).context("no plan can run this network; report it")?;
+    let Some(mut segments) = dynamic(&planner, count, longest(lowered)) else {
+        let why = planner.place(&[count]).err().unwrap_or(Error::Internal);
+        return Err(refusal(graph, lowered, why)).context("no plan can run this network; make its maps smaller, or split it");
+    };
     let place = |segments: &[u16]| planner.place(segments).map(|placement| (placement.arena, placement.least));
     let (mut bytes, least) = place(&segments).map_err(|error| refusal(graph, lowered, error))?;
     while bytes > least {
