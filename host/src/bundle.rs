@@ -104,7 +104,7 @@ impl Bundle {
         Self::new(&model, &quantized, &header, &images, json!({ "recipe": "random weights", "seed": seed }))
     }
 
-    /// Writes PREFIX.cxr, .onnx, .int8.onnx and .json, all or none.
+    /// Writes PREFIX.cxr, .onnx, .int8.onnx and .json: each file whole, the json, which has the hashes of the others, last.
     pub fn write(&self, prefix: &Path) -> Result<()> {
         let mut report = serde_json::to_vec_pretty(&self.report)?;
         report.push(b'\n');
