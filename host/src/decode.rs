@@ -7,7 +7,7 @@ mod picture;
 mod refusal;
 mod thumbnail;
 
-pub use dicom::Preset;
+pub use dicom::{Preset, attributes};
 pub use refusal::{Kind, Refusal};
 pub use thumbnail::{Samples, Thumbnail};
 

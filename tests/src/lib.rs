@@ -2,9 +2,12 @@
 
 pub mod browser;
 pub mod data;
+pub mod dicom;
 pub mod golden;
+pub mod hospital;
 pub mod host;
 pub mod http;
+pub mod orthanc;
 pub mod server;
 
 use sha2::{Digest, Sha256};

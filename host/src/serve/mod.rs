@@ -12,7 +12,7 @@ mod connection;
 mod evaluation;
 mod limits;
 mod linger;
-mod logging;
+pub mod logging;
 mod metrics;
 mod model_info;
 pub mod pool;
@@ -117,13 +117,17 @@ fn announce(args: &Args, address: SocketAddr, app: &App) {
 }
 
 /// SIGINT and SIGTERM, heard from when this is made.
-struct Signals {
+pub struct Signals {
     #[cfg(unix)]
     heard: [tokio::signal::unix::Signal; 2],
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Hears from now on; within a runtime.
+    ///
+    /// # Errors
+    /// A system that has no signals left.
+    pub fn new() -> std::io::Result<Self> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
@@ -134,7 +138,7 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    async fn next(&mut self) {
+    pub async fn next(&mut self) {
         #[cfg(unix)]
         {
             let [interrupt, terminate] = &mut self.heard;
