@@ -56,6 +56,9 @@ pub enum Command {
     /// Serve the upload page and its API.
     #[cfg(feature = "serve")]
     Serve(cxr_app::serve::Args),
+    /// Take X-rays from archives and modalities by DICOM, and answer them with reports and maps.
+    #[cfg(feature = "dicom")]
+    Dicom(cxr_dicom::Args),
     /// Classify X-ray images on a board.
     #[cfg(feature = "device")]
     Device(cxr_app::device::Args),
@@ -97,6 +100,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Predict(args) => cxr_app::predict::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => cxr_app::serve::run(&args),
+        #[cfg(feature = "dicom")]
+        Command::Dicom(args) => cxr_dicom::run(&args),
         #[cfg(feature = "device")]
         Command::Device(args) => cxr_app::device::run(&args),
     }

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod data;
 pub mod dicom;
+pub mod dimse;
 pub mod golden;
 pub mod hospital;
 pub mod host;

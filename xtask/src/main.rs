@@ -15,6 +15,7 @@ mod sanitizer;
 mod shell;
 mod steps;
 mod targets;
+mod wheel;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

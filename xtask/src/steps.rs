@@ -5,7 +5,7 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, pages, sanitizer, targets};
+use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, pages, sanitizer, targets, wheel};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -58,8 +58,10 @@ pub enum Step {
     Unit,
     /// Documentation tests.
     Doc,
-    /// Tests that drive the built `host`.
+    /// Tests that drive the built `host`, beside Orthanc too.
     Integration,
+    /// The Python wheel in a clean environment, and an archive classified by two workers.
+    Wheel,
 }
 
 impl Step {
@@ -115,9 +117,11 @@ impl Step {
                 let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
                 let mut tests = workspace.cargo(&format!("test --release --test * {OTHERS}"));
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
+                tests.env("CXR_ORTHANC", install::orthanc(workspace)?).env("CXR_PYTHON", install::python(workspace)?);
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }
+            Self::Wheel => wheel::test(workspace),
         }
     }
 }

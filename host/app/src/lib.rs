@@ -14,4 +14,5 @@ pub mod model_file;
 pub mod predict;
 #[cfg(feature = "serve")]
 pub mod serve;
+pub mod shipped;
 pub mod unseen;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Elements of patient and study that are repeated byte by byte, whatever their character set; those that a study must have
 /// are there even where they are empty.
-const REPEATED: [(Tag, VR, bool); 16] = [
+const REPEATED: [(Tag, VR, bool); 15] = [
     (tags::SPECIFIC_CHARACTER_SET, VR::CS, false),
     (tags::STUDY_DATE, VR::DA, true),
     (tags::STUDY_TIME, VR::TM, true),
@@ -22,7 +22,6 @@ const REPEATED: [(Tag, VR, bool); 16] = [
     (tags::ISSUER_OF_PATIENT_ID, VR::LO, false),
     (tags::PATIENT_BIRTH_DATE, VR::DA, true),
     (tags::PATIENT_SEX, VR::CS, true),
-    (tags::OTHER_PATIENT_IDS, VR::LO, false),
     (tags::PATIENT_AGE, VR::AS, false),
     (tags::STUDY_INSTANCE_UID, VR::UI, true),
     (tags::STUDY_ID, VR::SH, true),

@@ -7,7 +7,8 @@ mod content;
 mod report;
 
 use crate::identity::Identity;
-use crate::reading::{Reading, Source};
+use crate::reading::Reading;
+use cxr_app::predict::Source;
 use anyhow::{Context, Result};
 use dicom_dictionary_std::uids;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
@@ -49,3 +50,6 @@ fn file(object: InMemDicomObject) -> Result<Vec<u8>> {
     file.write_all(&mut bytes).context("an object cannot be written")?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

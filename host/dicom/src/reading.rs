@@ -4,42 +4,8 @@ use anyhow::{Context, Result};
 use cxr_app::budget::Budget;
 use cxr_app::decode::{Kind, Refusal};
 use cxr_app::heatmap::{self, Map};
-use cxr_app::model_file::{Answer, Engine, ModelFile};
-use cxr_app::unseen;
+use cxr_app::model_file::{Answer, Engine};
 use image::RgbImage;
-use serde_json::Value;
-
-/// The model behind a reading.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Source {
-    /// Name of the file, without its folder.
-    pub model: String,
-    /// SHA-256 of the file, 64 hexadecimal digits.
-    pub sha256: String,
-    /// Class names.
-    pub classes: Vec<String>,
-    /// Top probability under which verdicts are withheld, 0 to 1.
-    pub abstain_below: f32,
-    /// Score above which a picture is refused, if the model can tell.
-    pub refuse_above: Option<f32>,
-    /// What is known of hospitals that it has never seen, in a sentence.
-    pub unseen: String,
-}
-
-impl Source {
-    /// A model file, and the `report.json` of `host evaluate` for it, if there is one.
-    pub fn new(file: &ModelFile, engine: Engine<'_>, report: Option<&Value>) -> Self {
-        let model = engine.model;
-        Self {
-            model: file.name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
-            sha256: file.sha256.clone(),
-            classes: (0..model.class_count()).map(|class| model.class_name(class).to_owned()).collect(),
-            abstain_below: model.abstain_below(),
-            refuse_above: model.refusal().map(|head| head.refuse_above()),
-            unseen: report.map_or_else(|| unseen::NOT_MEASURED.to_owned(), |report| unseen::sentence(&report["unseen"])),
-        }
-    }
-}
 
 /// What was said of an image.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +25,7 @@ pub struct Reading {
 /// A verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// An index of [`Source::classes`].
+    /// An index of [`Source::classes`](cxr_app::predict::Source).
     Class(usize),
     /// No probability is high enough.
     LowConfidence,

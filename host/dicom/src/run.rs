@@ -3,7 +3,6 @@
 use crate::args::Args;
 use crate::intake::{Intake, Memory};
 use crate::queue::Queue;
-use crate::reading::Source;
 use crate::receive::{dimse, folder, stow};
 use crate::send::{self, Sender};
 use crate::work::{self, Worker};
@@ -11,9 +10,9 @@ use anyhow::{Context, Result, ensure};
 use cxr_app::budget::Budget;
 use cxr_app::classes::DISCLAIMER;
 use cxr_app::model_file::ModelFile;
-use cxr_app::predict::default_model;
+use cxr_app::predict::Source;
 use cxr_app::serve::{Signals, logging};
-use cxr_app::unseen;
+use cxr_app::shipped;
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::net::TcpListener;
@@ -31,11 +30,13 @@ const GRACE: Duration = Duration::from_secs(20);
 pub fn run(args: &Args) -> Result<()> {
     logging::start(args.log, args.log_level);
     args.check()?;
-    let path = args.model.clone().map_or_else(default_model, Ok)?;
+    let (mut model, report) = shipped::find(args.model.as_deref())?;
+    // Paths of this machine are nobody's business.
+    model.name = model.name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
     // One model for as long as the program runs: workers borrow it.
-    let model: &'static ModelFile = Box::leak(Box::new(ModelFile::read(&path)?));
+    let model: &'static ModelFile = Box::leak(Box::new(model));
     let engine = model.engine()?;
-    let source = Arc::new(Source::new(model, engine, unseen::report_beside(&path, &model.sha256).as_ref()));
+    let source = Arc::new(Source::new(model, engine, report.as_ref()));
     let limits = &args.limits;
     let queue = Arc::new(Queue::open(&args.queue, limits.queue_size << 20)?);
     let intake = Arc::new(Intake {

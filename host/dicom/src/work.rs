@@ -3,12 +3,13 @@
 use crate::identity::Identity;
 use crate::object;
 use crate::queue::{Key, Queue};
-use crate::reading::{self, Reading, Source, Verdict};
+use crate::reading::{self, Reading, Verdict};
+use cxr_app::predict::Source;
 use crate::send::{Sender, Unsent, delay};
 use anyhow::Result;
 use cxr_app::budget::Budget;
 use cxr_app::model_file::Engine;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +68,7 @@ const AWAY: u32 = 3;
 
 /// Sends answers until the queue is stopped.
 pub fn send(queue: &Queue, sender: &Sender) {
-    let mut tries: HashMap<Key, u32> = HashMap::new();
+    let mut tries: BTreeMap<Key, u32> = BTreeMap::new();
     let mut in_a_row = 0;
     while let Some(key) = queue.due() {
         let sent = queue.objects(&key).map_err(Unsent::Never).and_then(|files| sender.send(&files));

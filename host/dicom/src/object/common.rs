@@ -2,7 +2,8 @@
 
 use super::NOTICE;
 use crate::identity::{Identity, MANUFACTURER, MODEL_NAME};
-use crate::reading::{Reading, Source, Verdict};
+use crate::reading::{Reading, Verdict};
+use cxr_app::predict::Source;
 use crate::uid::derived;
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::FileMetaTableBuilder;
 use dicom_ul::association::server::AccessControl;
-use dicom_ul::association::{Association, ServerAssociation, ServerAssociationOptions, SyncAssociation};
+use dicom_ul::association::{ServerAssociation, ServerAssociationOptions};
 use dicom_ul::pdu::{
     AssociationRJServiceUserReason, PDataValue, PDataValueType, PresentationContextResultReason, UserIdentity,
 };

@@ -41,7 +41,8 @@ pub fn watch(folder: &Path, step: Duration, intake: &Arc<Intake>) {
 
 /// True unless the file is to be tried again.
 fn take(path: &Path, intake: &Intake) -> bool {
-    let read = decode::read(path).map_err(|error| Refused::Damaged(format!("{error:#}")));
+    // A path may hold a name, and a log may not.
+    let read = decode::read(path).map_err(|_| Refused::Damaged("it cannot be read".to_owned()));
     match read.and_then(|bytes| intake.take(&bytes, None)) {
         Ok(_) => true,
         Err(Refused::Later(_)) => false,
