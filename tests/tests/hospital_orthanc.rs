@@ -38,7 +38,7 @@ fn queued(folder: &Path, part: &str) -> usize {
 
 /// Reads everything with pydicom and highdicom; what they counted.
 #[track_caller]
-fn check(orthanc: &Orthanc, studies: &[Radiograph]) -> Option<Value> {
+fn check(orthanc: &Orthanc, studies: &[Radiograph], more: &[&str]) -> Option<Value> {
     let folder = tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name);
     fs::create_dir_all(path("images")).expect("a temporary folder");
@@ -51,7 +51,8 @@ fn check(orthanc: &Orthanc, studies: &[Radiograph]) -> Option<Value> {
             orthanc.download(&instance, &path(name));
         }
     }
-    let said = run(cxr_tests::root(), ["predict", "--json", path("images").to_str().expect("a path")]).success();
+    let images = path("images").display().to_string();
+    let said = run(cxr_tests::root(), ["predict", "--json", &images].iter().chain(more)).success();
     fs::write(path("predictions.jsonl"), said.stdout).expect("a temporary file");
     let mut script = Command::new(python());
     script.arg(cxr_tests::root().join("scripts/check_dicom_answers.py"));
@@ -74,7 +75,10 @@ fn a_hundred_studies_are_answered_once_whatever_is_restarted() {
     let folder = tempdir().expect("a temporary folder");
     let studies: Vec<Radiograph> = (1..=STUDIES).map(radiograph).collect();
     let (listen, to) = (format!("127.0.0.1:{port}"), format!("ORTHANC@127.0.0.1:{}", orthanc.dicom));
+    // A small network that refuses nothing: every study has a map.
+    let model = ["--model", "tests/golden/fixture.cxr"];
     let arguments = ["--listen", &listen, "--to", &to, "--allow-ae", "ORTHANC", "--allow-address", "127.0.0.0/8", "--workers", "2"];
+    let arguments = [&arguments[..], &model].concat();
     let mut hospital = Some(Hospital::start(folder.path(), &arguments));
     let names: Vec<String> = studies.iter().map(|study| orthanc.put(&study.file)).collect();
     let send = |orthanc: &Orthanc, name: &str| orthanc.post("/modalities/cxr/store", &json!(name)) == 200;
@@ -114,10 +118,8 @@ fn a_hundred_studies_are_answered_once_whatever_is_restarted() {
     assert_eq!(["in", "out", "failed", "tmp"].map(|part| queued(folder.path(), part)), [0; 4]);
     assert_eq!(orthanc.instances("SR").len(), studies.len());
     println!("{} studies in {seconds:.1} s, {} captures", studies.len(), orthanc.instances("OT").len());
-    if let Some(counted) = check(&orthanc, &studies) {
-        assert_eq!((&counted["images"], &counted["reports"]), (&json!(STUDIES), &json!(STUDIES)));
-        assert!(counted["verdicts"]["REFUSED"].as_u64().is_some_and(|refused| refused >= 5), "{counted}");
-        assert!(counted["captures"].as_u64().is_some_and(|captures| captures >= 50), "{counted}");
+    if let Some(counted) = check(&orthanc, &studies, &model) {
+        assert_eq!(["images", "reports", "captures"].map(|kind| &counted[kind]), [&json!(STUDIES); 3], "{counted}");
     }
     let log = hospital.as_ref().expect("it runs").log();
     assert!(!log.contains("Nobody") && !log.contains("2.25.9"), "a log with a patient in it");
@@ -138,7 +140,10 @@ fn the_same_by_dicomweb_in_both_directions() {
     }
     until("done", || queued(folder.path(), "done"), studies.len());
     assert_eq!(orthanc.instances("SR").len(), studies.len());
-    check(&orthanc, &studies);
+    // The shipped model knows noise, and generated pictures, for what they are.
+    if let Some(counted) = check(&orthanc, &studies, &[]) {
+        assert!(counted["verdicts"]["REFUSED"].as_u64().is_some_and(|refused| refused >= 1), "{counted}");
+    }
     assert_eq!(hospital.stop(), Some(0));
 }
 
@@ -156,9 +161,11 @@ fn a_folder_is_watched_and_the_archives_copies_of_answers_are_not_answered() {
     fs::write(watched.join("notes.txt"), "no image").expect("a temporary file");
     let (listen, to) = (format!("127.0.0.1:{port}"), format!("ORTHANC@127.0.0.1:{}", orthanc.dicom));
     let watch = watched.display().to_string();
-    let hospital = Hospital::start(folder.path(), &["--watch", &watch, "--watch-step", "1", "--listen", &listen, "--to", &to]);
+    let arguments = ["--watch", &watch, "--watch-step", "1", "--listen", &listen, "--to", &to, "--model", "tests/golden/fixture.cxr"];
+    let hospital = Hospital::start(folder.path(), &arguments);
     until("done", || queued(folder.path(), "done"), studies.len());
     // An archive that sends on everything that it stores.
+    assert_eq!(orthanc.instances("OT").len(), studies.len());
     for capture in orthanc.instances("OT") {
         assert_eq!(orthanc.post("/modalities/cxr/store", &json!(capture)), 200);
     }

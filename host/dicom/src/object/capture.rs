@@ -72,7 +72,7 @@ fn lines(source: &Source, reading: &Reading, drawing: &Drawing) -> Vec<String> {
         lines.push(source.unseen.clone());
     }
     for (k, probability) in reading.probabilities.iter().enumerate() {
-        lines.push(format!("{:5.1} %  {}", 100.0 * probability, class(k)));
+        lines.push(format!("{:.1} % {}", 100.0 * probability, class(k)));
     }
     lines.extend(reading.warnings.iter().map(|warning| format!("Warning: {warning}")));
     lines.push(format!("Map: red speaks for {}, blue against it", class(drawing.class)));

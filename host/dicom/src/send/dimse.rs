@@ -29,8 +29,8 @@ pub(super) fn send(sender: &Sender, title: &Title, address: &str, files: &[Vec<u
         .with_abstract_syntax(uids::SECONDARY_CAPTURE_IMAGE_STORAGE)
         .establish(address);
     let mut association = association.with_context(|| format!("{}@{address}: no association", title.as_str()))?;
-    for (number, object) in objects.iter().enumerate() {
-        if let Err(error) = store(&mut association, object, number as u16 + 1) {
+    for (number, (object, file)) in objects.iter().zip(files).enumerate() {
+        if let Err(error) = store(&mut association, object, file, number as u16 + 1) {
             let _ = association.abort();
             return Err(error);
         }
@@ -40,15 +40,25 @@ pub(super) fn send(sender: &Sender, title: &Title, address: &str, files: &[Vec<u
     Ok(())
 }
 
-fn store(association: &mut ClientAssociation<TcpStream>, object: &DefaultDicomObject, number: u16) -> Result<(), Unsent> {
+fn store(
+    association: &mut ClientAssociation<TcpStream>,
+    object: &DefaultDicomObject,
+    file: &[u8],
+    number: u16,
+) -> Result<(), Unsent> {
     let class = object.meta().media_storage_sop_class_uid().trim_end_matches('\0').to_owned();
     let instance = object.meta().media_storage_sop_instance_uid().trim_end_matches('\0').to_owned();
     let context = association.presentation_contexts().iter().find(|context| context.abstract_syntax == class);
     let refused = || Unsent::Never(anyhow!("the archive takes no objects of class {class}"));
     let (context, syntax) = context.map(|context| (context.id, context.transfer_syntax.clone())).ok_or_else(refused)?;
-    let syntax = TransferSyntaxRegistry.get(&syntax).context("the archive chose a transfer syntax that was not offered")?;
-    let mut data = Vec::new();
-    object.write_dataset_with_ts(&mut data, syntax).context("an answer cannot be written")?;
+    let data = if syntax == uids::EXPLICIT_VR_LITTLE_ENDIAN {
+        data_set(file).context("an answer in the queue is damaged")?.to_vec()
+    } else {
+        let syntax = TransferSyntaxRegistry.get(&syntax).context("the archive chose a transfer syntax that was not offered")?;
+        let mut data = Vec::new();
+        object.write_dataset_with_ts(&mut data, syntax).context("an answer cannot be written")?;
+        data
+    };
     let command = Command::default()
         .with_number(tags::COMMAND_FIELD, C_STORE_RQ)
         .with_number(tags::MESSAGE_ID, number)
@@ -73,6 +83,12 @@ fn store(association: &mut ClientAssociation<TcpStream>, object: &DefaultDicomOb
         }
         _ => Err(Unsent::Later(anyhow!("the archive answers with status {status:#06x}"))),
     }
+}
+
+/// What follows preamble, magic and meta information: as it is, so that text of any character set stays what it was.
+fn data_set(file: &[u8]) -> Option<&[u8]> {
+    let length = u32::from_le_bytes(file.get(140..144)?.try_into().ok()?);
+    file.get(144 + length as usize..)
 }
 
 fn answer(association: &mut ClientAssociation<TcpStream>, number: u16) -> Result<u16> {
