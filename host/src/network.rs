@@ -7,11 +7,11 @@ pub use mix::Mix;
 
 use crate::classes::CLASSES;
 use crate::float_model::{FloatLayer, FloatModel, Pool, PoolKind};
-use crate::recipe::{BatchNormSpec, ConvSpec, Head, Input, LayerSpec, NetworkSpec};
+use crate::recipe::{Answer, BatchNormSpec, ConvSpec, Head, Input, LayerSpec, NetworkSpec};
 use anyhow::{Context, Result};
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{log_sigmoid, relu};
 use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -112,7 +112,11 @@ impl Network {
             Head::Flatten => x.flatten(1, 3),
             Head::AveragePool => x.flatten::<3>(2, 3).mean_dim(2).flatten(1, 2),
         };
-        features.matmul(self.dense_weight.val()) + self.dense_bias.val().unsqueeze()
+        let logits = features.matmul(self.dense_weight.val()) + self.dense_bias.val().unsqueeze();
+        match self.spec.answer {
+            Answer::Softmax => logits,
+            Answer::IllnessFirst => illness_first(logits),
+        }
     }
 
     /// Folds batch normalisation (running statistics) into the convolutions and lays the weights out as [`FloatModel`] says.
@@ -154,6 +158,16 @@ impl Network {
         layers.push(FloatLayer::Dense { input, classes, weight, bias: floats(self.dense_bias.val())? });
         Ok(FloatModel { input: shapes[0], normalization: crate::float_model::Input::PIXELS, layers })
     }
+}
+
+/// Logarithms of the probabilities of [`Answer::IllnessFirst`].
+fn illness_first(logits: Tensor<2>) -> Tensor<2> {
+    let [count, _] = logits.dims();
+    let column = |k: usize| logits.clone().slice([0..count, k..k + 1]);
+    let [n, p, c] = [0, 1, 2].map(column);
+    let (ill, covid) = (p.clone() - n, c - p);
+    let ill_log = log_sigmoid(ill.clone());
+    Tensor::cat(vec![log_sigmoid(-ill), ill_log.clone() + log_sigmoid(-covid.clone()), ill_log + log_sigmoid(covid)], 1)
 }
 
 /// The output of a layer that pools; another leaves `x` as it is.
@@ -274,6 +288,7 @@ mod tests {
 
     fn check(head: Head) {
         let spec = NetworkSpec {
+            answer: Answer::Softmax,
             head,
             layers: vec![
                 LayerSpec::Conv { filters: 4, kernel: 3, stride: 2, groups: 1 },

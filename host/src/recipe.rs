@@ -7,10 +7,10 @@ mod validate;
 
 use anyhow::{Context, Result, ensure};
 pub use images::{AugmentSpec, DataSpec, OperatingPoint, Tone};
-pub use network::{ConvSpec, Head, Input, LayerSpec, NetworkSpec};
+pub use network::{Answer, ConvSpec, Head, Input, LayerSpec, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-pub use training::{BatchNormSpec, OptimizerSpec, Phase, RateStep, Sampling, Schedule, Stage, TrainSpec};
+pub use training::{BatchNormSpec, OptimizerSpec, Phase, PriorOf, RateStep, Sampling, Schedule, Stage, TrainSpec};
 
 /// Everything that a training run depends on, apart from the images and the seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

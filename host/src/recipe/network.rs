@@ -21,6 +21,9 @@ pub struct Input {
 pub struct NetworkSpec {
     /// How the last feature map meets the dense layer.
     pub head: Head,
+    /// How logits become probabilities.
+    #[serde(default, skip_serializing_if = "Answer::is_softmax")]
+    pub answer: Answer,
     /// In execution order.
     pub layers: Vec<LayerSpec>,
 }
@@ -105,6 +108,25 @@ pub enum Head {
     Flatten,
     /// Mean over the cells.
     AveragePool,
+}
+
+/// How the three logits `n, p, c` become probabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Softmax.
+    #[default]
+    Softmax,
+    /// First whether ill, `sigmoid(p - n)`; then whether COVID-19 of those who are, `sigmoid(c - p)`. Whether ill is thus a question of
+    /// its own, which no collection that has ill people alone answers.
+    IllnessFirst,
+}
+
+impl Answer {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    fn is_softmax(&self) -> bool {
+        *self == Self::Softmax
+    }
 }
 
 impl NetworkSpec {

@@ -32,6 +32,9 @@ pub struct TrainSpec {
     /// the source tells need not be learned.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub source_prior: f32,
+    /// Of what.
+    #[serde(default, skip_serializing_if = "PriorOf::is_class")]
+    pub source_prior_of: PriorOf,
     /// Probability, for each image of a batch, of taking a random share of another one's means and deviations of the first feature
     /// maps (MixStyle); 0 = off.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -41,6 +44,24 @@ pub struct TrainSpec {
     pub ema: f64,
     /// Batch normalisation.
     pub batch_norm: BatchNormSpec,
+}
+
+/// What a source's prior is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PriorOf {
+    /// Each class.
+    #[default]
+    Class,
+    /// Healthy or ill: a source of ill people alone teaches which illness, not that they are ill.
+    Illness,
+}
+
+impl PriorOf {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    fn is_class(&self) -> bool {
+        *self == Self::Class
+    }
 }
 
 /// A run of epochs at one image size.

@@ -3,7 +3,7 @@
 use crate::classes::{self, CLASSES, COVID};
 use crate::dataset::fold::Fold;
 use crate::dataset::{LeaveOut, OTHER_FINDING, Query, Sample, Split, hospital};
-use crate::recipe::{DataSpec, Sampling, Tone, TrainSpec};
+use crate::recipe::{DataSpec, PriorOf, Sampling, Tone, TrainSpec};
 use crate::{augment, dataset, decode, synthetic};
 use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
@@ -121,6 +121,10 @@ impl Data {
         let half = drawn(OTHER_FINDING) / 2.0;
         let weights: [f64; CLASSES.len()] = std::array::from_fn(|k| drawn(k) + if k == COVID { 0.0 } else { half });
         let sum: f64 = weights.iter().sum();
+        let weights = match spec.source_prior_of {
+            PriorOf::Class => weights,
+            PriorOf::Illness => std::array::from_fn(|k| if k == 0 { weights[0] } else { sum - weights[0] }),
+        };
         // A source that is not drawn tells nothing.
         weights.map(|weight| if sum > 0.0 { (weight / sum).max(LEAST_PRIOR).ln() as f32 } else { 0.0 })
     }
