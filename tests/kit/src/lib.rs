@@ -46,15 +46,24 @@ impl Iterator for Lcg {
 pub struct Choices(pub u64);
 
 impl Choices {
-    /// A number below `end`.
-    pub fn below(&mut self, end: usize) -> usize {
+    /// The next 31 bits.
+    pub fn word(&mut self) -> u32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end
+        (self.0 >> 33) as u32
     }
 
-    /// One of them.
-    pub fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
+    /// A number below `end`.
+    pub fn below(&mut self, end: u32) -> u32 {
+        self.word() % end
+    }
+
+    /// A weight: extremes are as likely as the rest.
+    pub fn i8(&mut self) -> i8 {
+        match self.below(8) {
+            0 => i8::MIN,
+            1 => i8::MAX,
+            _ => self.word() as i8,
+        }
     }
 }
 

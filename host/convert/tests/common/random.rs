@@ -15,11 +15,11 @@ impl Choices {
     }
 
     pub fn below(&mut self, n: usize) -> usize {
-        self.0.below(n)
+        self.0.below(n as u32) as usize
     }
 
     fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        self.0.one(of)
+        of[self.below(of.len())]
     }
 
     fn scale(&mut self) -> f32 {
