@@ -5,7 +5,7 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, pages, sanitizer, targets};
+use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -23,6 +23,8 @@ const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protoc
 pub enum Step {
     /// `cargo fmt --check`.
     Format,
+    /// Imports go one way: no circle between the files of a crate, no arrow up between crates.
+    Layers,
     /// Tests of cxr-core with overflow checks and debug assertions.
     Core,
     /// The engine for any network against its plain reference, and the converter against TFLite Micro.
@@ -72,6 +74,7 @@ impl Step {
                 install::component(workspace, "rustfmt", "fmt")?;
                 run(workspace.cargo("fmt --all --check"))
             }
+            Self::Layers => layers::test(workspace),
             Self::Core => {
                 let mut core = workspace.cargo("test --package cxr-core");
                 core.env("CXR_EXPECT_KERNELS", targets::kernels_of_this_machine().join(","));

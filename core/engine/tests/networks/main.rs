@@ -72,7 +72,7 @@ proptest! {
                 _ => r.next() as u8,
             };
         }
-        let crc = crc32(&bytes[16..]);
+        let crc = cxr_testkit::CRC32.checksum(&bytes[16..]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         let Ok(model) = Model::parse(&bytes) else { return Ok(()) };
         if model.arena_bytes() > 1 << 24 || model.shape(0).len() > 1 << 20 {
@@ -132,16 +132,4 @@ fn the_example_is_as_written_today() {
     }
     assert!(std::fs::read(path).unwrap() == bytes, "BLESS=1 cargo test -p rownet writes {path} anew");
     check(&net::tiny().placed().unwrap(), 1).unwrap();
-}
-
-/// CRC-32 as zlib has it, bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
-        }
-    }
-    !crc
 }

@@ -313,7 +313,8 @@ fn grafts_are_trained_on_where_host_and_donor_are_and_never_measured_on() {
     let coronahack = fixture::coronahack(&tiny());
     let row = |image: &str, source: &str, role: &str| format!("{image},{source},Normal/NA,{role},of_{image},,,PA,,\n");
     // Patients by the rule of `split::external`: enough of them that some are trained on and some validated on.
-    let rows: String = (0..40).map(|i| row(&format!("a{i}.jpg"), "rsna", if i < 4 { "external_test" } else { "train" })).collect();
+    let rows: String =
+        (0..40).map(|i| row(&format!("a{i}.jpg"), "rsna", if i < 4 { "external_test" } else { "train" })).collect();
     let external = fixture::external(&rows);
     let grafts = tempfile::tempdir().unwrap();
     let mut index = "image,label,donor,donor_same_as,host,host_view\n".to_owned();
