@@ -1,24 +1,31 @@
 //! `cargo xtask bench`: exact instruction counts on the boards that QEMU emulates, and the gate on them.
 
 mod board;
-mod cortex_m4;
+mod cortex_m;
 mod cycles;
+mod exact;
 mod mca;
 mod network;
+mod symbols;
+mod table;
 mod trace;
 
 use crate::shell::{Workspace, output, run};
 use anyhow::{Context, Result, bail, ensure};
 use board::Board;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use cxr_bench::{Buffers, LAYERS, NoCounter, network};
 use cxr_core::format::{Model, Op};
 use cxr_core::kernels::Kernel;
+use network::Task;
 use object::{Object, ObjectSegment};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The boards that the committed counts of cxr-core are of.
+const COUNTED: [Board; 6] =
+    [Board::Mps2An385, Board::Mps2An386, Board::Mps2An500, Board::Mps2An505, Board::Mps3An547, Board::Riscv32];
 /// The committed counts.
 const TABLE: &str = "tests/instructions.json";
 /// Growth of a count that the gate lets pass.
@@ -30,12 +37,19 @@ pub struct Options {
     /// Boards (default: all).
     #[arg(long = "board", value_name = "BOARD", value_enum, value_delimiter = ',')]
     boards: Vec<Board>,
-    /// Count a network (.tflite, .onnx, .cxr), or each of a folder, instead of `default`.
-    #[arg(long, value_name = "FILE|FOLDER", conflicts_with_all = ["check", "update"])]
+    /// Count a network (.tflite, .onnx, .cxr), or each of a folder, instead of `default`; with --check and --update exactly, in
+    /// tests/network_instructions.json.
+    #[arg(long, value_name = "FILE|FOLDER")]
     network: Option<PathBuf>,
+    /// Estimate the cycles of an image that marks its parts as firmware/board's `mark` does: for a look at the model itself.
+    #[arg(long, value_name = "ELF", conflicts_with = "network")]
+    image: Option<PathBuf>,
     /// Estimate cycles, too: of the Cortex-M4 by its manual, of the M7, M33 and M55 by llvm-mca.
     #[arg(long, requires = "network")]
     cycles: bool,
+    /// Write the table of docs/networks.md.
+    #[arg(long, requires = "network")]
+    docs: bool,
     /// Print one JSON object a board, a line each.
     #[arg(long)]
     json: bool,
@@ -131,14 +145,32 @@ fn flash_bytes(image: &Path) -> Result<u64> {
 
 /// Measures, and prints or compares.
 pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
+    if let Some(image) = &options.image {
+        let [board] = options.boards[..] else { bail!("--image: name one --board") };
+        let estimate = cycles::estimate(workspace, board, image, None)?;
+        let estimate = estimate.with_context(|| format!("{}: no model of its cycles", board.name()))?;
+        for (part, cycles) in &estimate.layers {
+            let instructions = estimate.instructions.get(part).copied().unwrap_or_default();
+            println!("{}", json!({ "part": part, "instructions": instructions, "cycles_estimate": cycles.round() as u64 }));
+        }
+        return Ok(());
+    }
     if let Some(path) = &options.network {
-        return network::bench(workspace, path, &options.boards, options.cycles, options.json);
+        let task = Task { path, boards: &options.boards, wants_cycles: options.cycles, is_json: options.json };
+        let measured = network::bench(workspace, &task)?;
+        if options.docs {
+            table::write(workspace, &measured)?;
+        }
+        if options.update {
+            exact::update(workspace, &measured)?;
+        }
+        return if options.check { exact::check(workspace, &measured) } else { Ok(()) };
     }
     let path = workspace.root.join("models/default.cxr");
     let file = fs::read(&path).with_context(|| path.display().to_string())?;
     let model = Model::parse(&file).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
     let hashes = Hashes::compute(&model)?;
-    let boards = if options.boards.is_empty() { Board::value_variants() } else { &options.boards };
+    let boards = if options.boards.is_empty() { &COUNTED[..] } else { &options.boards };
     let mut measured = Vec::new();
     for board in boards {
         let result = measure(*board, workspace, &model, &hashes)?;
@@ -185,12 +217,6 @@ fn counts(result: &Value) -> Vec<(String, u64)> {
     counts
 }
 
-fn compiler(workspace: &Workspace) -> Result<String> {
-    let mut rustc = workspace.command("rustc");
-    rustc.arg("--version");
-    Ok(output(rustc)?.trim().to_owned())
-}
-
 fn read_table(workspace: &Workspace) -> Result<Value> {
     let text = fs::read_to_string(workspace.root.join(TABLE)).context(TABLE)?;
     serde_json::from_str(&text).context(TABLE)
@@ -198,7 +224,7 @@ fn read_table(workspace: &Workspace) -> Result<Value> {
 
 fn update(workspace: &Workspace, measured: &[Value]) -> Result<()> {
     let mut table = if workspace.root.join(TABLE).exists() { read_table(workspace)? } else { json!({}) };
-    table["rustc"] = json!(compiler(workspace)?);
+    table["rustc"] = json!(exact::compiler(workspace)?);
     for result in measured {
         let name = result["board"].as_str().context("board")?;
         table["boards"][name] = counts(result).into_iter().map(|(name, count)| (name, json!(count))).collect();
@@ -212,7 +238,7 @@ fn update(workspace: &Workspace, measured: &[Value]) -> Result<()> {
 /// Fails if a count has grown beyond the tolerance. Counts of another compiler do not compare.
 fn check(workspace: &Workspace, measured: &[Value]) -> Result<()> {
     let table = read_table(workspace)?;
-    let compiler = compiler(workspace)?;
+    let compiler = exact::compiler(workspace)?;
     if table["rustc"] != json!(compiler) {
         println!("{TABLE} was made with {}, this is {compiler}: counts not compared", table["rustc"]);
         return Ok(());
@@ -238,7 +264,7 @@ fn check(workspace: &Workspace, measured: &[Value]) -> Result<()> {
 
 /// Every kernel of every board against the definition, on the board.
 pub fn kernels(workspace: &Workspace) -> Result<()> {
-    for board in Board::value_variants() {
+    for board in COUNTED {
         let folder = board.build(workspace, &["kernels"])?;
         run(board.qemu(workspace, &folder.join("kernels"))?)?;
     }
@@ -247,5 +273,23 @@ pub fn kernels(workspace: &Workspace) -> Result<()> {
 
 /// `bench --check` of every board.
 pub fn gate(workspace: &Workspace) -> Result<()> {
-    bench(workspace, &Options { boards: vec![], network: None, cycles: false, json: false, check: true, update: false })
+    let all = Options {
+        boards: vec![],
+        network: None,
+        image: None,
+        cycles: false,
+        docs: false,
+        json: false,
+        check: true,
+        update: false,
+    };
+    bench(workspace, &all)
+}
+
+/// The engine's own networks on boards of four kinds: the host's bytes, and exactly the instructions of the table.
+pub fn networks(workspace: &Workspace) -> Result<()> {
+    let path = workspace.root.join("core/engine/tests");
+    let boards = [Board::Mps2An386, Board::Mps3An547, Board::Mps2An385, Board::Riscv32];
+    let task = Task { path: &path, boards: &boards, wants_cycles: false, is_json: true };
+    exact::check(workspace, &network::bench(workspace, &task)?)
 }

@@ -14,6 +14,9 @@ const LIMITS: [(&str, &str); 2] = [("CXR_FLASH", "512K"), ("CXR_RAM", "480K")];
 /// A board under QEMU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Board {
+    /// Cortex-M0+, whose image runs on QEMU's Cortex-M3.
+    #[value(name = "mps2-an383")]
+    Mps2An383,
     /// Cortex-M3.
     #[value(name = "mps2-an385")]
     Mps2An385,
@@ -38,6 +41,8 @@ impl Board {
     const fn description(self) -> [&'static str; 5] {
         const ARM: &str = "qemu-system-arm";
         match self {
+            // QEMU has no MPS2 with a Cortex-M0+.
+            Self::Mps2An383 => ["mps2-an383", "thumbv6m-none-eabi", "mps2-an383", ARM, "mps2-an385"],
             // The memory map of the Cortex-M0+ image is this board's, too.
             Self::Mps2An385 => ["mps2-an385", "thumbv7m-none-eabi", "mps2-an383", ARM, "mps2-an385"],
             Self::Mps2An386 => ["mps2-an386", "thumbv7em-none-eabihf", "mps2-an386", ARM, "mps2-an386"],
@@ -56,6 +61,7 @@ impl Board {
     /// LLVM's name of its processor.
     pub const fn cpu(self) -> &'static str {
         match self {
+            Self::Mps2An383 => "cortex-m0plus",
             Self::Mps2An385 => "cortex-m3",
             Self::Mps2An386 => "cortex-m4",
             Self::Mps2An500 => "cortex-m7",

@@ -1,11 +1,11 @@
 //! An estimate of a network's cycles, layer by layer, from the blocks that ran.
 
 use super::board::Board;
-use super::network::Network;
+use super::cortex_m::{self, Core};
+use super::mca;
 use super::trace::Trace;
-use super::{cortex_m4, mca};
 use crate::shell::Workspace;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -19,36 +19,39 @@ pub struct Estimate {
     pub instructions: BTreeMap<u16, u64>,
 }
 
-/// Runs a network under the plugin and estimates.
-pub fn estimate(workspace: &Workspace, network: &Network, board: Board, image: &Path) -> Result<Estimate> {
-    let model = match board {
-        Board::Mps2An386 => "Cortex-M4 technical reference manual, no wait states",
-        Board::Mps2An500 | Board::Mps3An547 => "llvm-mca, no wait states, jumps predicted",
-        Board::Mps2An505 => "llvm-mca (LLVM has the Cortex-M4's model for it), no wait states, one cycle a taken jump",
-        Board::Mps2An385 | Board::Riscv32 => bail!("{}: no model of its cycles", board.name()),
+/// Runs an image under the plugin and estimates; none where there is no model of the board's processor. `loader` is what QEMU's
+/// loader puts into memory.
+pub fn estimate(workspace: &Workspace, board: Board, image: &Path, loader: Option<&str>) -> Result<Option<Estimate>> {
+    let (core, model) = match board {
+        Board::Mps2An383 => (Some(Core::M0Plus), "Cortex-M0+ technical reference manual, no wait states"),
+        Board::Mps2An385 => (Some(Core::M3), "Cortex-M3 technical reference manual, no wait states"),
+        Board::Mps2An386 => (Some(Core::M4), "Cortex-M4 technical reference manual, no wait states"),
+        Board::Mps2An500 | Board::Mps3An547 => (None, "llvm-mca, no wait states, jumps predicted"),
+        Board::Mps2An505 => (None, "llvm-mca (LLVM has the Cortex-M4's model for it), no wait states, one cycle a taken jump"),
+        Board::Riscv32 => return Ok(None),
     };
-    let trace = Trace::take(workspace, network, board, image)?;
+    let trace = Trace::take(workspace, board, image, loader)?;
     let mut layers: BTreeMap<u16, f64> = BTreeMap::new();
-    if let Board::Mps2An386 = board {
+    let mut add = |layer: u16, cycles: f64| *layers.entry(layer).or_default() += cycles;
+    if let Some(core) = core {
         for block in &trace.blocks {
-            let (straight, refill) = (cortex_m4::straight(&block.code), cortex_m4::refill(&block.code));
-            let entry = cortex_m4::entry(&block.code);
+            let [straight, refill, entry] =
+                [cortex_m::straight, cortex_m::refill, cortex_m::entry].map(|of| of(core, &block.code));
             for (layer, ran) in &block.ran {
-                let cycles = ran.times * straight + ran.jumps * refill + ran.entries * entry;
-                *layers.entry(*layer).or_default() += cycles as f64;
+                add(*layer, (ran.times * straight + ran.jumps * refill + ran.entries * entry) as f64);
             }
         }
         for (layer, cycles) in &trace.unaligned {
-            *layers.entry(*layer).or_default() += *cycles as f64;
+            add(*layer, *cycles as f64);
         }
     } else {
         let jump = if let Board::Mps2An505 = board { 1.0 } else { 0.0 };
         let cycles = mca::cycles(workspace, board.cpu(), &trace.blocks)?;
         for (block, cycles) in trace.blocks.iter().zip(cycles) {
             for (layer, ran) in &block.ran {
-                *layers.entry(*layer).or_default() += ran.times as f64 * cycles + ran.jumps as f64 * jump;
+                add(*layer, ran.times as f64 * cycles + ran.jumps as f64 * jump);
             }
         }
     }
-    Ok(Estimate { layers, model, instructions: trace.instructions() })
+    Ok(Some(Estimate { layers, model, instructions: trace.instructions() }))
 }

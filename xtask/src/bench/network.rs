@@ -2,12 +2,12 @@
 
 use super::board::Board;
 use super::cycles::{self, Estimate};
+use super::symbols::symbol;
 use crate::shell::{Workspace, output};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use cxr_bench::NoCounter;
 use cxr_bench::engine::{self, ARENA, OPERATORS, ROW};
-use object::{Object, ObjectSymbol};
 use rownet::kernels::Kernel;
 use rownet::model::Model;
 use rownet::model::desc::Op;
@@ -65,7 +65,7 @@ impl Network {
         Ok(())
     }
 
-    /// Runs it on a board; with an estimate of the cycles, if wanted.
+    /// Runs it on a board; with an estimate of the cycles, if wanted and there is a model.
     pub fn measure(&self, workspace: &Workspace, board: Board, wants_cycles: bool) -> Result<Value> {
         self.fits(board)?;
         let image = board.build(workspace, &["rownet"])?.join("rownet");
@@ -80,7 +80,12 @@ impl Network {
                 ["network", kernel, instructions, outputs, values, stack] => {
                     let wanted = (format!("{:016x}", self.hashes.0), format!("{:016x}", self.hashes.1));
                     let agrees = (outputs, values) == (&wanted.0[..], &wanted.1[..]);
-                    ensure!(agrees, "{} on {}: outputs {outputs}, values {values}; the host's {wanted:?}", self.name, board.name());
+                    ensure!(
+                        agrees,
+                        "{} on {}: outputs {outputs}, values {values}; the host's {wanted:?}",
+                        self.name,
+                        board.name()
+                    );
                     let (instructions, macs) = (number(instructions)?, macs(&model));
                     object = Some(json!({
                         "network": self.name, "board": board.name(), "kernel": kernel, "instructions": instructions, "macs": macs,
@@ -94,7 +99,9 @@ impl Network {
         }
         let mut object = object.with_context(|| format!("{} on {}: no counts", self.name, board.name()))?;
         if wants_cycles {
-            add_cycles(&mut object, &mut layers, &cycles::estimate(workspace, self, board, &image)?);
+            if let Some(estimate) = cycles::estimate(workspace, board, &image, Some(&self.loader(&image)?))? {
+                add_cycles(&mut object, &mut layers, &estimate);
+            }
         }
         object["layers"] = json!(layers);
         Ok(object)
@@ -104,14 +111,6 @@ impl Network {
     pub fn loader(&self, image: &Path) -> Result<String> {
         Ok(format!("loader,file={},addr={:#x},force-raw=on", self.path.display(), symbol(image, "__model")?))
     }
-}
-
-/// Address of a symbol.
-pub fn symbol(image: &Path, name: &str) -> Result<u64> {
-    let data = fs::read(image).with_context(|| image.display().to_string())?;
-    let file = object::File::parse(&*data).with_context(|| image.display().to_string())?;
-    let found = file.symbols().find(|symbol| symbol.name() == Ok(name));
-    Ok(found.with_context(|| format!("{}: no symbol {name}", image.display()))?.address())
 }
 
 fn parse<'f>(path: &Path, file: &'f [u8]) -> Result<Model<'f>> {
@@ -196,19 +195,31 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path).with_context(|| path.display().to_string())? {
         let file = entry?.path();
-        if file.extension().is_some_and(|end| ["tflite", "onnx", "cxr"].iter().any(|known| end == *known)) {
+        if file.extension().is_some_and(|end| ["tflite", "onnx", "cxr", "rnet"].iter().any(|known| end == *known)) {
             files.push(file);
         }
     }
     files.sort();
-    ensure!(!files.is_empty(), "{}: no .tflite, .onnx or .cxr", path.display());
+    ensure!(!files.is_empty(), "{}: no .tflite, .onnx, .cxr or .rnet", path.display());
     Ok(files)
 }
 
+/// What is measured, and what is done with it.
+pub struct Task<'a> {
+    /// A network, or a folder of them.
+    pub path: &'a Path,
+    /// Boards; none: all.
+    pub boards: &'a [Board],
+    /// Estimate cycles where there is a model.
+    pub wants_cycles: bool,
+    /// Print JSON.
+    pub is_json: bool,
+}
+
 /// Measures every network on every board and prints.
-pub fn bench(workspace: &Workspace, path: &Path, boards: &[Board], wants_cycles: bool, is_json: bool) -> Result<()> {
-    let boards = if boards.is_empty() { Board::value_variants() } else { boards };
-    let (files, mut refused, mut measured) = (files(path)?, Vec::new(), 0);
+pub fn bench(workspace: &Workspace, task: &Task<'_>) -> Result<Vec<Value>> {
+    let boards = if task.boards.is_empty() { Board::value_variants() } else { task.boards };
+    let (files, mut refused, mut measured) = (files(task.path)?, Vec::new(), Vec::new());
     for file in &files {
         let network = match Network::read(workspace, file) {
             Ok(network) => network,
@@ -220,21 +231,25 @@ pub fn bench(workspace: &Workspace, path: &Path, boards: &[Board], wants_cycles:
             Err(error) => return Err(error),
         };
         for &board in boards {
-            match network.measure(workspace, board, wants_cycles) {
-                Ok(result) if is_json => println!("{result}"),
-                Ok(result) => print(&result),
+            match network.measure(workspace, board, task.wants_cycles) {
+                Ok(result) => {
+                    if task.is_json {
+                        println!("{result}");
+                    } else {
+                        print(&result);
+                    }
+                    measured.push(result);
+                }
                 Err(error) => {
                     eprintln!("error: {error:#}");
                     refused.push(format!("{} on {}", network.name, board.name()));
-                    continue;
                 }
             }
-            measured += 1;
         }
     }
     ensure!(refused.is_empty(), "not measured: {}", refused.join(", "));
-    ensure!(measured > 0, "{}: no network ran", path.display());
-    Ok(())
+    ensure!(!measured.is_empty(), "{}: no network ran", task.path.display());
+    Ok(measured)
 }
 
 fn print(result: &Value) {

@@ -1,7 +1,7 @@
 //! What ran on a board, block by block and layer by layer: QEMU under the plugin `blocks.c`, and the image's disassembly.
 
 use super::board::Board;
-use super::network::{Network, symbol};
+use super::symbols::symbol;
 use crate::install;
 use crate::shell::{Workspace, have, output};
 use anyhow::{Context, Result, bail, ensure};
@@ -54,12 +54,12 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Runs a network under the plugin.
-    pub fn take(workspace: &Workspace, network: &Network, board: Board, image: &Path) -> Result<Self> {
+    /// Runs an image under the plugin; `loader` is what QEMU's loader puts into memory.
+    pub fn take(workspace: &Workspace, board: Board, image: &Path, loader: Option<&str>) -> Result<Self> {
         let plugin = plugin(workspace)?;
-        let out = workspace.target.join("boards").join(format!("{}-{}.blocks", network.name, board.name()));
+        let out = workspace.target.join("boards").join(format!("{}.blocks", board.name()));
         let mut qemu = board.qemu(workspace, image)?;
-        qemu.arg("-device").arg(network.loader(image)?);
+        qemu.args(loader.into_iter().flat_map(|loader| ["-device", loader]));
         let marks = symbol(image, "cxr_marks")?;
         qemu.arg("-plugin").arg(format!("{},marks={marks:#x},out={}", plugin.display(), out.display()));
         output(qemu)?;

@@ -63,7 +63,8 @@ impl Chain {
 
     /// Gives the operator just pushed weights for so many sums of so many taps.
     fn weigh(&mut self, channels: u16, taps: usize, is_padded: bool) {
-        let weights: Vec<u8> = (0..usize::from(channels) * taps).map(|_| (self.r.within(0, 254) as u8).wrapping_sub(127)).collect();
+        let weights: Vec<u8> =
+            (0..usize::from(channels) * taps).map(|_| (self.r.within(0, 254) as u8).wrapping_sub(127)).collect();
         let bias = (0..channels).map(|_| self.r.within(0, 4000) as i32 - 2000).collect();
         if let Some(op) = self.net.ops.last_mut() {
             op.weights = if is_padded { padded(&weights, taps) } else { weights };

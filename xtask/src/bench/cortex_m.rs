@@ -1,8 +1,13 @@
-//! An estimate of a Cortex-M4's cycles: the tables of its technical reference manual (DDI 0439D, 3-1, 3-2, 7-1, section 3.3.2), memory without wait states.
+//! An estimate of the cycles of a Cortex-M0+, M3 or M4: the tables of their technical reference manuals, memory without wait states.
 //!
-//! What the manual leaves open is chosen so. A pipeline refill takes one cycle after a jump to a known address, two after one through a register,
-//! three after a load of PC, and one more where the target is a wide instruction off a word boundary. A division takes 12 cycles. An instruction in an IT block counts as if its condition held.
-//! Moves between one core register and the FPU take one cycle.
+//! M4: DDI 0439D, tables 3-1, 3-2, 7-1 and section 3.3.2. M3: DDI 0337I, the same sections. M0+: DDI 0484C, table 3-1, with the
+//! multiplier that takes one cycle.
+//!
+//! What the manual leaves open is chosen so. A pipeline refill takes one cycle after a branch, two after a call or a jump through a
+//! register, three after a load of PC, and one more where the target is a wide instruction off a word boundary. A division takes
+//! 12 cycles; on the M3 a long multiplication 4, with accumulation 6. An instruction in an IT block counts as if its condition held.
+//!
+//! docs/kernels.md compares it with what was measured on a Cortex-M4.
 
 use super::trace::Instruction;
 
@@ -18,28 +23,60 @@ enum Kind {
     Other,
 }
 
+/// A processor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Core {
+    /// Cortex-M0+.
+    M0Plus,
+    /// Cortex-M3.
+    M3,
+    /// Cortex-M4.
+    M4,
+}
+
 /// Cycles of a block that is left without a jump.
-pub fn straight(code: &[Instruction]) -> u64 {
+pub fn straight(core: Core, code: &[Instruction]) -> u64 {
     let mut before: Option<&Instruction> = None;
     let mut cycles = 0;
     for instruction in code {
-        cycles += of(instruction, before);
+        cycles += if core == Core::M0Plus { simple(instruction) } else { of(core, instruction, before) };
         before = Some(instruction);
     }
     cycles
 }
 
-/// Cycles that a jump out of a block adds.
-pub fn refill(code: &[Instruction]) -> u64 {
-    match code.last() {
-        Some(last) if loads_pc(last) || last.name.starts_with("tb") => 3,
-        Some(last) if last.name.starts_with("bx") || last.name.starts_with("blx") || last.operands.starts_with("pc") => 2,
+/// An instruction of a Cortex-M0+: nothing overlaps.
+fn simple(instruction: &Instruction) -> u64 {
+    let (name, operands) = (&instruction.name[..], &instruction.operands[..]);
+    match name {
+        _ if is_multiple(name) => 1 + registers(name, operands),
+        _ if is_single(name) || name == "bl" => 2,
+        _ if ["mrs", "msr", "dmb", "dsb", "isb"].iter().any(|start| name.starts_with(start)) => 3,
         _ => 1,
     }
 }
 
+/// Cycles that a jump out of a block adds.
+pub fn refill(core: Core, code: &[Instruction]) -> u64 {
+    let Some(last) = code.last() else { return 1 };
+    if core == Core::M0Plus {
+        return if loads_pc(last) { 2 } else { 1 };
+    }
+    let is_branch = last.name.starts_with('b') && !["bl", "blx", "bx"].contains(&&*last.name) || last.name.starts_with("cb");
+    if loads_pc(last) || last.name.starts_with("tb") {
+        3
+    } else if is_branch {
+        1
+    } else {
+        2
+    }
+}
+
 /// Cycles that a jump to a block adds: a wide instruction off a word boundary takes two fetches.
-pub fn entry(code: &[Instruction]) -> u64 {
+pub fn entry(core: Core, code: &[Instruction]) -> u64 {
+    if core == Core::M0Plus {
+        return 0;
+    }
     code.first().map_or(0, |first| u64::from(first.size == 4 && first.at % 4 != 0))
 }
 
@@ -49,7 +86,7 @@ fn loads_pc(instruction: &Instruction) -> bool {
         || name.starts_with("ldr") && instruction.operands.starts_with("pc")
 }
 
-fn of(instruction: &Instruction, before: Option<&Instruction>) -> u64 {
+fn of(core: Core, instruction: &Instruction, before: Option<&Instruction>) -> u64 {
     let (name, operands) = (&instruction.name[..], &instruction.operands[..]);
     let kind_before = before.map_or(Kind::Other, kind);
     if is_multiple(name) {
@@ -71,10 +108,19 @@ fn of(instruction: &Instruction, before: Option<&Instruction>) -> u64 {
     }
     let stall = u64::from(kind_before == Kind::Float && before.is_some_and(|before| reads(operands, target(before))));
     let own = match name {
-        _ if name.starts_with("vldr") || name.starts_with("vstr") => if operands.starts_with('d') { 3 } else { 2 },
+        _ if name.starts_with("vldr") || name.starts_with("vstr") => {
+            if operands.starts_with('d') {
+                3
+            } else {
+                2
+            }
+        }
         _ if name.starts_with("vdiv") || name.starts_with("vsqrt") => 14,
         _ if ["vmla", "vmls", "vnml", "vfma", "vfms", "vfnm"].iter().any(|start| name.starts_with(start)) => 3,
-        _ if name.starts_with("vmov") && operands.matches(',').count() > 1 => 2,
+        _ if is_move_to_or_from_core(name, operands) => 2,
+        _ if core == Core::M3 && (name.starts_with("mla") || name.starts_with("mls")) => 2,
+        _ if core == Core::M3 && (name.starts_with("smull") || name.starts_with("umull")) => 4,
+        _ if core == Core::M3 && (name.starts_with("smlal") || name.starts_with("umlal")) => 6,
         _ if name.starts_with("udiv") || name.starts_with("sdiv") => 12,
         _ if name.starts_with("tb") => 3,
         _ if ["mrs", "msr", "cps", "dmb", "dsb", "isb"].iter().any(|start| name.starts_with(start)) => 2,
@@ -91,11 +137,17 @@ fn kind(instruction: &Instruction) -> Kind {
         Kind::Load
     } else if is_single(name) || is_multiple(name) {
         Kind::Memory
-    } else if name.starts_with('v') && [".f32", ".s32", ".u32"].iter().any(|end| name.contains(end)) && !name.starts_with("vmov") {
+    } else if name.starts_with('v') && [".f32", ".s32", ".u32"].iter().any(|end| name.contains(end)) && !name.starts_with("vmov")
+    {
         Kind::Float
     } else {
         Kind::Other
     }
+}
+
+/// `vmov` between one or two core registers and as many of the FPU.
+fn is_move_to_or_from_core(name: &str, operands: &str) -> bool {
+    name.starts_with("vmov") && operands.split(',').map(str::trim).any(|operand| operand.starts_with('r') || operand == "lr")
 }
 
 fn is_it(name: &str) -> bool {
@@ -135,7 +187,11 @@ fn address_registers(operands: &str) -> String {
 
 /// True if the address is the sum of two registers.
 fn by_register(operands: &str) -> bool {
-    address_registers(operands).split_whitespace().filter(|word| !word.starts_with('#')).nth(1).is_some_and(|word| word.starts_with('r'))
+    address_registers(operands)
+        .split_whitespace()
+        .filter(|word| !word.starts_with('#'))
+        .nth(1)
+        .is_some_and(|word| word.starts_with('r'))
 }
 
 /// True if the instruction before wrote its base back and this one's address starts from it.
@@ -167,7 +223,7 @@ mod tests {
     /// The examples of section 3.3.2.
     #[test]
     fn the_manuals_examples() {
-        let cycles = |lines: &[&str]| straight(&code(lines));
+        let cycles = |lines: &[&str]| straight(Core::M4, &code(lines));
         assert_eq!(cycles(&["ldr r0, [r1]", "ldr r1, [r2]"]), 3);
         assert_eq!(cycles(&["ldr r0, [r1, r2]", "str r0, [r3, #20]"]), 3);
         assert_eq!(cycles(&["ldr r0, [r1, r2]", "str r1, [r3, r2]"]), 3);
@@ -179,18 +235,26 @@ mod tests {
 
     #[test]
     fn arithmetic() {
-        let cycles = |lines: &[&str]| straight(&code(lines));
+        let cycles = |lines: &[&str]| straight(Core::M4, &code(lines));
         assert_eq!(cycles(&["smlad r0, r1, r2, r0", "mla r0, r1, r2, r0", "smull r0, r1, r2, r3"]), 3);
         assert_eq!(cycles(&["vmul.f32 s0, s1, s2", "vadd.f32 s3, s0, s1"]), 3);
         assert_eq!(cycles(&["vmul.f32 s0, s1, s2", "vadd.f32 s3, s4, s1"]), 2);
         assert_eq!(cycles(&["add r0, r1", "ldr r2, [r0]"]), 1 + 3);
-        assert_eq!(cycles(&["udiv r0, r1, r2", "vmov s0, r0", "vmov r0, r1, s2, s3"]), 12 + 1 + 2);
+        assert_eq!(cycles(&["udiv r0, r1, r2", "vmov s0, r0", "vmov r0, r1, s2, s3", "vmov s4, s5"]), 12 + 2 + 2 + 1);
     }
 
     /// Nordic's delay loop, SUBS and BHI, takes three cycles on the Cortex-M4 of an nRF52.
     #[test]
     fn a_loop_of_known_length() {
         let code = code(&["subs r0, #1", "bhi 0x0"]);
-        assert_eq!(straight(&code) + refill(&code) + entry(&code), 3);
+        assert_eq!(straight(Core::M4, &code) + refill(Core::M4, &code) + entry(Core::M4, &code), 3);
+    }
+
+    #[test]
+    fn other_cores() {
+        let line = code(&["muls r0, r1, r0", "ldr r1, [r2]", "ldr r3, [r2, #4]", "pop {r4, pc}"]);
+        assert_eq!(straight(Core::M0Plus, &line) + refill(Core::M0Plus, &line), 1 + 2 + 2 + 5);
+        let line = code(&["mla r0, r1, r2, r0", "smull r0, r1, r2, r3", "smlal r0, r1, r2, r3"]);
+        assert_eq!([Core::M3, Core::M4].map(|core| straight(core, &line)), [12, 3]);
     }
 }
