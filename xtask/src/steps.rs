@@ -39,11 +39,13 @@ pub enum Step {
     Kernels,
     /// Instruction counts there have not grown beyond tests/instructions.json.
     Instructions,
+    /// Small networks in rownet on the boards: the host's bytes, and exactly the instructions of tests/network_instructions.json.
+    Boards,
     /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
     C,
     /// The Rust and C blocks of README and docs/linking.md compile.
     Pages,
-    /// No public function of cxr-core links a panic on a Cortex-M4.
+    /// No public function of cxr-core (Cortex-M4) and of rownet (every bare-metal target) links a panic.
     NoPanic,
     /// cxr-core's kernels and sessions under AddressSanitizer; without vectors, and the C interface, in Miri where it can be had.
     Memory,
@@ -91,6 +93,7 @@ impl Step {
             Self::Targets => targets::test(workspace),
             Self::Kernels => bench::kernels(workspace),
             Self::Instructions => bench::gate(workspace),
+            Self::Boards => bench::networks(workspace),
             Self::C => capi::test(workspace),
             Self::Pages => pages::test(workspace),
             Self::NoPanic => no_panic::test(workspace),

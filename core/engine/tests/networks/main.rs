@@ -2,6 +2,7 @@
 
 mod net;
 mod reference;
+mod samples;
 
 use net::{Net, Random, network};
 use proptest::prelude::*;
@@ -122,14 +123,22 @@ fn strips_and_values_over_others_are_tested() {
     assert!(strips > 60 && overs > 30, "{strips} {overs}");
 }
 
-/// The file of the documentation's example is what is written today; `BLESS=1` writes it anew.
+/// The files of the documentation's example, and those that boards run, are what is written today; `BLESS=1` writes them anew.
 #[test]
-fn the_example_is_as_written_today() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny.rnet");
-    let bytes = net::tiny().placed().unwrap().file().unwrap();
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(path, &bytes).unwrap();
+fn the_files_are_as_written_today() {
+    let nets = [
+        ("tiny", net::tiny().placed().unwrap()),
+        ("every", samples::every()),
+        ("mobile", samples::mobile()),
+        ("residual", samples::residual()),
+    ];
+    for (name, net) in nets {
+        let path = format!("{}/tests/{name}.rnet", env!("CARGO_MANIFEST_DIR"));
+        let bytes = net.file().unwrap();
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, &bytes).unwrap();
+        }
+        assert!(std::fs::read(&path).unwrap() == bytes, "BLESS=1 cargo test -p rownet writes {path} anew");
+        check(&net, 1).unwrap();
     }
-    assert!(std::fs::read(path).unwrap() == bytes, "BLESS=1 cargo test -p rownet writes {path} anew");
-    check(&net::tiny().placed().unwrap(), 1).unwrap();
 }
