@@ -24,8 +24,11 @@ macro_rules! arch {
     };
 }
 
+mod dense;
 mod depthwise;
+mod fixed;
 
+pub use dense::dots;
 pub use depthwise::depthwise_row;
 
 /// Taps that a tile holds; longer filters are summed in several passes.
@@ -78,7 +81,7 @@ pub fn conv_row(mut checked: Conv<'_>) {
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + tap);
                     let sums = sums.as_mut_ptr_range();
-                    dots(tile, weights, taps, sums.start, sums.end, stride - taps);
+                    conv_dots(tile, weights, taps, sums.start, sums.end, stride - taps);
                 }
             }
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
@@ -237,7 +240,7 @@ fn odd(quad: u32) -> u32 {
 
 // Four int8 weights: 16 multiplications in 13 instructions.
 dots!(
-    dots,
+    conv_dots,
     52,
     2,
     "ldr lr, [r1], #4",
@@ -278,6 +281,11 @@ fn requantize_block(
     channels: usize,
     out: &mut [i8],
 ) {
+    if filters.is_fixed() {
+        let out = columns.map(|x| out.as_mut_ptr().wrapping_add(x * channels + channel));
+        // SAFETY: as below; there is a shift for each channel.
+        return unsafe { fixed::requantize(filters, channel, sums, out) };
+    }
     #[cfg(target_abi = "eabihf")]
     {
         let out = columns.map(|x| out.as_mut_ptr().wrapping_add(x * channels + channel));
