@@ -33,12 +33,8 @@ impl Source<'_> {
             0..=239 => 0,
             other => isize::from(other % 4) - 2,
         });
-        let mut state = u32::from(self.byte()) << 8 | u32::from(self.byte()) | 1 << 16;
-        let noise = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        (0..len).map(noise).collect()
+        let seed = u32::from(self.byte()) << 8 | u32::from(self.byte()) | 1 << 16;
+        cxr_testkit::Lcg(seed).take(len).collect()
     }
 }
 

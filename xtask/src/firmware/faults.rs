@@ -1,7 +1,8 @@
 //! Faults on a board's serial line: whatever is lost, repeated, damaged, late or cut off, no verdict is wrong.
 
+use super::args::Args;
+use super::board::Board;
 use super::line::{Emulator, Line};
-use super::{Args, Board};
 use crate::shell::Workspace;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cxr_core::format::{Model, Op};
@@ -10,6 +11,7 @@ use cxr_protocol::client::{Client, Error};
 use cxr_protocol::frame::crc32;
 use cxr_protocol::message::{Format, Window};
 use cxr_protocol::testing::{self, Failure, Faulty, HARMS, Image, WIDTH};
+use cxr_testkit::Lcg;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -119,14 +121,9 @@ fn write_model(folder: &Path) -> Result<(PathBuf, PathBuf)> {
     let mut session = Session::new(&model, &mut arena)?;
     let layers = (0..model.layer_count()).filter_map(|i| model.layer(i)).filter(|layer| layer.op != Op::Dense);
     let mut sums: Vec<_> = layers.map(|_| crc32()).collect();
-    let mut state = SEED;
+    let mut pixels = Lcg(SEED);
     for _ in 0..model.input().height {
-        let row: Vec<u8> = (0..model.input().row_len())
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 24) as u8
-            })
-            .collect();
+        let row: Vec<u8> = pixels.by_ref().take(model.input().row_len()).collect();
         session.push_row_observed(&row, &mut |layer, _, values| {
             values.iter().for_each(|value| sums[layer].update(&value.to_le_bytes()));
         })?;

@@ -44,6 +44,8 @@ impl Session<'_, '_> {
             ops::write_finished(step, y, last, memory.get(state.at, state.len)?, out)?;
             observe(i + 1, y, out);
             ops::clear(step, y, self.arena.get_mut(state.at..state.at + state.len)?)?;
+        } else {
+            observe(i + 1, before, &[]);
         }
         if is_row && is_max {
             self.fold(step, place, row, finishing, state)?;

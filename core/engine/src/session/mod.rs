@@ -18,6 +18,7 @@ use memory::{Memory, Place, slot};
 pub use outputs::Outputs;
 
 /// Receives `(value, row, bytes)` for each row that an operator makes; a row may come in several pieces, from left to right.
+/// An operator that took a row and finished none gives an empty piece.
 pub type Observer<'f> = dyn FnMut(ValueId, u32, &[i8]) + 'f;
 
 /// One inference in progress: a network, a buffer, and where it stands.

@@ -2,6 +2,7 @@
 
 mod net;
 mod reference;
+mod samples;
 
 use net::{Net, Random, network};
 use proptest::prelude::*;
@@ -81,7 +82,7 @@ proptest! {
                 _ => r.next() as u8,
             };
         }
-        let crc = crc32(&bytes[16..]);
+        let crc = cxr_testkit::CRC32.checksum(&bytes[16..]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         let Ok(model) = Model::parse(&bytes) else { return Ok(()) };
         if model.arena_bytes() > 1 << 24 || model.shape(0).len() > 1 << 20 {
@@ -131,26 +132,22 @@ fn strips_and_values_over_others_are_tested() {
     assert!(strips > 60 && overs > 30, "{strips} {overs}");
 }
 
-/// The file of the documentation's example is what is written today; `BLESS=1` writes it anew.
+/// The files of the documentation's example, and those that boards run, are what is written today; `BLESS=1` writes them anew.
 #[test]
-fn the_example_is_as_written_today() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny.rnet");
-    let bytes = net::tiny().placed().unwrap().file().unwrap();
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(path, &bytes).unwrap();
-    }
-    assert!(std::fs::read(path).unwrap() == bytes, "BLESS=1 cargo test -p rownet writes {path} anew");
-    check(&net::tiny().placed().unwrap(), 1).unwrap();
-}
-
-/// CRC-32 as zlib has it, bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+fn the_files_are_as_written_today() {
+    let nets = [
+        ("tiny", net::tiny().placed().unwrap()),
+        ("every", samples::every()),
+        ("mobile", samples::mobile()),
+        ("residual", samples::residual()),
+    ];
+    for (name, net) in nets {
+        let path = format!("{}/tests/{name}.rnet", env!("CARGO_MANIFEST_DIR"));
+        let bytes = net.file().unwrap();
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, &bytes).unwrap();
         }
+        assert!(std::fs::read(&path).unwrap() == bytes, "BLESS=1 cargo test -p rownet writes {path} anew");
+        check(&net, 1).unwrap();
     }
-    !crc
 }
