@@ -62,7 +62,7 @@ impl Kernel {
 
     /// Adds to each sum the products of a window and its filter, which starts `stride` bytes after the one before.
     #[inline]
-    pub(crate) fn dots(&self, window: &[i8], weights: &[u8], stride: usize, sums: &mut [i32]) {
+    pub fn dots(&self, window: &[i8], weights: &[u8], stride: usize, sums: &mut [i32]) {
         (self.dots)(window, weights, stride, sums);
     }
 

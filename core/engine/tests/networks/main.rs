@@ -58,7 +58,7 @@ fn check(net: &Net, seed: u64) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 5_000 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 200 } else { 2_500 }))]
 
     #[test]
     fn streaming_equals_the_reference(seed: u64) {

@@ -57,7 +57,8 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
     let (args, width) = (checked.args(), checked.width());
     let (channels, kernel_width) = (args.channels, args.kernel_width);
     let span = kernel_width * channels;
-    let is_odd = |shift: &u8| !(-21..=-1).contains(&(*shift as i8));
+    // Sums of so few taps are doubled without saturation where biases are not huge: two places more than in `fixed.rs`.
+    let is_odd = |shift: &u8| !(-23..=-1).contains(&(*shift as i8));
     if channels < 4 || args.rows.len() > MAX_KERNEL || kernel_width > MAX_KERNEL || args.filters.shifts.iter().any(is_odd) {
         return false;
     }
@@ -84,6 +85,9 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
         unsafe {
             group.bias = args.filters.bias.as_ptr().add(4 * channel).cast::<[i32; 4]>().read_unaligned();
             group.scales = args.filters.scales.as_ptr().add(4 * channel).cast::<[u32; 4]>().read_unaligned();
+        }
+        if args.filters.is_fixed() && group.bias.iter().any(|bias| bias.unsigned_abs() >= 1 << 28) {
+            return false;
         }
         for (i, shift) in args.filters.shifts.iter().skip(channel).take(4).enumerate() {
             let s = -i32::from(*shift as i8) - 1;
