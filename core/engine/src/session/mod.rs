@@ -13,6 +13,7 @@ use crate::ops::{self, Step};
 use crate::plan::reads::state_bytes;
 use crate::plan::schedule::{Cursor, Segment};
 use crate::plan::{Counters, increment};
+use crate::prepared::{Prepared, filters};
 use memory::{Memory, Place, slot};
 pub use outputs::Outputs;
 
@@ -27,6 +28,8 @@ pub struct Session<'m, 'b> {
     model: Model<'m>,
     arena: &'b mut [i8],
     kernel: Kernel,
+    /// Filters that were packed, or nothing.
+    packed: &'m [u8],
     segment: Segment,
     /// Number of the running segment; as many as there are when all is done.
     index: usize,
@@ -45,7 +48,7 @@ impl<'m, 'b> Session<'m, 'b> {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
         let segment = Segment { first: 0, end: 0, input_rows: 0 };
-        let mut session = Self { model: *model, arena, kernel: Kernel::best(), segment, index: 0, failed: false };
+        let mut session = Self { model: *model, arena, kernel: Kernel::best(), packed: &[], segment, index: 0, failed: false };
         session.reset();
         Ok(session)
     }
@@ -54,7 +57,21 @@ impl<'m, 'b> Session<'m, 'b> {
     #[must_use]
     pub const fn with_kernel(mut self, kernel: Kernel) -> Self {
         self.kernel = kernel;
+        self.packed = &[];
         self
+    }
+
+    /// Computes with filters that were packed, and with their kernel; the results are the same.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`].
+    pub const fn with_prepared(mut self, prepared: Prepared<'m>) -> Result<Self, Error> {
+        if !prepared.is_of(&self.model) {
+            return Err(Error::OtherModel);
+        }
+        self.kernel = prepared.kernel();
+        self.packed = prepared.packed();
+        Ok(self)
     }
 
     /// The network.
@@ -229,9 +246,15 @@ impl<'m, 'b> Session<'m, 'b> {
         ops::copy(memory.get(at as usize, len)?, to)
     }
 
+    /// Operator `i`.
+    fn operator(&self, i: u16) -> Option<Step<'m>> {
+        let step = Step::of(&self.model, i)?;
+        Some(Step { packed: filters(self.packed, &self.model, i), ..step })
+    }
+
     /// Operator `i` makes a row or takes one; true if it made one.
     fn step(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<bool> {
-        let step = Step::of(&self.model, i)?;
+        let step = self.operator(i)?;
         let made = match step.operator.form {
             Form::Rows => self.make(i, &step, fresh, observe).map(|()| true)?,
             Form::Accumulate { at } => self.take(i, &step, at as usize, fresh, observe)?,

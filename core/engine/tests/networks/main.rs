@@ -10,6 +10,7 @@ use reference::reference;
 use rownet::kernels::Kernel;
 use rownet::model::Model;
 use rownet::model::desc::Storage;
+use rownet::prepared::Prepared;
 use rownet::session::Session;
 
 /// Every row that operators make, and the outputs, under every kernel; the arena is written within its length only.
@@ -20,9 +21,17 @@ fn check(net: &Net, seed: u64) -> Result<(), TestCaseError> {
     let input: Vec<i8> = (0..model.shape(0).len()).map(|_| r.i8()).collect();
     let maps = reference(net, &input);
     let mut arena = vec![0x5A; model.arena_bytes() + 64];
-    for kernel in Kernel::available() {
+    for (kernel, is_prepared) in
+        Kernel::available().chain([Kernel::PORTABLE]).flat_map(|kernel| [(kernel, false), (kernel, true)])
+    {
+        let mut filters = vec![0; Prepared::bytes(&model, &kernel)];
+        let prepared = Prepared::new(&model, kernel, &mut filters).unwrap();
         let mut session = Session::new(&model, &mut arena).unwrap().with_kernel(kernel);
-        for _ in 0..2 {
+        if is_prepared {
+            session = session.with_prepared(prepared).unwrap();
+        }
+        // As they come and, prepared, once more after a reset.
+        for _ in 0..1 + usize::from(is_prepared) {
             session.reset();
             let mut seen: Vec<Vec<i8>> = vec![Vec::new(); maps.len()];
             for row in input.chunks_exact(model.shape(0).row_len()) {
@@ -37,7 +46,7 @@ fn check(net: &Net, seed: u64) -> Result<(), TestCaseError> {
             }
             let outputs = session.finish().map_err(|error| TestCaseError::fail(format!("{error}")))?;
             for (id, (found, expected)) in seen.iter().zip(&maps).enumerate().skip(1) {
-                prop_assert_eq!(found, expected, "value {} of {:?}", id, net.ops[id - 1]);
+                prop_assert_eq!(found, expected, "value {} of {:?}, {}", id, net.ops[id - 1], kernel.name());
             }
             for (i, id) in net.outputs.iter().enumerate() {
                 prop_assert_eq!(outputs.bytes(i).unwrap(), &maps[usize::from(*id)][..], "output {}", i);
@@ -49,7 +58,7 @@ fn check(net: &Net, seed: u64) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 5_000 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 200 } else { 2_500 }))]
 
     #[test]
     fn streaming_equals_the_reference(seed: u64) {
