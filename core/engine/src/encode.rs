@@ -192,6 +192,7 @@ fn write_value(file: &mut Writer, at: usize, described: &Value) {
     file.put(at + value::EXTERNAL, &[external]);
     let (kind, rows, start, kept, over, strip) = match described.storage {
         Storage::Waiting { at, rows, kept, strip } => (0, rows, at, kept, NONE, strip),
+        Storage::Recomputed { at, rows, strip } => (2, rows, at, 0, NONE, strip),
         Storage::Ring { at, rows, over } => (1, rows, at, 0, over.unwrap_or(NONE), 0),
     };
     file.put(at + value::STORAGE, &[kind]);

@@ -13,7 +13,7 @@ fn main() -> anyhow::Result<()> {
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for path in std::env::args().skip(1) {
         let path = Path::new(&path);
-        let package = package::import(&std::fs::read(path)?, "", "", "")?;
+        let package = package::import(&std::fs::read(path)?, "", "", "", None)?;
         let network = Network::parse(&package.file)?;
         let report = verify::verify("", &network, path, None)?;
         let sums =

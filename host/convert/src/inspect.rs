@@ -20,8 +20,10 @@ pub struct Layer {
     pub reads: Vec<u16>,
     /// Height, width, channels.
     pub shape: [u16; 3],
-    /// Multiply-accumulates.
+    /// Multiply-accumulates, repeated ones included.
     pub macs: u64,
+    /// True if no row of its value is kept: its reader has them made anew.
+    pub recomputed: bool,
     /// Bytes of weights, biases and scales.
     pub weights_bytes: u64,
     /// Segment in which it runs.
@@ -48,7 +50,7 @@ pub struct Inspection {
     pub arena_bytes: usize,
     /// Bytes of weights, biases, scales and tables.
     pub weights_bytes: u64,
-    /// Multiply-accumulates of an inference.
+    /// Multiply-accumulates of an inference, repeated ones included.
     pub macs: u64,
     /// tflite or onnx.
     pub arithmetic: String,
@@ -74,6 +76,7 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
     let segments: Vec<(u16, u16)> = (0..model.segment_count()).map(|i| model.segment(i)).collect();
     let rows = |id: u16| match model.storage(id) {
         Storage::Waiting { rows, .. } | Storage::Ring { rows, .. } => rows,
+        Storage::Recomputed { .. } => 0,
     };
     let layer = |i: u16| {
         let operator = model.operator(i)?;
@@ -87,7 +90,8 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
             operator: operator_name.split([' ', '{', '(']).next().unwrap_or_default().to_owned(),
             reads: std::iter::once(operator.a).chain(operator.b).collect(),
             shape: [height, width, channels],
-            macs: operator.op.macs(model.shape(operator.a), model.shape(i + 1)),
+            macs: model.operator_macs(i),
+            recomputed: matches!(model.storage(i + 1), Storage::Recomputed { .. }),
             weights_bytes: operator.constant_bytes(),
             segment: segments.iter().position(|&(_, end)| i < end).unwrap_or(0),
             rows_kept: rows(i + 1),
@@ -119,6 +123,6 @@ fn metadata_macs(network: &Network<'_>) -> u64 {
     let model = &network.model;
     let macs = (0..model.operator_count() as u16).filter_map(|i| model.operator(i).map(|o| (i, o)));
     macs.filter(|(_, o)| matches!(o.op, Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } | Op::Dense { .. }))
-        .map(|(i, o)| o.op.macs(model.shape(o.a), model.shape(i + 1)))
+        .map(|(i, _)| model.operator_macs(i))
         .sum()
 }

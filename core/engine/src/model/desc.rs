@@ -121,6 +121,15 @@ pub enum Storage {
         /// Pixels of the newest row that exist at a time; 0: all. Only between a convolution and a window over it, or a 1x1 convolution.
         strip: u16,
     },
+    /// No row is there: those under the window of its only reader, a convolution, are made anew in strips for each row of that.
+    Recomputed {
+        /// The strips of the rows under the window, one row after another.
+        at: u32,
+        /// Rows under the window.
+        rows: u16,
+        /// Pixels of a row that exist at a time; at least as many as the window reaches over.
+        strip: u16,
+    },
     /// Row `y` is written at row `y % rows` of `at`. With as many rows as the map has, it is stored.
     Ring {
         /// The rows, one after another.

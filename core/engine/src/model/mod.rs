@@ -8,6 +8,7 @@ mod parse;
 mod sizes;
 
 use crate::error::Error;
+use crate::plan::recompute;
 use bytes::{f32_at, i8_at, slice, u8_at, u16_at, u32_at};
 pub(crate) use check::MAX_KERNEL_ROWS;
 use desc::{Element, External, Form, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window};
@@ -152,9 +153,11 @@ impl<'m> Model<'m> {
     pub const fn storage(&self, id: ValueId) -> Storage {
         let at = id as usize * value::SIZE;
         let (rows, start) = (u16_at(self.values, at + value::ROWS), u32_at(self.values, at + value::AT));
-        if u8_at(self.values, at + value::STORAGE) == 0 {
-            let (kept, strip) = (u32_at(self.values, at + value::KEPT), u16_at(self.values, at + value::STRIP));
-            return Storage::Waiting { at: start, rows, kept, strip };
+        let strip = u16_at(self.values, at + value::STRIP);
+        match u8_at(self.values, at + value::STORAGE) {
+            0 => return Storage::Waiting { at: start, rows, kept: u32_at(self.values, at + value::KEPT), strip },
+            2 => return Storage::Recomputed { at: start, rows, strip },
+            _ => {}
         }
         let over = match u16_at(self.values, at + value::OVER) {
             NONE => None,
@@ -269,13 +272,19 @@ impl<'m> Model<'m> {
         })
     }
 
-    /// Multiply-accumulates of an inference, padding included.
+    /// Multiply-accumulates of operator `i`, padding and rows that are made anew included.
+    pub const fn operator_macs(&self, i: u16) -> u64 {
+        let Some(op) = self.op(i) else { return 0 };
+        let (input, output) = (self.shape(self.inputs(i).0), self.shape(i + 1));
+        let row = Shape { height: 1, ..output };
+        op.macs(input, row).saturating_mul(recompute::rows_made(self, i + 1))
+    }
+
+    /// Multiply-accumulates of an inference, padding and rows that are made anew included.
     pub const fn macs(&self) -> u64 {
         let (mut sum, mut i) = (0u64, 0);
         while (i as usize) < self.operator_count() {
-            if let Some(op) = self.op(i) {
-                sum = sum.saturating_add(op.macs(self.shape(self.inputs(i).0), self.shape(i + 1)));
-            }
+            sum = sum.saturating_add(self.operator_macs(i));
             i += 1;
         }
         sum

@@ -137,7 +137,7 @@ const fn check_value(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
     if u8_at(model.values, at + value::EXTERNAL) > 2 {
         return Err(Error::InvalidValue { value: id, field: "external type" });
     }
-    if u8_at(model.values, at + value::STORAGE) > 1 {
+    if u8_at(model.values, at + value::STORAGE) > 2 {
         return Err(Error::InvalidValue { value: id, field: "storage" });
     }
     // From 2^-60 to 2^60: products and sums of such values stay finite.

@@ -3,8 +3,9 @@
 use super::MAX_SEGMENT;
 use super::lifetime::{Life, Span, kept, waiting};
 use super::reads::{Rows, state_bytes};
+use super::recompute::{rows_taken, sources, window_rows};
 use super::simulate::{Event, Run};
-use super::strips::{Role, role};
+use super::strips::{Role, reader, role, strip};
 use crate::error::{Error, attempt};
 use crate::model::Model;
 use crate::model::desc::{Form, Storage, ValueId};
@@ -73,6 +74,21 @@ const fn storage(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
             }
             if life.readers != 1 || life.is_output || life.from != life.to {
                 return wrong(id, "it waits, but has not one reader in its segment");
+            }
+        }
+        Storage::Recomputed { rows, .. } => {
+            let is_window = match reader(model, id) {
+                Some(taker) => match model.op(taker) {
+                    Some(op) => matches!(window_rows(&op), Some(kernel) if kernel == rows),
+                    None => false,
+                },
+                None => false,
+            };
+            if !is_window || !matches!(role(model, id), Role::First) {
+                return wrong(id, "recomputation (its operators cannot make or take it in strips)");
+            }
+            if life.readers != 1 || life.is_output || life.from != life.to {
+                return wrong(id, "it is recomputed, but has not one reader in its segment");
             }
         }
         Storage::Ring { rows, over, .. } => {
@@ -200,8 +216,8 @@ pub const fn waits_with(model: &Model<'_>, id: ValueId, other: ValueId) -> bool 
         if a == other || b == other {
             return true;
         }
-        let first = matches!(model.storage(a), Storage::Waiting { strip: 1.., .. });
-        let second = a != b && matches!(model.storage(b), Storage::Waiting { strip: 1.., .. });
+        let first = strip(model, a) > 0;
+        let second = a != b && strip(model, b) > 0;
         id = match (first, second) {
             (false, false) => return false,
             (true, false) => a,
@@ -235,10 +251,10 @@ const fn run(model: &Model<'_>, index: usize) -> Result<(), Error> {
                 if makes && matches!(role(model, operator + 1), Role::Second) {
                     pending = Some(operator + 1);
                 }
-                let (a, b) = model.inputs(operator);
-                attempt!(is_there(model, &run, a, run.reads(operator, count, false), fresh));
+                let (a, b) = sources(model, operator);
+                attempt!(is_there(model, &run, a, rows_taken(model, operator, count, false), fresh));
                 if a != b {
-                    attempt!(is_there(model, &run, b, run.reads(operator, count, true), fresh));
+                    attempt!(is_there(model, &run, b, rows_taken(model, operator, count, true), fresh));
                 }
                 if makes {
                     attempt!(overwrites(model, &run, operator));
@@ -267,6 +283,8 @@ const fn is_there(model: &Model<'_>, run: &Run<'_>, id: ValueId, rows: Rows, fre
             };
             made.saturating_sub(rows as u32 + waits as u32)
         }
+        // Nobody waits for it.
+        Storage::Recomputed { .. } => 0,
     };
     if rows.first < oldest { wrong(id, "a row is gone before it is read: it needs more rows") } else { Ok(()) }
 }

@@ -51,14 +51,17 @@ pub const fn reader(model: &Model<'_>, id: ValueId) -> Option<u16> {
 /// Pixels of the strips of value `id`; 0 where it has whole rows.
 pub const fn strip(model: &Model<'_>, id: ValueId) -> u16 {
     match model.storage(id) {
-        Storage::Waiting { strip, .. } => strip,
+        Storage::Waiting { strip, .. } | Storage::Recomputed { strip, .. } => strip,
         Storage::Ring { .. } => 0,
     }
 }
 
 /// What the strips of value `id` are; `Whole` where its operators or neighbours do not allow any.
 pub const fn role(model: &Model<'_>, id: ValueId) -> Role {
-    let Storage::Waiting { rows, strip: pixels, .. } = model.storage(id) else { return Role::Whole };
+    let (Storage::Waiting { rows, strip: pixels, .. } | Storage::Recomputed { rows, strip: pixels, .. }) = model.storage(id)
+    else {
+        return Role::Whole;
+    };
     let (Some(maker), Some(taker)) = (id.checked_sub(1), reader(model, id)) else { return Role::Whole };
     let (Some(makes), Some(takes)) = (model.op(maker), model.op(taker)) else { return Role::Whole };
     let (is_fed, feeds) = (strip(model, model.inputs(maker).0) > 0, strip(model, taker + 1) > 0);
@@ -122,7 +125,12 @@ pub const fn feeds_strips(model: &Model<'_>, reader: u16, maker: u16, may: bool)
 }
 
 const fn has_strips(model: &Model<'_>, id: ValueId, may: bool) -> bool {
-    let Storage::Waiting { rows, strip, .. } = model.storage(id) else { return false };
+    let rows = match model.storage(id) {
+        Storage::Waiting { rows, .. } => rows,
+        Storage::Recomputed { .. } => return true,
+        Storage::Ring { .. } => return false,
+    };
+    let strip = strip(model, id);
     if strip > 0 || !may {
         return strip > 0;
     }

@@ -11,7 +11,9 @@ use crate::model::Model;
 use crate::model::desc::{Form, Storage, ValueId};
 use crate::ops::{self, Step};
 use crate::plan::reads::state_bytes;
+use crate::plan::recompute::{is_recomputed, takes};
 use crate::plan::schedule::{Cursor, Segment};
+use crate::plan::strips::strip;
 use crate::plan::{Counters, increment};
 use memory::{Memory, Place, slot};
 pub use outputs::Outputs;
@@ -196,17 +198,15 @@ impl<'m, 'b> Session<'m, 'b> {
                 continue;
             };
             // Nobody else reads a row that waits.
-            let waits = fresh.filter(|id| self.model.reads(i, *id));
+            let waits = fresh.filter(|id| takes(&self.model, i, *id));
             if waits.is_none()
                 && let Some(id) = fresh.take()
             {
                 self.keep(id)?;
             }
             // The last operator of those that step together, and the row that now waits.
-            let (i, made) = match self.model.storage(i + 1) {
-                Storage::Waiting { strip: 1.., .. } => (self.strips(i, waits, observe)?, true),
-                _ => (i, self.step(i, waits, observe)?),
-            };
+            let in_strips = strip(&self.model, i + 1) > 0 || is_recomputed(&self.model, self.model.inputs(i).0);
+            let (i, made) = if in_strips { (self.strips(i, waits, observe)?, true) } else { (i, self.step(i, waits, observe)?) };
             if let Some(id) = fresh.take() {
                 self.keep(id)?;
             }
@@ -267,7 +267,7 @@ fn is_waiting(storage: Storage) -> bool {
 /// Where row `y`, of `len` bytes, is written.
 fn row_at(storage: Storage, y: u32, len: usize) -> usize {
     match storage {
-        Storage::Waiting { at, .. } => at as usize,
+        Storage::Waiting { at, .. } | Storage::Recomputed { at, .. } => at as usize,
         Storage::Ring { at, rows, .. } => at as usize + slot(y, rows) * len,
     }
 }

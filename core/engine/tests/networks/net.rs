@@ -5,7 +5,7 @@ use rownet::error::Error;
 use rownet::model::desc::{
     Element, External, Form, Network, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window,
 };
-use rownet::plan::{Planner, place, state_bytes};
+use rownet::plan::{Placement, Planner, place, state_bytes};
 
 /// xorshift64*.
 pub struct Random(u64);
@@ -127,22 +127,32 @@ impl Net {
 
     /// Storage by the library.
     pub fn placed(&self) -> Result<Self, Error> {
-        let (values, forms) = self.with(|network| {
-            let placement = place(network)?;
-            assert!(placement.arena >= placement.least);
-            Ok((placement.values, placement.operators.iter().map(|op| op.form).collect::<Vec<_>>()))
-        })?;
-        let mut net = Self { values, ..self.clone() };
-        for (op, form) in net.ops.iter_mut().zip(forms) {
-            op.form = form;
-        }
-        Ok(net)
+        self.placed_by(|network| place(network))
     }
 
     /// Storage by the library, in strips wherever they are allowed.
     pub fn placed_in_strips(&self, at_a_time: u32) -> Result<Self, Error> {
+        self.placed_by(|network| Planner::new(network)?.place_in_strips(network.segments, &[], at_a_time))
+    }
+
+    /// Storage by the library, some values recomputed where they can be; with so many pixels at a time, or as it likes.
+    pub fn placed_recomputed(&self, r: &mut Random) -> Result<Self, Error> {
+        let often = r.within(1, 3);
+        let recomputed: Vec<ValueId> = (1..self.values.len() as ValueId).filter(|_| r.one_in(often)).collect();
+        let at_a_time = r.within(0, 4) as u32;
+        self.placed_by(|network| {
+            let planner = Planner::new(network)?;
+            match at_a_time {
+                0 => planner.place(network.segments, &recomputed),
+                _ => planner.place_in_strips(network.segments, &recomputed, at_a_time),
+            }
+        })
+    }
+
+    fn placed_by(&self, place: impl for<'n> FnOnce(&Network<'n>) -> Result<Placement<'n>, Error>) -> Result<Self, Error> {
         let (values, forms) = self.with(|network| {
-            let placement = Planner::new(network)?.place_in_strips(network.segments, at_a_time)?;
+            let placement = place(network)?;
+            assert!(placement.arena >= placement.least);
             Ok((placement.values, placement.operators.iter().map(|op| op.form).collect::<Vec<_>>()))
         })?;
         let mut net = Self { values, ..self.clone() };
@@ -198,6 +208,11 @@ impl Net {
                 Storage::Waiting { rows, .. } => {
                     value.storage = Storage::Ring { at, rows: rows + 1 + more, over: None };
                     at += len * u32::from(rows + 1 + more);
+                }
+                Storage::Recomputed { rows, strip, .. } => {
+                    let strip = strip + more;
+                    value.storage = Storage::Recomputed { at, rows, strip };
+                    at += u32::from(rows) * u32::from(strip) * u32::from(value.shape.channels);
                 }
                 Storage::Ring { rows, .. } => {
                     value.storage = Storage::Ring { at, rows: rows + more, over: None };
@@ -404,6 +419,10 @@ impl Build {
         let per_group = if self.r.one_in(5) { self.r.within(1, 40) } else { self.r.within(1, 6) } as u16;
         let channels = groups * per_group;
         let taps = u64::from(window.kernel[0]) * u64::from(window.kernel[1]) * u64::from(input.channels / groups);
+        // Accumulators of 32 bits hold no more.
+        if taps > 60_000 {
+            return;
+        }
         let (weights, bias, scales) = self.constants(channels, taps, 1);
         let weights = padded(&weights, taps as usize);
         self.value(Shape::new(height, width, channels), None);

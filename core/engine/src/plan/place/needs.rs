@@ -1,6 +1,7 @@
 //! What values need, found by running the schedule: rows, and how far one must lie before another.
 
 use super::super::lifetime::Life;
+use super::super::recompute::{rows_taken, sources, takes};
 use super::super::simulate::{Event, Run};
 use crate::error::Error;
 use crate::model::Model;
@@ -38,7 +39,7 @@ pub fn needs(model: &Model<'_>, only: Option<usize>) -> Result<Vec<Need>, Error>
         loop {
             let event = run.next();
             if let Some(id) = newest.take()
-                && !matches!(event, Event::Step { operator, .. } if model.reads(operator, id))
+                && !matches!(event, Event::Step { operator, .. } if takes(model, operator, id))
                 && let Some(need) = needs.get_mut(usize::from(id))
             {
                 need.waits_long = true;
@@ -46,9 +47,9 @@ pub fn needs(model: &Model<'_>, only: Option<usize>) -> Result<Vec<Need>, Error>
             match event {
                 Event::Step { operator, count, fresh, makes } => {
                     newest = makes.then_some(operator + 1);
-                    let (a, b) = model.inputs(operator);
+                    let (a, b) = sources(model, operator);
                     for (id, second) in [(a, false), (b, true)] {
-                        let rows = run.reads(operator, count, second);
+                        let rows = rows_taken(model, operator, count, second);
                         if let Some(need) = needs.get_mut(usize::from(id)).filter(|_| rows.end > rows.first) {
                             let back = run.rows_of(id).saturating_sub(rows.first);
                             need.ring = need.ring.max(back);

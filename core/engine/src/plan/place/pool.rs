@@ -107,6 +107,7 @@ impl Pool {
         for (id, (value, life)) in values.iter().zip(lives).enumerate() {
             let rows = match value.storage {
                 Storage::Waiting { rows, .. } | Storage::Ring { rows, .. } => usize::from(rows),
+                Storage::Recomputed { .. } => 0,
             };
             let len = rows * model.row_bytes(id as ValueId);
             buffers.push(Buffer { purpose: Use::Rows(id), len, from: life.from, to: life.to, at: 0 });
@@ -167,6 +168,7 @@ impl Pool {
                         match &mut value.storage {
                             Storage::Waiting { kept, .. } => *kept = at,
                             Storage::Ring { at: start, .. } => *start = at,
+                            Storage::Recomputed { .. } => {}
                         }
                     }
                 }
@@ -178,7 +180,7 @@ impl Pool {
                 Use::Waiting(segment) => {
                     let in_segment = self.segment_of.iter().zip(&self.waiting).zip(values.iter_mut());
                     for ((_, offset), value) in in_segment.filter(|((of, _), _)| **of == segment) {
-                        if let Storage::Waiting { at: start, .. } = &mut value.storage
+                        if let Storage::Waiting { at: start, .. } | Storage::Recomputed { at: start, .. } = &mut value.storage
                             && *start != IN_PLACE
                         {
                             *start = at + *offset as u32;
