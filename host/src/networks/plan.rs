@@ -1,7 +1,7 @@
 //! `host plan`: what a network needs, what fewer bytes cost, and how it is cut.
 
-use crate::files;
 use anyhow::{Context, Result};
+use cxr_app::files;
 use rownet_convert::execute::Network;
 use rownet_convert::inspect::{self, Layer};
 use rownet_convert::package::{self, Metadata, Prepared};

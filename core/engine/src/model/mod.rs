@@ -7,8 +7,6 @@ pub(crate) mod layout;
 mod parse;
 mod sizes;
 
-use crate::error::Error;
-use crate::plan::recompute;
 use bytes::{f32_at, i8_at, slice, u8_at, u16_at, u32_at};
 pub(crate) use check::MAX_KERNEL_ROWS;
 use desc::{Element, External, Form, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window};
@@ -29,32 +27,6 @@ pub struct Model<'m> {
 }
 
 impl<'m> Model<'m> {
-    /// Reads a file and checks everything: afterwards nothing can fail but the calls themselves.
-    ///
-    /// # Errors
-    /// What is wrong first.
-    pub const fn parse(bytes: &'m [u8]) -> Result<Self, Error> {
-        parse::parse::<false>(bytes)
-    }
-
-    /// [`parse`](Self::parse) for the compiler, which this takes less time. [`include_network!`](crate::include_network) calls it.
-    ///
-    /// # Panics
-    /// With what is wrong, which is the compiler's message.
-    #[must_use]
-    pub const fn parse_or_panic(bytes: &'m [u8]) -> Self {
-        match parse::parse::<true>(bytes) {
-            Ok(model) => model,
-            Err(
-                Error::InvalidField { field, .. }
-                | Error::InvalidValue { field, .. }
-                | Error::InvalidOperator { field, .. }
-                | Error::InvalidPlan { field, .. },
-            ) => panic!("{}", field),
-            Err(_) => panic!("not a network file of this version, or damaged: import the network again"),
-        }
-    }
-
     /// Tables of a file; what is not there is empty.
     pub(crate) const fn new(bytes: &'m [u8]) -> Self {
         let operators = u16_at(bytes, header::OPERATOR_COUNT) as usize;
@@ -270,24 +242,6 @@ impl<'m> Model<'m> {
             rescale,
             form: self.form(i),
         })
-    }
-
-    /// Multiply-accumulates of operator `i`, padding and rows that are made anew included.
-    pub const fn operator_macs(&self, i: u16) -> u64 {
-        let Some(op) = self.op(i) else { return 0 };
-        let (input, output) = (self.shape(self.inputs(i).0), self.shape(i + 1));
-        let row = Shape { height: 1, ..output };
-        op.macs(input, row).saturating_mul(recompute::rows_made(self, i + 1))
-    }
-
-    /// Multiply-accumulates of an inference, padding and rows that are made anew included.
-    pub const fn macs(&self) -> u64 {
-        let (mut sum, mut i) = (0u64, 0);
-        while (i as usize) < self.operator_count() {
-            sum = sum.saturating_add(self.operator_macs(i));
-            i += 1;
-        }
-        sum
     }
 
     /// Bytes of weights, biases, scales and tables.

@@ -5,7 +5,7 @@
 
 use super::reads::{Rows, rows_read};
 use crate::model::Model;
-use crate::model::desc::{Form, Op, Storage, ValueId};
+use crate::model::desc::{Form, Op, Shape, Storage, ValueId};
 
 /// True if no row of value `id` is kept.
 #[inline]
@@ -80,6 +80,26 @@ pub const fn rows_made(model: &Model<'_>, id: ValueId) -> u64 {
         y += 1;
     }
     sum
+}
+
+impl Model<'_> {
+    /// Multiply-accumulates of operator `i`, padding and rows that are made anew included.
+    pub const fn operator_macs(&self, i: u16) -> u64 {
+        let Some(op) = self.op(i) else { return 0 };
+        let (input, output) = (self.shape(self.inputs(i).0), self.shape(i + 1));
+        let row = Shape { height: 1, ..output };
+        op.macs(input, row).saturating_mul(rows_made(self, i + 1))
+    }
+
+    /// Multiply-accumulates of an inference, padding and rows that are made anew included.
+    pub const fn macs(&self) -> u64 {
+        let (mut sum, mut i) = (0u64, 0);
+        while (i as usize) < self.operator_count() {
+            sum = sum.saturating_add(self.operator_macs(i));
+            i += 1;
+        }
+        sum
+    }
 }
 
 /// Rows under the window of an operator whose input may be recomputed.
