@@ -139,6 +139,34 @@ pub enum Storage {
         /// A stored value whose used rows this one's rows may overwrite.
         over: Option<ValueId>,
     },
+    /// All rows, as columns of a wider map: row `y` lies at `at + y * pitch`.
+    Columns {
+        /// The first row.
+        at: u32,
+        /// Bytes from a row to the next.
+        pitch: u32,
+        /// As of a ring.
+        over: Option<ValueId>,
+    },
+}
+
+impl Storage {
+    /// The stored value that this one's rows may overwrite.
+    pub const fn over(&self) -> Option<ValueId> {
+        match self {
+            Self::Ring { over, .. } | Self::Columns { over, .. } => *over,
+            Self::Waiting { .. } | Self::Recomputed { .. } => None,
+        }
+    }
+
+    /// Where a map of so many rows of so many bytes starts, and bytes from a row to the next; `None` where it is not whole.
+    pub const fn whole(&self, height: u16, row: usize) -> Option<(u32, u32)> {
+        match self {
+            Self::Ring { at, rows, .. } if *rows >= height => Some((*at, row as u32)),
+            Self::Columns { at, pitch, .. } => Some((*at, *pitch)),
+            _ => None,
+        }
+    }
 }
 
 /// What an operator does.
@@ -200,6 +228,14 @@ pub enum Op {
     },
     /// The same bytes in other extents.
     Reshape,
+    /// As many columns as the output has, from `left` on.
+    Crop {
+        /// The first.
+        left: u16,
+    },
+    /// The columns of `a`, then those of `b`; equal scales and zero points, no activation range. Where the output lies over `a`,
+    /// with rows as far apart, `a` stays where it is.
+    ConcatColumns,
 }
 
 /// How accumulators become int8.

@@ -131,11 +131,15 @@ impl<'m> Model<'m> {
             2 => return Storage::Recomputed { at: start, rows, strip },
             _ => {}
         }
+        let is_ring = u8_at(self.values, at + value::STORAGE) == 1;
         let over = match u16_at(self.values, at + value::OVER) {
             NONE => None,
             over => Some(over),
         };
-        Storage::Ring { at: start, rows, over }
+        if is_ring {
+            return Storage::Ring { at: start, rows, over };
+        }
+        Storage::Columns { at: start, pitch: u32_at(self.values, at + value::KEPT), over }
     }
 
     /// Value `id`.
@@ -215,6 +219,8 @@ impl<'m> Model<'m> {
             code::TABLE => Op::Table,
             code::SOFTMAX => Op::Softmax { diff_min: u32_at(b, at + operator::DIFF_MIN) as i32 },
             code::RESHAPE => Op::Reshape,
+            code::CROP => Op::Crop { left: window.kernel[1] },
+            code::CONCAT_COLUMNS => Op::ConcatColumns,
             _ => return None,
         })
     }

@@ -31,6 +31,8 @@ impl Step<'_> {
             Op::Pad { pads, value } => copies::pad(self, pads, value, y, a, out),
             Op::ResizeNearest => copies::resize(self, y, a, out),
             Op::Reshape => copies::reshape(self, y, a, out),
+            Op::Crop { left } => copies::crop(self, left, a.row(y)?, out),
+            Op::ConcatColumns => copies::concat_columns(a.row(y)?, b.row(y)?, out),
         }
     }
 

@@ -4,6 +4,7 @@
 //! and finds the arena's exact length.
 
 mod check;
+pub(crate) mod columns;
 mod counters;
 mod lifetime;
 #[cfg(feature = "encode")]

@@ -1,6 +1,7 @@
 //! The schedule without data.
 
 use super::MAX_SEGMENT;
+use super::columns::is_given;
 use super::counters::{Counters, increment};
 use super::recompute::{rows_taken, sources, takes};
 use super::schedule::{Cursor, Segment};
@@ -44,7 +45,7 @@ impl<'m> Run<'m> {
     /// From the start of segment `index`.
     pub const fn new(model: Model<'m>, index: usize) -> Self {
         let (first, end) = model.segment(index);
-        let input_rows = if index == 0 { 0 } else { model.shape(0).height as u32 };
+        let input_rows = if is_given(&model, index) { 0 } else { model.shape(0).height as u32 };
         let segment = Segment { first, end, input_rows };
         Self { model, segment, counters: [0; 2 * MAX_SEGMENT], cursor: segment.begin(), fresh: None }
     }
@@ -96,7 +97,7 @@ impl<'m> Run<'m> {
         self.fresh = match made {
             Some(id) => match self.model.storage(id) {
                 Storage::Waiting { .. } => Some(id),
-                Storage::Ring { .. } | Storage::Recomputed { .. } => None,
+                Storage::Ring { .. } | Storage::Columns { .. } | Storage::Recomputed { .. } => None,
             },
             None => None,
         };

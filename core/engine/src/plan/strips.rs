@@ -52,7 +52,7 @@ pub const fn reader(model: &Model<'_>, id: ValueId) -> Option<u16> {
 pub const fn strip(model: &Model<'_>, id: ValueId) -> u16 {
     match model.storage(id) {
         Storage::Waiting { strip, .. } | Storage::Recomputed { strip, .. } => strip,
-        Storage::Ring { .. } => 0,
+        Storage::Ring { .. } | Storage::Columns { .. } => 0,
     }
 }
 
@@ -128,7 +128,7 @@ const fn has_strips(model: &Model<'_>, id: ValueId, may: bool) -> bool {
     let rows = match model.storage(id) {
         Storage::Waiting { rows, .. } => rows,
         Storage::Recomputed { .. } => return true,
-        Storage::Ring { .. } => return false,
+        Storage::Ring { .. } | Storage::Columns { .. } => return false,
     };
     let strip = strip(model, id);
     if strip > 0 || !may {

@@ -259,7 +259,7 @@ impl<'m> Session<'m, '_> {
                 }
                 return Some(());
             }
-            Storage::Ring { .. } => return None,
+            Storage::Ring { .. } | Storage::Columns { .. } => return None,
         };
         if rows > 0 {
             let to = kept as usize + slot(strip.row, rows) * self.model.row_bytes(id) + strip.from * channels;

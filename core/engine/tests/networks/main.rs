@@ -25,7 +25,10 @@ fn check(net: &Net, seed: u64) -> Result<(), TestCaseError> {
             session.reset();
             let mut seen: Vec<Vec<Vec<i8>>> =
                 net.values.iter().map(|value| vec![Vec::new(); usize::from(value.shape.height)]).collect();
-            for row in input.chunks_exact(model.shape(0).row_len()) {
+            let mut pushed = 0;
+            while let Some(y) = session.next_input_row() {
+                pushed += 1;
+                let row = input.chunks_exact(model.shape(0).row_len()).nth(y as usize).unwrap();
                 session
                     .push_row_observed(row, &mut |value, y, row| {
                         let map = &mut seen[usize::from(value)];
@@ -36,6 +39,7 @@ fn check(net: &Net, seed: u64) -> Result<(), TestCaseError> {
                     })
                     .unwrap();
             }
+            prop_assert_eq!(pushed, model.input_passes() * usize::from(model.shape(0).height));
             let outputs = session.finish().map_err(|error| TestCaseError::fail(format!("{error}")))?;
             for (id, (found, expected)) in seen.iter().zip(&maps).enumerate().skip(1) {
                 let is_recomputed = matches!(net.values[id].storage, Storage::Recomputed { .. });
@@ -128,16 +132,19 @@ proptest! {
 #[test]
 fn strips_and_values_over_others_are_tested() {
     let has = |net: &Net, f: &dyn Fn(Storage) -> bool| net.values.iter().any(|value| f(value.storage));
-    let (mut strips, mut overs, mut recomputed) = (0, 0, 0);
+    let (mut strips, mut overs, mut recomputed, mut columns, mut again) = (0, 0, 0, 0, 0);
     for seed in 0..300 {
         let net = network(seed).placed_recomputed(&mut Random::new(seed)).unwrap();
         recomputed += u32::from(has(&net, &|storage| matches!(storage, Storage::Recomputed { .. })));
         let net = network(seed).placed().unwrap();
+        columns += u32::from(has(&net, &|storage| matches!(storage, Storage::Columns { .. })));
+        again += u32::from(Model::parse(&net.file().unwrap()).unwrap().input_passes() > 1);
         overs += u32::from(has(&net, &|storage| matches!(storage, Storage::Ring { over: Some(_), .. })));
         let net = net.with_strips(&mut Random::new(seed));
         strips += u32::from(has(&net, &|storage| matches!(storage, Storage::Waiting { strip: 1.., .. })));
     }
-    assert!(strips > 60 && overs > 30 && recomputed > 60, "{strips} {overs} {recomputed}");
+    let all = [strips, overs, recomputed, columns, again];
+    assert!(strips > 60 && overs > 30 && recomputed > 60 && columns > 20 && again > 20, "{all:?}");
 }
 
 /// The file of the documentation's example is what is written today; `BLESS=1` writes it anew.

@@ -168,8 +168,8 @@ impl<'a> Planner<'a> {
             let segment = draft.lives.get(over.value).map_or(0, |life| life.from);
             if self.pool(&draft, &values, segments, Some(segment)).live(segment) > least {
                 draft.overs = before;
-            } else if let Some(Storage::Ring { over, .. }) = values.get_mut(over.value).map(|value| &mut value.storage) {
-                *over = None;
+            } else {
+                set_over(&mut values, over.value, None);
             }
         }
         let second = self.finish(&draft, values, segments);
@@ -242,10 +242,19 @@ impl<'a> Planner<'a> {
             }
         }
         recompute(&mut values, &operators, recomputed);
+        let is_again = is_given_again(&operators);
+        if let (true, Some(input)) = (is_again, values.first_mut()) {
+            input.storage = Storage::Ring { at: 0, rows: 1, over: None };
+        }
         let bytes = encode::tables(&self.with(&values, &operators, segments));
         let needs = needs(&Model::new(&bytes), only)?;
-        for ((value, need), life) in values.iter_mut().zip(&needs).zip(&lives) {
+        let pitches = pitches(&values, &operators, &lives);
+        for (id, ((value, need), life)) in values.iter_mut().zip(&needs).zip(&lives).enumerate() {
             let height = value.shape.height;
+            if let Some(pitch) = pitches.get(id).copied().flatten() {
+                value.storage = Storage::Columns { at: 0, pitch, over: None };
+                continue;
+            }
             value.storage = match value.storage {
                 // Nothing is won by waiting where as many rows are kept.
                 Storage::Recomputed { .. } => value.storage,
@@ -253,7 +262,7 @@ impl<'a> Planner<'a> {
                     Storage::Waiting { at: 0, rows: need.kept as u16, kept: 0, strip: 0 }
                 }
                 _ => {
-                    let is_stored = life.is_output || life.from != life.to;
+                    let is_stored = life.is_output || (life.from != life.to && !(is_again && id == 0));
                     let rows = if is_stored { height } else { (need.ring.max(1) as u16).min(height) };
                     Storage::Ring { at: 0, rows, over: None }
                 }
@@ -262,9 +271,7 @@ impl<'a> Planner<'a> {
         let bytes = encode::tables(&self.with(&values, &operators, segments));
         let overs = overs(&Model::new(&bytes), &lives, only);
         for over in &overs {
-            if let Some(Storage::Ring { over: below, .. }) = values.get_mut(over.value).map(|value| &mut value.storage) {
-                *below = Some(over.below as ValueId);
-            }
+            set_over(&mut values, over.value, Some(over.below as ValueId));
         }
         Ok(Draft { lives, needs, values, operators, overs })
     }
@@ -276,6 +283,31 @@ impl<'a> Planner<'a> {
 /// What the parser would refuse.
 pub fn place<'a>(network: &Network<'a>) -> Result<Placement<'a>, Error> {
     Planner::new(network)?.place(network.segments, &[])
+}
+
+fn set_over(values: &mut [Value], id: usize, below: Option<ValueId>) {
+    if let Some(Storage::Ring { over, .. } | Storage::Columns { over, .. }) = values.get_mut(id).map(|value| &mut value.storage) {
+        *over = below;
+    }
+}
+
+/// True if the input's rows are given as often as they are read: where only columns are cut from them.
+fn is_given_again(operators: &[Operator<'_>]) -> bool {
+    operators.iter().filter(|op| reads(op, 0)).all(|op| matches!(op.op, Op::Crop { .. }))
+}
+
+/// Bytes between the rows of stored maps to which columns are added.
+fn pitches(values: &[Value], operators: &[Operator<'_>], lives: &[Life]) -> Vec<Option<u32>> {
+    let mut pitches: Vec<Option<u32>> = alloc::vec![None; values.len()];
+    for (i, operator) in operators.iter().enumerate().rev() {
+        let (a, Some(output)) = (usize::from(operator.a), values.get(i + 1)) else { continue };
+        let is_stored = lives.get(a).is_some_and(|life| !life.is_output && life.from != life.to);
+        let own = pitches.get(i + 1).copied().flatten().unwrap_or(output.shape.row_len() as u32);
+        if let (Op::ConcatColumns, true, Some(pitch)) = (operator.op, is_stored && a > 0, pitches.get_mut(a)) {
+            *pitch = Some(own);
+        }
+    }
+    pitches
 }
 
 /// No row is kept of values that wait and whose operators can make and take them in strips.

@@ -29,7 +29,11 @@ impl<'a> Part<'a> {
         let sources = |op: &Operator<'_>| [Some(op.a), op.b].into_iter().flatten();
         let reads = |op: &Operator<'_>, id: usize| sources(op).any(|source| usize::from(source) == id);
         let is_read_later = |id: usize| operators.get(end..).unwrap_or_default().iter().any(|op| reads(op, id));
-        let is_wanted = |id: usize| is_read_later(id) || network.outputs.iter().any(|output| usize::from(*output) == id);
+        // Rows that are given again need not be stored.
+        let is_again = operators.iter().filter(|op| reads(op, 0)).all(|op| matches!(op.op, Op::Crop { .. }));
+        let is_wanted = |id: usize| {
+            (is_read_later(id) && !(is_again && id == 0)) || network.outputs.iter().any(|output| usize::from(*output) == id)
+        };
         let mut part = Self {
             values: Vec::new(),
             operators: Vec::new(),
@@ -56,8 +60,13 @@ impl<'a> Part<'a> {
         if first == 0 {
             add(&mut part, 0);
         } else {
-            part.values.push(NOTHING);
-            for id in 0..=first {
+            let reads_input = is_again && own.iter().any(|op| reads(op, 0));
+            if reads_input {
+                add(&mut part, 0);
+            } else {
+                part.values.push(NOTHING);
+            }
+            for id in usize::from(reads_input)..=first {
                 if own.iter().any(|op| reads(op, id)) {
                     part.operators.push(ANY);
                     add(&mut part, id);
@@ -66,7 +75,9 @@ impl<'a> Part<'a> {
                     part.beside += values.get(id).map_or(0, |value| value.shape.len() as usize * size(value));
                 }
             }
-            part.cuts.push(part.operators.len() as u16);
+            if !part.operators.is_empty() {
+                part.cuts.push(part.operators.len() as u16);
+            }
         }
         for id in first + 1..=end {
             add(&mut part, id);
