@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
             "| {} | {} | {} | {} | {} | {} | {} | {wrong} | {outputs} | {unlike} |",
             path.file_name().unwrap_or_default().to_string_lossy(),
             grouped(package.plan.bytes as u64),
-            grouped(network.model.constant_bytes()),
+            grouped(rownet_convert::inspect::inspect(&network).weights_bytes),
             grouped(package.plan.macs),
             network.model.operator_count(),
             package.plan.segments.len(),

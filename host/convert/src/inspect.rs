@@ -4,6 +4,7 @@ use crate::execute::Network;
 use crate::package::Port;
 use rownet::model::desc::{Shape, Storage};
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// A layer: an operator and the value that it makes.
 #[derive(Debug, Serialize)]
@@ -52,6 +53,8 @@ pub struct Inspection {
     pub weights_bytes: u64,
     /// Multiply-accumulates of an inference, repeated ones included.
     pub macs: u64,
+    /// How many times the caller gives the input's rows.
+    pub input_passes: usize,
     /// tflite or onnx.
     pub arithmetic: String,
     /// Network that was imported.
@@ -76,6 +79,7 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
     let segments: Vec<(u16, u16)> = (0..model.segment_count()).map(|i| model.segment(i)).collect();
     let rows = |id: u16| match model.storage(id) {
         Storage::Waiting { rows, .. } | Storage::Ring { rows, .. } => rows,
+        Storage::Columns { .. } => model.shape(id).height,
         Storage::Recomputed { .. } => 0,
     };
     let layer = |i: u16| {
@@ -101,8 +105,9 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
     let reads_later = |id: u16, end: u16| (end..count).any(|i| model.operator(i).is_some_and(|o| o.a == id || o.b == Some(id)));
     Inspection {
         arena_bytes: model.arena_bytes(),
-        weights_bytes: model.constant_bytes(),
+        weights_bytes: weights_bytes(network),
         macs: metadata_macs(network),
+        input_passes: model.input_passes(),
         arithmetic: metadata.arithmetic.clone(),
         source: metadata.source.clone(),
         source_sha256: metadata.source_sha256.clone(),
@@ -115,6 +120,16 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
             .map(|&(first, end)| Segment { first, last: end - 1, stored: (1..=end).filter(|&id| reads_later(id, end)).collect() })
             .collect(),
     }
+}
+
+/// Constants, those that parts of a map share once.
+fn weights_bytes(network: &Network<'_>) -> u64 {
+    let mut seen = HashSet::new();
+    let operators = (0..network.model.operator_count() as u16).filter_map(|i| network.model.operator(i));
+    operators
+        .filter(|o| o.constant_bytes() > 0 && seen.insert((o.weights.as_ptr(), o.bias.as_ptr())))
+        .map(|o| o.constant_bytes())
+        .sum()
 }
 
 /// Convolutions and dense layers alone: pools and additions multiply nothing.

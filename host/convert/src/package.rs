@@ -4,6 +4,7 @@ use crate::fold;
 use crate::import;
 use crate::ir::{Arithmetic, Element, Graph, Value};
 use crate::lower::{self, Lowered};
+use crate::plan::parts::Parts;
 use crate::plan::{self, Plan};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,9 @@ pub struct Metadata {
     pub outputs: Vec<Port>,
     /// Operators, in order.
     pub operators: Vec<Named>,
+    /// How the first operators are split into parts of columns, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
 }
 
 impl Metadata {
@@ -78,6 +82,7 @@ impl Metadata {
             inputs: ports(&original.inputs),
             outputs: ports(&original.outputs),
             operators: nodes.map(|node| Named { name: short(&node.name), kind: node.kind.clone() }).collect(),
+            parts: None,
         }
     }
 
@@ -149,7 +154,8 @@ pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str, ram: Option
         labels.len()
     );
     let plan = plan::within(&graph, &lowered, ram)?;
-    let metadata = Metadata::of(&original, &graph, &lowered, source, sha256);
+    let split = plan::applied(&lowered, plan.parts.as_ref())?;
+    let metadata = Metadata { parts: plan.parts.clone(), ..Metadata::of(&original, &graph, &split.lowered, source, sha256) };
     let file = plan::encode(&graph, &lowered, &plan, &labels.join("\n"), &serde_json::to_string(&metadata)?)?;
     Ok(Package { file, plan, metadata })
 }

@@ -3,7 +3,7 @@
 use crate::execute::Network;
 use crate::package::{self, Prepared};
 use crate::reference::{self, Data, Tensor};
-use crate::{referee, samples};
+use crate::{plan, referee, samples};
 use anyhow::{Context, Result, ensure};
 use rownet::model::desc;
 use serde::Serialize;
@@ -67,6 +67,8 @@ pub struct Report {
 pub fn verify(model: &str, network: &Network<'_>, path: &Path, inputs: Option<Tensor>) -> Result<Report> {
     let against = std::fs::read(path).with_context(|| format!("{}: cannot be read; check the path", path.display()))?;
     let Prepared { original, graph, lowered } = package::prepare(&against).with_context(|| path.display().to_string())?;
+    let split = plan::applied(&lowered, network.metadata.parts.as_ref()).with_context(|| path.display().to_string())?;
+    let (whole, lowered) = (&lowered.values, &split.lowered);
     ensure!(
         lowered.operators.len() == network.model.operator_count(),
         "{}: another network than was imported; import it again",
@@ -97,14 +99,19 @@ pub fn verify(model: &str, network: &Network<'_>, path: &Path, inputs: Option<Te
         })?;
         for (number, &id) in lowered.sources.iter().enumerate().skip(1) {
             let tensor = expected[id.0].as_ref().context("the interpreter did not make a value")?;
-            let all = wide(&tensor.data);
+            // Of a value in parts, the columns of this one.
+            let (origin, [first, end]) = split.origins[number];
+            let channels = usize::from(lowered.values[number].shape.channels);
+            let row = whole[usize::from(origin)].shape.row_len();
+            let columns = usize::from(first) * channels..usize::from(end) * channels;
+            let all: Vec<f64> = wide(&tensor.data).chunks(row).flat_map(|row| row[columns.clone()].to_vec()).collect();
             // Of what is recomputed, rows that nobody needs are not made.
             if matches!(network.model.storage(number as u16), desc::Storage::Recomputed { .. }) {
                 let rows = all.chunks(lowered.values[number].shape.row_len().max(1));
                 made[number].iter_mut().zip(rows).filter(|(made, _)| made.is_empty()).for_each(|(made, row)| made.extend(row));
             }
             let found = compare("interpreter", i, &graph.value(id).name, &made[number].concat(), &all);
-            add(&mut report.values[number - 1], tensor.data.len(), found, &mut report.first_difference);
+            add(&mut report.values[number - 1], all.len(), found, &mut report.first_difference);
         }
     }
     let made = network.run(&inputs)?;

@@ -140,10 +140,13 @@ fn mcunet_320k_at_176() -> Graph {
 
 /// The engine gives the interpreter's bytes under a plan.
 fn runs(graph: &Graph, lowered: &lower::Lowered, plan: &Plan) {
-    let metadata = serde_json::to_string(&Metadata::of(graph, graph, lowered, "", "")).unwrap();
+    let split = plan::applied(lowered, plan.parts.as_ref()).unwrap();
+    let metadata = serde_json::to_string(&Metadata::of(graph, graph, &split.lowered, "", "")).unwrap();
     let file = plan::encode(graph, lowered, plan, "", &metadata).unwrap();
     let network = Network::parse(&file).unwrap();
     assert_eq!(network.model.arena_bytes(), plan.bytes);
+    assert_eq!(rownet_convert::inspect::inspect(&network).macs, plan.macs);
+    assert_eq!(network.model.input_passes(), plan.parts.as_ref().map_or(1, |parts| parts.columns.len()));
     let input = samples::generated(graph.value(graph.inputs[0]), 1, 0);
     let expected = reference::outputs(graph, &[samples::sample(&input, 0)]).unwrap();
     let made = network.run(&input).unwrap();

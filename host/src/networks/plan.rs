@@ -46,7 +46,8 @@ pub fn run(args: &Args) -> Result<()> {
         let point = |point: &plan::Plan| json!({ "bytes": point.bytes, "macs": point.macs, "chosen": point == chosen });
         let points: Vec<_> = points.iter().map(point).collect();
         let layers = layers(&prepared, chosen)?;
-        println!("{}", serde_json::to_string_pretty(&json!({ "points": points, "segments": segments, "layers": layers }))?);
+        let all = json!({ "points": points, "segments": segments, "parts": chosen.parts, "layers": layers });
+        println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
     }
     println!("{named}: arena and multiply-accumulates of every plan that none beats in both; * is chosen\n");
@@ -56,6 +57,9 @@ pub fn run(args: &Args) -> Result<()> {
         println!("{mark} {:>9} bytes {:>12} multiply-accumulates, {times:.2} times the least", point.bytes, point.macs);
     }
     println!();
+    if let Some(parts) = &chosen.parts {
+        println!("segment 0 is made in {} parts: the caller gives the input as many times", parts.columns.len());
+    }
     for (number, segment) in segments.iter().enumerate() {
         println!("segment {number}: operators {} to {}, recomputed {}", segment["first"], segment["last"], segment["recomputed"]);
     }
@@ -65,7 +69,8 @@ pub fn run(args: &Args) -> Result<()> {
 /// How each operator runs.
 fn layers(prepared: &Prepared, chosen: &plan::Plan) -> Result<Vec<Layer>> {
     let Prepared { original, graph, lowered } = prepared;
-    let metadata = serde_json::to_string(&Metadata::of(original, graph, lowered, "", ""))?;
+    let split = plan::applied(lowered, chosen.parts.as_ref())?;
+    let metadata = serde_json::to_string(&Metadata::of(original, graph, &split.lowered, "", ""))?;
     let file = plan::encode(graph, lowered, chosen, "", &metadata)?;
     Ok(inspect::inspect(&Network::parse(&file)?).layers)
 }

@@ -197,6 +197,12 @@ impl Net {
             let len = value.shape.row_len() as u32 * if value.element == Element::F32 { 4 } else { 1 };
             at += r.within(0, 3) as u32;
             let more = if r.one_in(3) { r.within(1, 3) as u16 } else { 0 };
+            // Rows of the input that are given again must not become stored ones: these come in another order.
+            let is_short = |rows: u16| id == 0 && rows < value.shape.height;
+            let more = match value.storage {
+                Storage::Ring { rows, .. } if is_short(rows) => more.min(value.shape.height - 1 - rows),
+                _ => more,
+            };
             match value.storage {
                 Storage::Waiting { rows, strip, .. } if strip > 0 || !r.one_in(4) => {
                     let rows = if rows > 0 { rows + more } else { 0 };

@@ -1,6 +1,8 @@
 //! Where to cut, by dynamic programming over the ends of segments.
 
+use super::parts::Parts;
 use super::segments::{COUNTER_BYTES, Segments, Way};
+use super::tiled::Tiled;
 
 /// Operators of the segments that a first bound is found with.
 const SHORT: u16 = 8;
@@ -72,6 +74,8 @@ pub struct Found {
     pub segments: Vec<u16>,
     /// Values of which no row is kept.
     pub recomputed: Vec<u16>,
+    /// How the operators of the first segment are split, if they are.
+    pub parts: Option<Parts>,
     /// Multiply-accumulates that are repeated.
     pub macs: u64,
     /// Bytes of the greatest segment, its counters included.
@@ -79,9 +83,9 @@ pub struct Found {
 }
 
 /// The least repeated multiply-accumulates for each budget below `bytes` that changes them, the least bytes last.
-pub fn staircase(known: &mut Segments<'_>, bytes: usize) -> Vec<Found> {
+pub fn staircase(known: &mut Segments<'_>, tiled: &mut Tiled<'_>, bytes: usize) -> Vec<Found> {
     let (mut steps, mut budget): (Vec<Found>, usize) = (Vec::new(), bytes.saturating_sub(1));
-    while let Some(found) = within(known, budget) {
+    while let Some(found) = within(known, tiled, budget) {
         // In steps of a four hundredth at least: finer ones are the placement's noise.
         budget = found.greatest.saturating_sub((found.greatest / 400).max(1));
         // The same work in fewer bytes is better.
@@ -92,7 +96,7 @@ pub fn staircase(known: &mut Segments<'_>, bytes: usize) -> Vec<Found> {
 }
 
 /// The least repeated multiply-accumulates of all cuts whose segments take no more than `budget` each.
-fn within(known: &mut Segments<'_>, budget: usize) -> Option<Found> {
+fn within(known: &mut Segments<'_>, tiled: &mut Tiled<'_>, budget: usize) -> Option<Found> {
     // Of the first operators: what is repeated, bytes of the greatest segment, start of the last one, and how that runs.
     let mut best: Vec<Option<(u64, usize, u16, Option<Way>)>> = vec![Some((0, 0, 0, None))];
     for end in 1..=known.count {
@@ -109,14 +113,21 @@ fn within(known: &mut Segments<'_>, budget: usize) -> Option<Found> {
                 found = Some((macs, greatest, start, Some(way)));
             }
         }
+        let sets = known.sets(0, end);
+        if let Some(way) = tiled.cheapest(end, budget, &|| sets.clone())
+            && found.as_ref().is_none_or(|found| (way.macs, way.bytes) < (found.0, found.1))
+        {
+            found = Some((way.macs, way.bytes, 0, Some(way)));
+        }
         best.push(found);
     }
     let (macs, greatest, ..) = best.last().cloned().flatten()?;
-    let mut found = Found { segments: Vec::new(), recomputed: Vec::new(), macs, greatest };
+    let mut found = Found { segments: Vec::new(), recomputed: Vec::new(), parts: None, macs, greatest };
     let mut end = known.count;
     while end > 0 {
         let (.., start, way) = best.get(usize::from(end)).cloned().flatten()?;
         found.segments.push(end);
+        found.parts = found.parts.or_else(|| way.as_ref().and_then(|way| way.parts.clone()));
         found.recomputed.extend(way.iter().flat_map(|way| way.recomputed.iter().copied()));
         end = start;
     }

@@ -6,18 +6,23 @@
 //! moved, dropped and added as long as the arena shrinks. Every figure is `rownet::plan::Planner`'s.
 //!
 //! Below that, [`points`] trades multiply-accumulates for bytes: values of which no row is kept, as their reader has the rows under
-//! its window made anew. Nothing is computed twice unless a budget asks for it.
+//! its window made anew; and first operators that are made in [`parts`] of columns. Nothing is computed twice unless a budget asks for it.
 
 mod cuts;
+pub mod parts;
 mod segments;
+mod tiled;
 
 use crate::ir::{Graph, Refusal};
 use crate::lower::Lowered;
 use anyhow::{Context, Result, bail};
+use cuts::Found;
+use parts::{Parts, Split};
 use rownet::error::Error;
 use rownet::model::desc::{Network, Operator};
 use rownet::plan::Planner;
 use segments::Segments;
+use tiled::Tiled;
 
 /// How a network runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +31,8 @@ pub struct Plan {
     pub segments: Vec<u16>,
     /// Values of which no row is kept.
     pub recomputed: Vec<u16>,
+    /// How the operators of the first segment are split, if they are; all other numbers are those of the network before.
+    pub parts: Option<Parts>,
     /// Bytes of arena.
     pub bytes: usize,
     /// Multiply-accumulates of an inference.
@@ -92,7 +99,7 @@ fn least(graph: &Graph, lowered: &Lowered, known: &mut Segments<'_>) -> Result<P
             _ => break,
         }
     }
-    Ok(Plan { segments, recomputed: Vec::new(), bytes, macs: graph.macs() })
+    Ok(Plan { segments, recomputed: Vec::new(), parts: None, bytes, macs: graph.macs() })
 }
 
 /// Every plan that no other one beats in both bytes and multiply-accumulates, from the least multiply-accumulates to the least bytes.
@@ -104,15 +111,45 @@ pub fn points(graph: &Graph, lowered: &Lowered) -> Result<Vec<Plan>> {
     let planner = Planner::new(&network(lowered, &operators, &[])).map_err(|error| refusal(graph, lowered, error))?;
     let known = &mut Segments::new(&planner, lowered);
     let mut points = vec![least(graph, lowered, known)?];
-    for found in cuts::staircase(known, points[0].bytes) {
-        let Ok(placement) = planner.place(&found.segments, &found.recomputed) else { continue };
+    for found in cuts::staircase(known, &mut Tiled::new(lowered), points[0].bytes) {
         let macs = graph.macs() + found.macs;
-        if points.iter().all(|point| point.bytes > placement.arena) {
+        let Found { segments, recomputed, parts, .. } = found;
+        let mut plan = Plan { bytes: 0, macs, segments, recomputed, parts };
+        let Some(arena) = arena(lowered, &planner, &plan) else { continue };
+        plan.bytes = arena;
+        if points.iter().all(|point| point.bytes > arena) {
             points.retain(|point| point.macs < macs);
-            points.push(Plan { bytes: placement.arena, macs, segments: found.segments, recomputed: found.recomputed });
+            points.push(plan);
         }
     }
     Ok(points)
+}
+
+/// Bytes of arena of a plan; `planner` is of the network as it is.
+fn arena(lowered: &Lowered, planner: &Planner<'_>, plan: &Plan) -> Option<usize> {
+    let Some(parts) = &plan.parts else {
+        return planner.place(&plan.segments, &plan.recomputed).ok().map(|placement| placement.arena);
+    };
+    let split = parts::split(lowered, parts)?;
+    let operators = borrowed(&split.lowered);
+    let planner = Planner::new(&network(&split.lowered, &operators, &[])).ok()?;
+    let placement = planner.place(&split.segments(&plan.segments), &split.recomputed(&plan.recomputed));
+    placement.ok().map(|placement| placement.arena)
+}
+
+/// The network that a plan runs: with its first operators in parts, if they are split.
+///
+/// # Errors
+/// Parts of another network.
+pub fn applied(lowered: &Lowered, parts: Option<&Parts>) -> Result<Split> {
+    let all = |id: usize| (id as u16, [0, lowered.values[id].shape.width]);
+    match parts {
+        Some(parts) => parts::split(lowered, parts).context("the plan is another network's; import the network again"),
+        None => {
+            let origins = (0..lowered.values.len()).map(all).collect();
+            Ok(Split { lowered: lowered.clone(), origins, ends: Vec::new() })
+        }
+    }
 }
 
 /// The plan of the least multiply-accumulates that takes no more than `ram` bytes; with no budget the one that repeats nothing.
@@ -145,11 +182,15 @@ pub fn choose(points: &[Plan], ram: Option<usize>) -> Result<&Plan> {
 /// # Errors
 /// What the engine refuses, naming the node.
 pub fn encode(graph: &Graph, lowered: &Lowered, plan: &Plan, labels: &str, metadata: &str) -> Result<Vec<u8>> {
-    let operators = borrowed(lowered);
-    let network = Network { labels, metadata, ..network(lowered, &operators, &plan.segments) };
-    let refused = |error| refusal(graph, lowered, error);
-    let placement =
-        Planner::new(&network).and_then(|planner| planner.place(&plan.segments, &plan.recomputed)).map_err(refused)?;
+    let split = applied(lowered, plan.parts.as_ref())?;
+    let (segments, recomputed) = match plan.parts {
+        Some(_) => (split.segments(&plan.segments), split.recomputed(&plan.recomputed)),
+        None => (plan.segments.clone(), plan.recomputed.clone()),
+    };
+    let operators = borrowed(&split.lowered);
+    let network = Network { labels, metadata, ..network(&split.lowered, &operators, &segments) };
+    let refused = |error| refusal(graph, &split.lowered, error);
+    let placement = Planner::new(&network).and_then(|planner| planner.place(&segments, &recomputed)).map_err(refused)?;
     rownet::encode::encode(&Network { values: &placement.values, operators: &placement.operators, ..network }).map_err(refused)
 }
 

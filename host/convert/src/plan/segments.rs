@@ -1,5 +1,6 @@
 //! What each segment takes, found once: by itself, and with values recomputed.
 
+use super::parts::Parts;
 use crate::lower::Lowered;
 use rownet::plan::{MAX_SEGMENT, Planner, Segment};
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ const MOST_WORK: u64 = 1 << 31;
 pub const COUNTER_BYTES: usize = 2;
 
 /// Values that may be recomputed together, in ascending order.
-type Set = Rc<[u16]>;
+pub type Set = Rc<[u16]>;
 
 /// A way to run a segment.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Way {
     pub bytes: usize,
     /// What is recomputed.
     pub recomputed: Set,
+    /// How it is split, if it is.
+    pub parts: Option<Parts>,
 }
 
 /// A value that may be recomputed.
@@ -90,7 +93,7 @@ impl<'p> Segments<'p> {
         let counters = COUNTER_BYTES * usize::from(end - first);
         let Some(plain) = self.plain(first, end) else { return Ok(None) };
         if plain.bytes + counters <= budget {
-            return Ok(Some(Way { macs: 0, bytes: plain.bytes + counters, recomputed: Set::from([]) }));
+            return Ok(Some(Way { macs: 0, bytes: plain.bytes + counters, recomputed: Set::from([]), parts: None }));
         }
         let sets = self.sets(first, end);
         let Some((_, _, all)) = sets.last() else { return Ok(None) };
@@ -105,14 +108,14 @@ impl<'p> Segments<'p> {
         let wanted = (plain.bytes + counters - budget) * 3 / 4;
         for (macs, _, set) in sets.iter().filter(|(_, saved, _)| *saved >= wanted) {
             if let Some(found) = self.look_up(first, end, set).filter(|found| found.bytes + counters <= budget) {
-                return Ok(Some(Way { macs: *macs, bytes: found.bytes + counters, recomputed: set.clone() }));
+                return Ok(Some(Way { macs: *macs, bytes: found.bytes + counters, recomputed: set.clone(), parts: None }));
             }
         }
         Ok(None)
     }
 
     /// Sets of values to recompute of which none repeats less and saves more, about; the greatest last.
-    fn sets(&mut self, first: u16, end: u16) -> Rc<[(u64, usize, Set)]> {
+    pub fn sets(&mut self, first: u16, end: u16) -> Rc<[(u64, usize, Set)]> {
         let inside = self.candidates.iter().filter(|c| c.id > first && c.reader < end);
         let build = || {
             let mut sets: Vec<(u64, usize, Vec<u16>)> = vec![(0, 0, Vec::new())];
