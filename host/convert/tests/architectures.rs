@@ -85,7 +85,7 @@ impl Build {
         let pooled = self.push(Op::AveragePool { window, activation: Activation::None }, &[input], vec![1, 1, 1, channels]);
         let (weights, bias) = self.weights(vec![classes, channels]);
         let dense = Op::Dense { weights, bias, activation: Activation::None };
-        let output = self.push(dense, &[pooled], vec![1, classes]);
+        let output = self.push(dense, &[pooled], vec![1, 1, 1, classes]);
         self.graph.outputs.push(output);
         self.graph
     }

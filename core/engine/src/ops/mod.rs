@@ -7,7 +7,7 @@ mod pool;
 mod step;
 pub mod window;
 
-pub use accumulate::{clear, fold, reset, write_finished};
+pub use accumulate::{clear, fold, fold_pixels, reset, write_finished};
 pub use step::{Cells, Step, copy};
 
 use crate::kernels::Kernel;

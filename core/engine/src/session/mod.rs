@@ -215,7 +215,7 @@ impl<'m, 'b> Session<'m, 'b> {
             }
             // The last operator of those that step together, and the row that now waits.
             let in_strips = strip(&self.model, i + 1) > 0 || is_recomputed(&self.model, self.model.inputs(i).0);
-            let (i, made) = if in_strips { (self.strips(i, waits, observe)?, true) } else { (i, self.step(i, waits, observe)?) };
+            let (i, made) = if in_strips { self.strips(i, waits, observe)? } else { (i, self.step(i, waits, observe)?) };
             if let Some(id) = fresh.take() {
                 self.keep(id)?;
             }

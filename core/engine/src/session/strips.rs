@@ -6,7 +6,7 @@
 
 use super::memory::{Memory, Place, slot};
 use super::{Observer, Session, row_at};
-use crate::model::desc::{Op, Storage, ValueId};
+use crate::model::desc::{Form, Op, Storage, ValueId};
 use crate::ops::window::{self, Part, Pixels};
 use crate::ops::{self, Cells, Step};
 use crate::plan::reads::rows_read;
@@ -46,8 +46,9 @@ struct Feed<'m> {
 }
 
 impl<'m> Session<'m, '_> {
-    /// Operator `i`, whose row exists in strips, makes it, and with it go those that take the strips; the last of them.
-    pub(super) fn strips(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<u16> {
+    /// Operator `i`, whose row exists in strips, makes it, and with it go those that take the strips; the last of them, and
+    /// whether that made a row.
+    pub(super) fn strips(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<(u16, bool)> {
         let first = self.worker(i, fresh)?;
         if let Some(maker) = recompute::maker(&self.model, self.model.inputs(i).0) {
             return self.pass_anew(maker, &first, fresh, observe);
@@ -59,7 +60,7 @@ impl<'m> Session<'m, '_> {
         let next = self.segment.next(&self.model, Counters(self.arena), self.segment.after(i, true));
         let Some(taker) = next.filter(|next| self.model.reads(*next, i + 1)) else {
             self.keep_strips(&first, observe)?;
-            return Some(i);
+            return Some((i, true));
         };
         let window = self.worker(taker, None)?;
         let feed = Feed { row: first.y, rows: 1, seen: 0, maker: first };
@@ -67,7 +68,13 @@ impl<'m> Session<'m, '_> {
     }
 
     /// A row of `window`, for which operator `maker` makes all rows under it anew.
-    fn pass_anew(&mut self, maker: u16, window: &Worker<'m>, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<u16> {
+    fn pass_anew(
+        &mut self,
+        maker: u16,
+        window: &Worker<'m>,
+        fresh: Option<ValueId>,
+        observe: &mut Observer<'_>,
+    ) -> Option<(u16, bool)> {
         let first = self.worker(maker, fresh)?;
         let rows = rows_read(&window.step.operator.op, window.y, first.step.output.shape, window.step.output.shape, false);
         // The maker's counter says which rows were made at least once: observers see these once.
@@ -79,17 +86,21 @@ impl<'m> Session<'m, '_> {
         Some(last)
     }
 
-    /// A row of `window`, and of what takes its strips, if it has any; the last of them.
-    fn pass_on(&mut self, feed: Option<&Feed<'m>>, window: &Worker<'m>, observe: &mut Observer<'_>) -> Option<u16> {
+    /// A row of `window`, and of what takes its strips, if it has any; the last of them, and whether that made a row.
+    fn pass_on(&mut self, feed: Option<&Feed<'m>>, window: &Worker<'m>, observe: &mut Observer<'_>) -> Option<(u16, bool)> {
         let last = match strip(&self.model, window.index + 1) {
             0 => None,
             _ => Some(self.worker(reader(&self.model, window.index + 1)?, None)?),
         };
         self.pass(feed, window, last.as_ref(), observe)?;
         self.count(window.index);
-        let Some(last) = last else { return Some(window.index) };
+        let Some(last) = last else { return Some((window.index, true)) };
+        let made = match last.step.operator.form {
+            Form::Rows => true,
+            Form::Accumulate { .. } => self.summed(last.index, &last.step, observe)?,
+        };
         self.count(last.index);
-        Some(last.index)
+        Some((last.index, made))
     }
 
     fn count(&mut self, i: u16) {
@@ -130,6 +141,12 @@ impl<'m> Session<'m, '_> {
                 match last {
                     Some(last) if works_by_value(&last.step.operator.op) => {
                         self.make_in_place(window, taken, last, x, end, observe)?;
+                    }
+                    Some(last) if last.step.operator.form != Form::Rows => {
+                        self.make_pixels(window, taken, x, end, 0, observe)?;
+                        let len = (end - x) * usize::from(window.step.output.shape.channels);
+                        let start = row_at(self.model.storage(window.index + 1), window.y, 0);
+                        self.sum_pixels(last.index, &last.step, x, start, len)?;
                     }
                     Some(last) => {
                         self.make_pixels(window, taken, x, end, 0, observe)?;

@@ -3,12 +3,12 @@
 mod net;
 mod reference;
 
-use net::{Net, Random, network};
+use net::{Net, OwnedOp, Random, network};
 use proptest::prelude::*;
 use reference::reference;
 use rownet::kernels::Kernel;
 use rownet::model::Model;
-use rownet::model::desc::Storage;
+use rownet::model::desc::{Form, Storage};
 use rownet::session::Session;
 
 /// Every row that operators make, and the outputs, under every kernel; the arena is written within its length only.
@@ -132,7 +132,7 @@ proptest! {
 #[test]
 fn strips_and_values_over_others_are_tested() {
     let has = |net: &Net, f: &dyn Fn(Storage) -> bool| net.values.iter().any(|value| f(value.storage));
-    let (mut strips, mut overs, mut recomputed, mut columns, mut again) = (0, 0, 0, 0, 0);
+    let (mut strips, mut overs, mut recomputed, mut columns, mut again, mut sums) = (0, 0, 0, 0, 0, 0);
     for seed in 0..300 {
         let net = network(seed).placed_recomputed(&mut Random::new(seed)).unwrap();
         recomputed += u32::from(has(&net, &|storage| matches!(storage, Storage::Recomputed { .. })));
@@ -141,10 +141,15 @@ fn strips_and_values_over_others_are_tested() {
         again += u32::from(Model::parse(&net.file().unwrap()).unwrap().input_passes() > 1);
         overs += u32::from(has(&net, &|storage| matches!(storage, Storage::Ring { over: Some(_), .. })));
         let net = net.with_strips(&mut Random::new(seed));
+        let sums_strips = |op: &OwnedOp| {
+            let storage = net.values[usize::from(op.a)].storage;
+            op.form != Form::Rows && matches!(storage, Storage::Waiting { strip: 1.., .. })
+        };
+        sums += u32::from(net.ops.iter().any(sums_strips));
         strips += u32::from(has(&net, &|storage| matches!(storage, Storage::Waiting { strip: 1.., .. })));
     }
-    let all = [strips, overs, recomputed, columns, again];
-    assert!(strips > 60 && overs > 30 && recomputed > 60 && columns > 20 && again > 20, "{all:?}");
+    let all = [strips, overs, recomputed, columns, again, sums];
+    assert!(strips > 60 && overs > 30 && recomputed > 60 && columns > 20 && again > 20 && sums > 3, "{all:?}");
 }
 
 /// The file of the documentation's example is what is written today; `BLESS=1` writes it anew.

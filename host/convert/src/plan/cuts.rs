@@ -101,6 +101,7 @@ fn within(known: &mut Segments<'_>, tiled: &mut Tiled<'_>, budget: usize) -> Opt
     let mut best: Vec<Option<(u64, usize, u16, Option<Way>)>> = vec![Some((0, 0, 0, None))];
     for end in 1..=known.count {
         let mut found: Option<(u64, usize, u16, Option<Way>)> = None;
+        // Of equals the longest last segment.
         for start in (end.saturating_sub(known.longest)..end).rev() {
             let way = match known.cheapest(start, end, budget) {
                 Ok(Some(way)) => way,
@@ -109,7 +110,7 @@ fn within(known: &mut Segments<'_>, tiled: &mut Tiled<'_>, budget: usize) -> Opt
             };
             let Some(Some((macs, greatest, ..))) = best.get(usize::from(start)) else { continue };
             let (macs, greatest) = (macs + way.macs, way.bytes.max(*greatest));
-            if found.as_ref().is_none_or(|found| (macs, greatest) < (found.0, found.1)) {
+            if found.as_ref().is_none_or(|found| (macs, greatest) <= (found.0, found.1)) {
                 found = Some((macs, greatest, start, Some(way)));
             }
         }

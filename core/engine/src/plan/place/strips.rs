@@ -1,7 +1,7 @@
 //! Which waiting rows are in strips.
 
 use super::super::lifetime::Life;
-use super::super::strips::{Role, pixels, role_of, works_by_value};
+use super::super::strips::{Role, pixels, role_of, sums_pixels, works_by_value};
 use super::needs::Need;
 use crate::model::desc::{IN_PLACE, Op, Operator, Storage, Value};
 use alloc::vec::Vec;
@@ -90,6 +90,7 @@ pub fn are_roles_right(values: &[Value], operators: &[Operator<'_>]) -> bool {
         if matches!(reader.op, Op::Add | Op::Mul) && width(id) != width(i + 1) {
             return false;
         }
-        role_of([&maker.op, &reader.op], rows, strip, is_fed, feeds) != Role::Whole
+        let sums = sums_pixels(&reader.op, reader.form);
+        role_of([&maker.op, &reader.op], sums, rows, strip, is_fed, feeds) != Role::Whole
     })
 }
