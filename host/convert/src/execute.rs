@@ -86,7 +86,9 @@ impl<'f> Network<'f> {
         let bytes = self.bytes(&input.data, 0..input.data.len())?;
         let mut arena = vec![0i8; self.model.arena_bytes()];
         let mut session = Session::new(&self.model, &mut arena)?;
-        for row in bytes.chunks_exact(self.model.shape(0).row_len().max(1)) {
+        let len = self.model.shape(0).row_len();
+        while let Some(y) = session.next_input_row() {
+            let row = &bytes[y as usize * len..][..len];
             session.push_row_observed(row, &mut |value, row, bytes| observe(value, row, bytes))?;
         }
         session.finish()?;
