@@ -6,6 +6,7 @@
 mod clips;
 mod concats;
 mod dead;
+mod dense;
 mod maps;
 mod order;
 mod pads;
@@ -21,6 +22,7 @@ type Pass = fn(&mut Graph) -> bool;
 pub const PASSES: &[(&str, Pass)] = &[
     ("transposes", transposes::fold),
     ("reshapes", reshapes::fold),
+    ("dense", dense::fold),
     ("pads", pads::fold),
     ("clips", clips::fold),
     ("concats", concats::fold),
@@ -67,6 +69,7 @@ pub mod testing {
             nodes: Vec::new(),
             inputs: vec![Id(0)],
             outputs: vec![Id(0)],
+            notes: Vec::new(),
         }
     }
 

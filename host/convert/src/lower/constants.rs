@@ -82,11 +82,6 @@ impl Lowering<'_> {
                 operator.op = desc::Op::Softmax { diff_min };
                 put(node, operator, Rescale::Fixed(multiplier))?;
             }
-            Op::Clip { .. } | Op::HardSwish | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::Quantize => {
-                operator.op = desc::Op::Table;
-                operator.clamp = [i8::MIN, i8::MAX];
-                operator.weights = numbers::table(self.graph, node)?.map(i8::cast_unsigned).to_vec();
-            }
             Op::Transpose { permutation } => {
                 return Err(node.refuse(
                     "perm",
@@ -96,6 +91,12 @@ impl Lowering<'_> {
             }
             Op::Dequantize => {
                 return Err(node.refuse("operator", "floats flow on inside the network", "quantise the whole network"));
+            }
+            // All others work on each byte alone.
+            _ => {
+                operator.op = desc::Op::Table;
+                operator.clamp = [i8::MIN, i8::MAX];
+                operator.weights = numbers::table(self.graph, node)?.map(i8::cast_unsigned).to_vec();
             }
         }
         Ok(())

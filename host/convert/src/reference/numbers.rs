@@ -99,7 +99,8 @@ pub fn mul_multiplier(graph: &Graph, node: &Node) -> Result<Multiplier, Refusal>
 pub fn mean_rescale(graph: &Graph, node: &Node, cells: usize) -> Result<Rescale, Refusal> {
     let (x, y) = (quantization(graph, node, node.inputs[0])?, quantization(graph, node, node.output)?);
     if graph.arithmetic == Arithmetic::Onnx {
-        return Ok(Rescale::Float(x.scale / cells as f32 / y.scale));
+        // As onnxruntime's QLinearGlobalAveragePool multiplies them.
+        return Ok(Rescale::Float(x.scale / (y.scale * cells as f32)));
     }
     let Multiplier { multiplier, shift } = Multiplier::new(f64::from(x.scale) / f64::from(y.scale));
     let bits = (63 - (cells as u64).leading_zeros() as i32).min(32).min(31 + shift);
