@@ -7,7 +7,7 @@ TAPS.json: {"input": [axes], "outputs": [{"name", "axes"}]}; axis k of an array 
 k PREFIX.k.npy and PREFIX.k.plain.npy, [n, ...]. The second comes from the file as it is. The first comes from its integer form:
 onnxruntime sums convolutions and matrix products between DequantizeLinear and QuantizeLinear in float32, in an order that differs
 from machine to machine; written as QLinearConv, QGemm, QLinearMatMul and QLinearGlobalAveragePool the same products are summed in
-int32. Contributed operators on two values become DequantizeLinear, the operator, QuantizeLinear, which is defined to the last bit.
+int32, and averages as QLinearConv with weights of 1. Contributed operators on two values become DequantizeLinear, the operator, QuantizeLinear, which is defined to the last bit.
 Research software, not a medical device.
 """
 
@@ -27,8 +27,8 @@ PASS = ("Relu", "Clip", "Identity", "Dropout")
 class Form:
     """The integer form of a network."""
 
-    def __init__(self, model: onnx.ModelProto):
-        self.model, self.graph = model, model.graph
+    def __init__(self, model: onnx.ModelProto, channels: dict):
+        self.model, self.graph, self.channels = model, model.graph, channels
         self.constants = {tensor.name: tensor for tensor in self.graph.initializer}
         for node in self.graph.node:
             if node.op_type == "Constant" and node.attribute[0].name == "value":
@@ -86,7 +86,10 @@ class Form:
                 helper.make_node(kind, [a, b], [y]),
                 helper.make_node("QuantizeLinear", [y, *node.input[6:8]], node.output),
             ]
-        if node.op_type not in ("Conv", "Gemm", "MatMul", "GlobalAveragePool"):
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        if node.op_type == "QLinearAveragePool" and not any(attributes.get("pads", [])):
+            return [self.average(node.input[0:3], node.input[3:5], node.output[0], self.channels[node.input[0]], attributes)]
+        if node.op_type not in ("Conv", "Gemm", "MatMul", "GlobalAveragePool", "AveragePool") or any(attributes.get("pads", [])) and node.op_type == "AveragePool":
             return None
         found, read = self.target(node.output[0]), self.bytes_of(node.input[0])
         if found is None or read is None:
@@ -94,8 +97,9 @@ class Form:
         clamps, quantize = found
         raw = self.name() if clamps else quantize.output[0]
         scale = [quantize.input[1], quantize.input[2] if len(quantize.input) > 2 else self.constant(numpy.uint8(0))]
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        if node.op_type == "GlobalAveragePool":
+        if node.op_type == "AveragePool":
+            nodes = [self.average(read, scale, raw, self.channels[node.input[0]], attributes)]
+        elif node.op_type == "GlobalAveragePool":
             nodes = [helper.make_node("QLinearGlobalAveragePool", [*read, *scale], [raw], domain=MICROSOFT, channels_last=0)]
         else:
             weights = self.bytes_of(node.input[1])
@@ -126,6 +130,13 @@ class Form:
         gone.extend([*clamps, quantize])
         return nodes
 
+    def average(self, read, scale, output: str, channels: int, attributes: dict) -> onnx.NodeProto:
+        kernel = attributes["kernel_shape"]
+        weights = self.constant(numpy.ones([channels, 1, *kernel], numpy.int8))
+        of_weights = [self.constant(numpy.float32(1) / numpy.float32(numpy.prod(kernel))), self.constant(numpy.int8(0))]
+        kept = {name: attributes[name] for name in ("kernel_shape", "strides") if name in attributes}
+        return helper.make_node("QLinearConv", [*read, weights, *of_weights, *scale], [output], group=channels, **kept)
+
     def rewrite(self) -> onnx.ModelProto:
         nodes, gone = [], []
         for node in list(self.graph.node):
@@ -154,6 +165,13 @@ def order(nodes: list, known: set) -> list:
         done = {id(node) for node in ready}
         waiting = [node for node in waiting if id(node) not in done]
     return ordered
+
+
+def channels(model: onnx.ModelProto, taps: dict, inputs: numpy.ndarray) -> dict:
+    """Channels of what averages read."""
+    names = sorted({node.input[0] for node in model.graph.node if node.op_type.endswith("AveragePool")})
+    ask = {"input": taps["input"], "outputs": [{"name": name, "axes": [0, 1, 2, 3]} for name in names]}
+    return {name: array.shape[1] for name, array in zip(names, run(model, ask, inputs[:1]))} if names else {}
 
 
 def run(model: onnx.ModelProto, taps: dict, inputs: numpy.ndarray) -> list:
@@ -189,7 +207,8 @@ def main() -> int:
     with open(options.taps) as file:
         taps = json.load(file)
     inputs = numpy.load(options.inputs)
-    for suffix, model in (("", Form(onnx.load(options.network)).rewrite()), (".plain", onnx.load(options.network))):
+    known = channels(onnx.load(options.network), taps, inputs)
+    for suffix, model in (("", Form(onnx.load(options.network), known).rewrite()), (".plain", onnx.load(options.network))):
         for number, array in enumerate(run(model, taps, inputs)):
             numpy.save(f"{options.prefix}.{number}{suffix}.npy", array)
     return 0

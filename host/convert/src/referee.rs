@@ -42,9 +42,8 @@ fn run(referee: &str, (script, packages): (&str, &str), folder: &Path, network: 
     std::fs::write(folder.join("referee.py"), script)?;
     let mut command = Command::new(python());
     command.arg(folder.join("referee.py")).arg(network).args([folder.join("x.npy"), folder.join("y")]).args(more);
-    let done = command
-        .output()
-        .with_context(|| format!("{}: cannot be run; set CXR_PYTHON to a Python with {packages}", python()))?;
+    let done =
+        command.output().with_context(|| format!("{}: cannot be run; set CXR_PYTHON to a Python with {packages}", python()))?;
     let said = String::from_utf8_lossy(&done.stderr);
     let last = said.lines().last().unwrap_or_default();
     ensure!(done.status.success(), "{referee}: {last}; pip install {packages} and set CXR_PYTHON to that Python");

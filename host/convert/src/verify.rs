@@ -106,7 +106,9 @@ pub fn verify(model: &str, network: &Network<'_>, path: &Path, inputs: Option<Te
     }
     let made = network.run(&inputs)?;
     let answers = match Format::of(&against)? {
-        Format::Tflite => referee::tflite_micro(path, &inputs, false).map(|answers| ("TFLite Micro", answers.outputs, Vec::new())),
+        Format::Tflite => {
+            referee::tflite_micro(path, &inputs, false).map(|answers| ("TFLite Micro", answers.outputs, Vec::new()))
+        }
         Format::Onnx => {
             let layout = import::onnx::layout(&against)?;
             let tap = |(count, axes): (&Count, &Vec<usize>)| referee::Tap { name: count.name.clone(), axes: axes.clone() };
@@ -130,13 +132,7 @@ pub fn verify(model: &str, network: &Network<'_>, path: &Path, inputs: Option<Te
 }
 
 /// Compares outputs of the engine with those of a referee.
-fn outputs(
-    name: &str,
-    made: &[Tensor],
-    answers: &[Tensor],
-    counts: &mut [Count],
-    first: &mut Option<Difference>,
-) -> Result<()> {
+fn outputs(name: &str, made: &[Tensor], answers: &[Tensor], counts: &mut [Count], first: &mut Option<Difference>) -> Result<()> {
     for ((count, engine), other) in counts.iter_mut().zip(made).zip(answers) {
         let length = engine.data.len() / engine.shape[0].max(1);
         let (engine, other) = (wide(&engine.data), wide(&other.data));

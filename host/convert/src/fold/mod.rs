@@ -3,6 +3,7 @@
 //! Afterwards every value is 1 x height x width x channels, and of transpositions, paddings, clamps and concatenations of
 //! many values only those are left that no operator could take up.
 
+mod affine;
 mod clips;
 mod concats;
 mod dead;
@@ -25,6 +26,7 @@ pub const PASSES: &[(&str, Pass)] = &[
     ("dense", dense::fold),
     ("pads", pads::fold),
     ("clips", clips::fold),
+    ("affine", affine::fold),
     ("concats", concats::fold),
     ("dead", dead::fold),
 ];

@@ -42,7 +42,8 @@ impl Lowering<'_> {
             Op::AveragePool { window, .. } => {
                 operator.op = desc::Op::AveragePool2d { window: self.window(node, window, usize::MAX)? };
                 if self.graph.arithmetic == Arithmetic::Onnx {
-                    put(node, operator, numbers::mean_rescale(self.graph, node, window.kernel[0] * window.kernel[1])?)?;
+                    let scale = numbers::average_scale(self.graph, node, window.kernel[0] * window.kernel[1])?;
+                    put(node, operator, Rescale::Float(scale))?;
                 }
             }
             Op::MaxPool { window, .. } => operator.op = desc::Op::MaxPool2d { window: self.window(node, window, usize::MAX)? },

@@ -144,9 +144,7 @@ fn compute(graph: &Graph, node: &Node, inputs: &[&Tensor]) -> Result<Data> {
             let table = numbers::table(graph, node)?;
             Data::I8(x.iter().map(|&q| table[usize::from(q.cast_unsigned() ^ 0x80)]).collect())
         }
-        (op, Data::F32(x)) if op.is_table() => {
-            Data::F32(x.iter().map(|&x| elementwise::real(op, x)).collect())
-        }
+        (op, Data::F32(x)) if op.is_table() => Data::F32(x.iter().map(|&x| elementwise::real(op, x)).collect()),
         (_, data) => bail!(node.refuse("types", format!("there is no arithmetic for {}", data.element()), "quantise to int8")),
     })
 }

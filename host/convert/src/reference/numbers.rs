@@ -108,6 +108,16 @@ pub fn mean_rescale(graph: &Graph, node: &Node, cells: usize) -> Result<Rescale,
     Ok(Rescale::Fixed(Multiplier { multiplier, shift: shift - bits }))
 }
 
+/// How the sum under a whole window of an average, zero points taken off, becomes a byte in ONNX's arithmetic: as QLinearConv
+/// with weights of 1 at the scale of one over `cells`.
+///
+/// # Errors
+/// A value without a scale.
+pub fn average_scale(graph: &Graph, node: &Node, cells: usize) -> Result<f32, Refusal> {
+    let (x, y) = (quantization(graph, node, node.inputs[0])?, quantization(graph, node, node.output)?);
+    Ok(x.scale * (1.0 / cells as f32) / y.scale)
+}
+
 /// The byte that stands for a real number, not clamped: halves away from 0, or to even.
 pub fn nearest(arithmetic: Arithmetic, q: Quantization, x: f32) -> i32 {
     let rounded = match arithmetic {

@@ -33,8 +33,11 @@ impl<'a> Reading<'_, 'a> {
         let shape = input.shape(&self.reader.graph);
         let axis = input.axes[input.axes.len() - 1];
         let channels = shape[axis];
-        let aligned: Vec<usize> = std::iter::repeat_n(1, shape.len().saturating_sub(constant.shape.len())).chain(constant.shape.iter().copied()).collect();
-        let along = aligned.len() == shape.len() && aligned.iter().enumerate().all(|(i, &n)| n == 1 || (i == axis && n == channels));
+        let aligned: Vec<usize> = std::iter::repeat_n(1, shape.len().saturating_sub(constant.shape.len()))
+            .chain(constant.shape.iter().copied())
+            .collect();
+        let along =
+            aligned.len() == shape.len() && aligned.iter().enumerate().all(|(i, &n)| n == 1 || (i == axis && n == channels));
         if !along {
             let why = format!("{shape:?} and a constant of {:?}", constant.shape);
             return Err(self.node.refuse("inputs", why, "use one number, or one for each channel"));
@@ -114,7 +117,11 @@ impl<'a> Reading<'_, 'a> {
 pub fn batch_normalization(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
     let input = r.flow(0)?;
     if r.form(&[&input])? == Form::Real {
-        return Err(r.node.refuse("operator", "bytes go in", "fold it into the convolution before (quant_pre_process), then quantise"));
+        return Err(r.node.refuse(
+            "operator",
+            "bytes go in",
+            "fold it into the convolution before (quant_pre_process), then quantise",
+        ));
     }
     if r.int("training_mode", 0) != 0 {
         return Err(r.node.refuse("training_mode", "it is set", "export the network for inference"));
@@ -125,7 +132,11 @@ pub fn batch_normalization(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
         let all: Vec<f64> = r.needed(position)?.floats().unwrap_or_default().iter().map(|&x| x.into()).collect();
         match all.len() == channels {
             true => Ok(all),
-            false => Err(r.node.refuse(&format!("input {position}"), format!("{} numbers for {channels} channels", all.len()), "export the network again")),
+            false => Err(r.node.refuse(
+                &format!("input {position}"),
+                format!("{} numbers for {channels} channels", all.len()),
+                "export the network again",
+            )),
         }
     };
     let (gamma, beta, mean, variance) = (read(1)?, read(2)?, read(3)?, read(4)?);

@@ -102,7 +102,9 @@ impl<'a> Reading<'_, 'a> {
         let Some(name) = self.name(position) else { return refused("it is missing", AGAIN) };
         match self.reader.slots.get(name) {
             Some(Slot::Flow(flow)) => Ok(flow.clone()),
-            Some(Slot::Constant(_)) => refused("it is a constant", "fold constants before the export (onnxruntime's quant_pre_process)"),
+            Some(Slot::Constant(_)) => {
+                refused("it is a constant", "fold constants before the export (onnxruntime's quant_pre_process)")
+            }
             None => refused("it is not made before it is read", "sort the nodes topologically"),
         }
     }
@@ -122,6 +124,14 @@ impl<'a> Reading<'_, 'a> {
 }
 
 impl Reader<'_> {
+    /// The node that reads a value, where it is one and the value is no output.
+    pub(super) fn only_reader(&self, name: &str) -> Option<usize> {
+        match self.consumers.get(name)?[..] {
+            [one] if !self.outputs.contains(name) => Some(one),
+            _ => None,
+        }
+    }
+
     /// Clamp of a Relu or of a Clip with constant bounds.
     pub(super) fn clamp(&self, number: usize) -> Option<Activation> {
         let node = &self.proto.node[number];

@@ -43,8 +43,23 @@ impl Kind {
 /// Name of a TensorProto.DataType, for messages.
 pub fn kind_name(code: i32) -> String {
     const NAMES: [&str; 17] = [
-        "undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "float64",
-        "uint32", "uint64", "complex64", "complex128", "bfloat16",
+        "undefined",
+        "float32",
+        "uint8",
+        "int8",
+        "uint16",
+        "int16",
+        "int32",
+        "int64",
+        "string",
+        "bool",
+        "float16",
+        "float64",
+        "uint32",
+        "uint64",
+        "complex64",
+        "complex128",
+        "bfloat16",
     ];
     usize::try_from(code).ok().and_then(|i| NAMES.get(i)).map_or_else(|| format!("type {code}"), |name| (*name).to_owned())
 }
@@ -125,12 +140,15 @@ impl Constant {
         let kind = Kind::of(tensor.data_type)
             .ok_or_else(|| (format!("{} constants are not read", kind_name(tensor.data_type)), "export float32 and int8"))?;
         if tensor.data_location != 0 {
-            return Err(("its data is in another file".to_owned(), "save it with onnx.save(model, f, save_as_external_data=False)"));
+            return Err((
+                "its data is in another file".to_owned(),
+                "save it with onnx.save(model, f, save_as_external_data=False)",
+            ));
         }
         let extents = tensor.dims.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>();
         let count = extents.as_ref().and_then(|s| s.iter().try_fold(1usize, |all, &n| all.checked_mul(n)));
-        let (Some(shape), Some(count)) = (extents, count) else {
-            return Err((format!("its shape is {:?}", tensor.dims), again));
+        let (Some(shape), Some(count), true) = (extents, count, tensor.dims.len() <= 8) else {
+            return Err((format!("its shape is {:?}", &tensor.dims[..tensor.dims.len().min(9)]), again));
         };
         let raw = &tensor.raw_data;
         let listed = match kind {
@@ -173,7 +191,8 @@ impl Constant {
         let strides: Vec<usize> = (0..self.shape.len()).map(|axis| self.shape[axis + 1..].iter().product()).collect();
         let mut order = vec![0usize];
         for (&axis, &extent) in permutation.iter().zip(&shape) {
-            order = order.iter().flat_map(|&at| (0..extent).map(move |i| (at, i))).map(|(at, i)| at + i * strides[axis]).collect();
+            order =
+                order.iter().flat_map(|&at| (0..extent).map(move |i| (at, i))).map(|(at, i)| at + i * strides[axis]).collect();
         }
         fn take<T: Copy>(all: &[T], order: &[usize]) -> Vec<T> {
             order.iter().map(|&i| all[i]).collect()

@@ -12,7 +12,11 @@ const SYMMETRIC: &str = "quantise weights to int8, symmetrically (WeightSymmetri
 
 impl<'a> Reading<'_, 'a> {
     /// Weights of a constant with the outputs in front, floats or bytes as the inputs are.
-    fn weights(&self, constant: &Constant, form: Form) -> Result<Weights, Refusal> {
+    fn weights(&mut self, constant: &Constant, form: Form) -> Result<Weights, Refusal> {
+        let Some(unmade) = self.reader.unmade.checked_sub(constant.len()) else {
+            return Err(self.node.refuse("weights", "too many operators share their constants", "export each operator's own"));
+        };
+        self.reader.unmade = unmade;
         if form == Form::Float {
             let Some(data) = constant.floats() else {
                 return Err(self.node.refuse("weights", "they are not float32", "export float32 weights"));
@@ -27,12 +31,14 @@ impl<'a> Reading<'_, 'a> {
         };
         let outputs = constant.shape[0];
         if scales.len() != 1 && (*axis != 0 || scales.len() != outputs) {
-            return Err(self.node.refuse("weights", format!("their scales lie along axis {axis}"), "quantise them per output channel"));
+            return Err(self.node.refuse(
+                "weights",
+                format!("their scales lie along axis {axis}"),
+                "quantise them per output channel",
+            ));
         }
         let per_output = whole.len() / outputs.max(1);
-        let byte = |(i, &w): (usize, &i64)| {
-            i8::try_from(w - zeros[if zeros.len() == 1 { 0 } else { i / per_output }]).ok()
-        };
+        let byte = |(i, &w): (usize, &i64)| i8::try_from(w - zeros[if zeros.len() == 1 { 0 } else { i / per_output }]).ok();
         let Some(data) = whole.iter().enumerate().map(byte).collect::<Option<Vec<i8>>>() else {
             return Err(self.node.refuse("weights", "less their zero point they do not fit int8", SYMMETRIC));
         };
@@ -85,13 +91,7 @@ impl<'a> Reading<'_, 'a> {
     }
 
     /// A convolution over `input`; `weights` as the file has them, `[out][in / groups][...]`.
-    fn convolution(
-        &mut self,
-        input: &Flow,
-        weights: &Constant,
-        bias: usize,
-        target: Option<Target<'a>>,
-    ) -> Result<(), Refusal> {
+    fn convolution(&mut self, input: &Flow, weights: &Constant, bias: usize, target: Option<Target<'a>>) -> Result<(), Refusal> {
         let rank = input.axes.len();
         if !(3..=4).contains(&rank) || weights.shape.len() != rank || weights.len() == 0 {
             let why = format!("{:?} under weights {:?}", input.shape(&self.reader.graph), weights.shape);

@@ -12,6 +12,60 @@ impl<'a> Reading<'_, 'a> {
         self.emit(op, &[&input], shape, input.axes.clone())
     }
 
+    /// As [`unary`](Self::unary); a product of the input and this gate becomes one operator.
+    fn gate(&mut self, alone: Op, gated: Op) -> Result<(), Refusal> {
+        let (gate, x) = (self.output_name(), self.name(0));
+        let product = self.reader.only_reader(gate).filter(|&i| {
+            let node = &self.reader.proto.node[i];
+            let other = node.input.iter().map(String::as_str).find(|&name| name != gate);
+            node.op_type == "Mul" && node.input.len() == 2 && other == x
+        });
+        let Some(product) = product else { return self.unary(alone) };
+        let input = self.flow(0)?;
+        self.take(product);
+        let shape = self.reader.graph.value(input.id).shape.clone();
+        self.emit(gated, &[&input], shape, input.axes.clone())
+    }
+
+    /// Goes on as the node that reads this one.
+    fn take(&mut self, number: usize) {
+        self.reader.done[number] = true;
+        (self.raw, self.number) = (&self.reader.proto.node[number], number);
+    }
+
+    /// x * clip(x + 3, 0, 6) / 6, written out; whether it was.
+    fn hard_swish_written_out(&mut self) -> Option<Flow> {
+        let number = |name: &str| match self.reader.slots.get(name) {
+            Some(super::flow::Slot::Constant(c)) if c.len() == 1 => c.floats().map(|f| f[0]),
+            _ => None,
+        };
+        let x = self.raw.input.iter().map(String::as_str).find(|name| number(name).is_none())?;
+        let plus = |node: &super::schema::Node, wanted: f32| node.input.iter().any(|name| number(name) == Some(wanted));
+        let input = self.flow(self.raw.input.iter().position(|name| name == x)?).ok()?;
+        if input.form != Form::Float || !plus(self.raw, 3.0) {
+            return None;
+        }
+        let clip = self.reader.only_reader(self.output_name())?;
+        if self.reader.clamp(clip) != Some(Activation::RELU6) {
+            return None;
+        }
+        let (mut at, mut taken, mut multiplied, mut divided) = (clip, vec![clip], false, false);
+        while !(multiplied && divided) {
+            at = self.reader.only_reader(self.reader.proto.node[at].output.first()?)?;
+            let node = &self.reader.proto.node[at];
+            let sixth = |wanted: f32| node.input.iter().filter_map(|name| number(name)).any(|n| (n - wanted).abs() < 1e-6);
+            match node.op_type.as_str() {
+                "Mul" if !multiplied && node.input.iter().any(|name| name == x) => multiplied = true,
+                "Mul" if !divided && sixth(1.0 / 6.0) => divided = true,
+                "Div" if !divided && sixth(6.0) => divided = true,
+                _ => return None,
+            }
+            taken.push(at);
+        }
+        taken.into_iter().for_each(|number| self.take(number));
+        Some(input)
+    }
+
     fn unary_bytes(&mut self, op: Op) -> Result<(), Refusal> {
         let (input, target) = (self.bytes(0, 1, 2)?, self.own_target(3, 4)?);
         let shape = self.reader.graph.value(input.id).shape.clone();
@@ -58,6 +112,10 @@ impl<'a> Reading<'_, 'a> {
 }
 
 pub fn add(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
+    if let Some(input) = r.hard_swish_written_out() {
+        let shape = r.reader.graph.value(input.id).shape.clone();
+        return r.emit(Op::HardSwish, &[&input], shape, input.axes.clone());
+    }
     r.binary(Op::Add { activation: Activation::None })
 }
 
@@ -94,7 +152,7 @@ pub fn clip(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
 }
 
 pub fn sigmoid(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
-    r.unary(Op::Logistic)
+    r.gate(Op::Logistic, Op::Swish)
 }
 
 pub fn qlinear_sigmoid(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
@@ -103,7 +161,8 @@ pub fn qlinear_sigmoid(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
 
 pub fn hard_sigmoid(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
     let (alpha, beta) = (finite(r, "alpha", 0.2)?, finite(r, "beta", 0.5)?);
-    r.unary(Op::HardSigmoid { alpha, beta })
+    let alone = Op::HardSigmoid { alpha, beta };
+    if (alpha - 1.0 / 6.0).abs() < 1e-6 && beta == 0.5 { r.gate(alone, Op::HardSwish) } else { r.unary(alone) }
 }
 
 pub fn hard_swish(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {

@@ -47,7 +47,8 @@ impl<'a> Reader<'a> {
     /// The quantisation that follows a float of the file, through clamps; nodes on the way are taken up.
     fn target(&mut self, name: &'a str) -> Option<Target<'a>> {
         let (mut name, mut clamps, mut taken) = (name, Vec::new(), Vec::new());
-        loop {
+        // Names may go round in a damaged file.
+        while taken.len() < 64 {
             let readers = self.consumers.get(name).filter(|_| !self.outputs.contains(name))?.clone();
             let nodes: Vec<&'a super::schema::Node> = readers.iter().map(|&i| &self.proto.node[i]).collect();
             let quantizers = |node: &&super::schema::Node| node.op_type == "QuantizeLinear" && node.input.len() >= 2;
@@ -69,6 +70,7 @@ impl<'a> Reader<'a> {
             taken.push(*number);
             name = node.output.first()?;
         }
+        None
     }
 }
 
@@ -101,7 +103,9 @@ impl<'a> Reading<'_, 'a> {
     /// Refuses what follows a softmax that is left out.
     pub(super) fn computable(&self, flow: &Flow) -> Result<(), Refusal> {
         match flow.form {
-            Form::Final => Err(self.node.refuse("inputs", "it follows a softmax", "take the network's output before the softmax")),
+            Form::Final => {
+                Err(self.node.refuse("inputs", "it follows a softmax", "take the network's output before the softmax"))
+            }
             _ => Ok(()),
         }
     }
@@ -190,9 +194,9 @@ impl<'a> Reading<'_, 'a> {
     /// Bytes of a name, at a scale and zero point of constants: graph inputs have none before.
     pub(super) fn bytes(&mut self, position: usize, scale: usize, zero: usize) -> Result<Flow, Refusal> {
         let flow = self.flow(position)?;
-        let Form::Bytes { unsigned } = flow.form else {
+        if !matches!(flow.form, Form::Bytes { .. }) {
             return Err(self.node.refuse(&format!("input {position}"), "it is not of bytes", "quantise it first"));
-        };
+        }
         let (quantization, _) = self.scales(scale, zero)?;
         let value = self.reader.graph.value(flow.id).clone();
         if value.element == Element::U8 {
@@ -211,11 +215,13 @@ impl<'a> Reading<'_, 'a> {
             None => self.reader.graph.values[flow.id.0].quantization = Some(quantization),
             Some(q) if q == quantization => {}
             Some(q) => {
-                let why = format!("bytes of scale {} and zero point {} are read with {} and {}", q.scale, q.zero_point, quantization.scale, quantization.zero_point);
+                let why = format!(
+                    "bytes of scale {} and zero point {} are read with {} and {}",
+                    q.scale, q.zero_point, quantization.scale, quantization.zero_point
+                );
                 return Err(self.node.refuse("scale", why, "use one scale and zero point for each value"));
             }
         }
-        let _ = unsigned;
         Ok(flow)
     }
 

@@ -242,7 +242,11 @@ fn quantize(r: &Reading<'_, '_>) -> Option<Constant> {
 fn dequantize(r: &mut Reading<'_, '_>) -> Result<Option<Constant>, Refusal> {
     let Some(from) = r.constant(0).cloned() else { return Ok(None) };
     let Some((scales, zeros, _, axis)) = scales(r, &from) else {
-        return Err(r.node.refuse("scale, zero point", "they are not constants along one axis", "quantise per tensor or per channel"));
+        return Err(r.node.refuse(
+            "scale, zero point",
+            "they are not constants along one axis",
+            "quantise per tensor or per channel",
+        ));
     };
     let Some(whole) = from.wholes() else { return Ok(None) };
     let part = part(&from.shape, axis, scales.len());

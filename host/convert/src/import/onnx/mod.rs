@@ -17,10 +17,11 @@ mod movement;
 mod operators;
 mod pools;
 mod quantized;
-mod schema;
+pub mod schema;
 
 pub use operators::{OPERATORS, Operator as Supported};
 
+use crate::ir::check::MOST_ELEMENTS;
 use crate::ir::{Arithmetic, Element, Graph, Id, Node, Refusal, Value};
 use anyhow::{Context, Result, bail, ensure};
 use attributes::Reading;
@@ -161,7 +162,8 @@ impl<'a> Reader<'a> {
 
     fn fill(&mut self) -> Result<()> {
         for tensor in &self.proto.initializer {
-            let constant = Constant::read(tensor).map_err(|(why, remedy)| refuse(&tensor.name, "initializer", "data", why, remedy))?;
+            let constant =
+                Constant::read(tensor).map_err(|(why, remedy)| refuse(&tensor.name, "initializer", "data", why, remedy))?;
             self.slots.insert(&tensor.name, Slot::Constant(constant));
         }
         for input in &self.proto.input {
@@ -176,8 +178,15 @@ impl<'a> Reader<'a> {
             }
         }
         for (number, node) in self.proto.node.iter().enumerate() {
+            let known = self.graph.values.len();
             if !std::mem::replace(&mut self.done[number], true) {
                 self.node(number, node)?;
+            }
+            for value in &self.graph.values[known..] {
+                let elements = value.shape.iter().try_fold(1usize, |all, &n| all.checked_mul(n));
+                if elements.is_none_or(|n| n > MOST_ELEMENTS) {
+                    bail!(template(number, node).refuse("output", format!("its shape is {:?}", value.shape), "use smaller maps"));
+                }
             }
             ensure!(
                 self.graph.nodes.len() <= crate::ir::check::MOST_NODES,
@@ -201,7 +210,9 @@ impl<'a> Reader<'a> {
                 self.done[number] = true;
                 Ok(())
             }
-            (_, None) => Err(template(number, node).refuse("output", "constants grow too large", "fold constants before the export")),
+            (_, None) => {
+                Err(template(number, node).refuse("output", "constants grow too large", "fold constants before the export"))
+            }
             _ => Err(template(number, node).refuse("outputs", "it has not one output", "export the network again")),
         }
     }
@@ -214,12 +225,17 @@ impl<'a> Reader<'a> {
         let known = OPERATORS.iter().find(|known| known.matches(&node.domain, &node.op_type));
         let Some(known) = known else {
             let names: Vec<&str> = OPERATORS.iter().filter(|o| o.domain == node.domain).map(|o| o.name).collect();
-            let remedy = if names.is_empty() { "use operators of ai.onnx".to_owned() } else { format!("use {}", names.join(", ")) };
+            let remedy =
+                if names.is_empty() { "use operators of ai.onnx".to_owned() } else { format!("use {}", names.join(", ")) };
             bail!(template.refuse("operator", "it is not supported", remedy));
         };
         if let Some(other) = node.attribute.iter().find(|a| !known.attributes.contains(&a.name.as_str())) {
             let name: String = other.name.chars().take(100).collect();
-            bail!(template.refuse(&name, "the attribute is not supported", "leave it out, or export with an operator set up to 20"));
+            bail!(template.refuse(
+                &name,
+                "the attribute is not supported",
+                "leave it out, or export with an operator set up to 20"
+            ));
         }
         let mut reading = Reading { reader: self, raw: node, number, node: template };
         reading.one_output()?;
@@ -243,12 +259,18 @@ impl<'a> Reader<'a> {
             (1..=4).contains(&shape.dim.len()),
             refused("shape", format!("it has {} axes", shape.dim.len()), "use one to four: batch, channels, rows, columns")
         );
-        let extents: Vec<Option<usize>> = shape.dim.iter().map(|d| usize::try_from(d.dim_value).ok().filter(|&n| n > 0)).collect();
+        let extents: Vec<Option<usize>> =
+            shape.dim.iter().map(|d| usize::try_from(d.dim_value).ok().filter(|&n| n > 0)).collect();
         // A batch of any size is a batch of one.
         let fixed: Option<Vec<usize>> =
             extents.iter().enumerate().map(|(axis, n)| n.or((axis == 0 && extents.len() > 1).then_some(1))).collect();
-        let Some(fixed) = fixed.filter(|s| s.iter().try_fold(1usize, |all, &n| all.checked_mul(n)).is_some()) else {
-            bail!(refused("shape", "an extent is not known".to_owned(), "export the network with a fixed input shape"));
+        let fits = |s: &Vec<usize>| s.iter().try_fold(1usize, |all, &n| all.checked_mul(n)).is_some_and(|n| n <= MOST_ELEMENTS);
+        let Some(fixed) = fixed.filter(fits) else {
+            bail!(refused(
+                "shape",
+                "an extent is not known, or too large".to_owned(),
+                "export the network with a fixed input shape"
+            ));
         };
         let axes = self.input_layout(&input.name, fixed.len());
         let value = Value {
@@ -277,7 +299,8 @@ impl<'a> Reader<'a> {
             let Some(&reader) = self.consumers.get(name).and_then(|all| all.first()) else { break };
             let node = &self.proto.node[reader];
             match node.op_type.as_str() {
-                "Conv" | "QLinearConv" | "ConvInteger" | "MaxPool" | "AveragePool" | "GlobalAveragePool" | "Resize" | "Upsample" => {
+                "Conv" | "QLinearConv" | "ConvInteger" | "MaxPool" | "AveragePool" | "GlobalAveragePool" | "Resize"
+                | "Upsample" => {
                     return flow::channels_last(rank);
                 }
                 "Transpose" | "Reshape" | "Flatten" | "Gemm" | "MatMul" | "QLinearMatMul" | "QGemm" => return given,
@@ -321,13 +344,7 @@ impl<'a> Reader<'a> {
 }
 
 fn refuse(node: &str, operator: &str, attribute: &str, why: String, remedy: &str) -> Refusal {
-    Refusal {
-        node: short(node),
-        operator: operator.to_owned(),
-        attribute: attribute.to_owned(),
-        why,
-        remedy: remedy.to_owned(),
-    }
+    Refusal { node: short(node), operator: operator.to_owned(), attribute: attribute.to_owned(), why, remedy: remedy.to_owned() }
 }
 
 fn short(name: &str) -> String {

@@ -101,7 +101,11 @@ pub fn reshape(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
     let from = input.shape(&r.reader.graph);
     let asked = r.wholes(1)?.unwrap_or_default();
     let Some(mut shape) = resolve(&asked, &from, r.int("allowzero", 0) != 0) else {
-        return Err(r.node.refuse("shape", format!("{asked:?} of {from:?}"), "export the network for a batch of one, with fixed shapes"));
+        return Err(r.node.refuse(
+            "shape",
+            format!("{asked:?} of {from:?}"),
+            "export the network for a batch of one, with fixed shapes",
+        ));
     };
     // A scalar is a vector of one.
     if shape.is_empty() {
@@ -205,7 +209,18 @@ pub fn pad(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Most values that are joined at once.
+const MOST_JOINED: usize = 256;
+
+fn few(r: &Reading<'_, '_>) -> Result<(), Refusal> {
+    match r.raw.input.len() {
+        0..=MOST_JOINED => Ok(()),
+        count => Err(r.node.refuse("inputs", format!("there are {count}"), format!("join at most {MOST_JOINED}"))),
+    }
+}
+
 pub fn concat(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
+    few(r)?;
     let flows = (0..r.raw.input.len()).map(|i| r.flow(i)).collect::<Result<Vec<_>, _>>()?;
     let Some(first) = flows.first() else {
         return Err(r.node.refuse("inputs", "there is none", "export the network again"));
@@ -235,6 +250,7 @@ pub fn concat(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
 }
 
 pub fn qlinear_concat(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
+    few(r)?;
     let target = r.own_target(0, 1)?;
     let mut flows = Vec::new();
     for position in (2..r.raw.input.len()).step_by(3) {
@@ -272,7 +288,10 @@ pub fn resize(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
     let [Some(down), Some(across)] = to.map(whole) else {
         return Err(r.node.refuse("scales", format!("{to:?}"), "resize to whole multiples"));
     };
-    let (place, nearest) = (r.text("coordinate_transformation_mode", if upsample { "asymmetric" } else { "half_pixel" }), r.text("nearest_mode", if upsample { "floor" } else { "round_prefer_floor" }));
+    let (place, nearest) = (
+        r.text("coordinate_transformation_mode", if upsample { "asymmetric" } else { "half_pixel" }),
+        r.text("nearest_mode", if upsample { "floor" } else { "round_prefer_floor" }),
+    );
     let cell = |i: usize, factor: usize, extent: usize| -> Option<usize> {
         let (i, f) = (i as f64, factor as f64);
         let x = match place {
@@ -295,7 +314,12 @@ pub fn resize(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
         let why = format!("{place} and {nearest} do not repeat each cell as often");
         return Err(r.node.refuse("coordinate_transformation_mode, nearest_mode", why, "use asymmetric and floor"));
     }
-    let made = r.moved(Op::ResizeNearest { factors: [down, across] }, &laid, vec![1, h.saturating_mul(down), w.saturating_mul(across), c], channels_last(4));
+    let made = r.moved(
+        Op::ResizeNearest { factors: [down, across] },
+        &laid,
+        vec![1, h.saturating_mul(down), w.saturating_mul(across), c],
+        channels_last(4),
+    );
     r.set(r.output_name(), made);
     Ok(())
 }

@@ -32,6 +32,9 @@ impl<'a> Reading<'_, 'a> {
         }
         let span = [0, 1].map(|i| (kernel[i] - 1) * dilation[i] + 1);
         let pads = self.counts("pads", 2 * count, 0)?;
+        if pads.iter().any(|&n| n > 1 << 16) {
+            return Err(self.node.refuse("pads", format!("{pads:?}"), "use 0 to 4096"));
+        }
         let padding = match self.text("auto_pad", "NOTSET") {
             "NOTSET" if count == 1 => Padding { top: 0, left: pads[0], bottom: 0, right: pads[1] },
             "NOTSET" => Padding { top: pads[0], left: pads[1], bottom: pads[2], right: pads[3] },
@@ -56,7 +59,7 @@ impl<'a> Reading<'_, 'a> {
                 }
                 ((windows - 1) * stride[i] + span[i]).saturating_sub(extent + before)
             };
-            p.bottom = more(map[0], p.top, p.bottom, 0).max(if p.bottom > 0 { 0 } else { p.bottom });
+            p.bottom = more(map[0], p.top, p.bottom, 0);
             p.right = more(map[1], p.left, p.right, 1);
         }
         Ok(window)

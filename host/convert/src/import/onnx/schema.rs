@@ -1,4 +1,4 @@
-//! The parts of onnx.proto (github.com/onnx/onnx, Apache-2.0) that the reader uses; other fields are skipped.
+//! The parts of onnx.proto (github.com/onnx/onnx, Apache-2.0) that are read and written; other fields are skipped.
 //!
 //! Weights stay where they lie in the file: `raw_data` is a view of it.
 
@@ -8,6 +8,10 @@ use prost::bytes::Bytes;
 /// ModelProto.
 #[derive(Clone, PartialEq, Message)]
 pub struct Model {
+    #[prost(int64, tag = "1")]
+    pub ir_version: i64,
+    #[prost(string, tag = "2")]
+    pub producer_name: String,
     #[prost(message, optional, tag = "7")]
     pub graph: Option<Graph>,
     #[prost(message, repeated, tag = "8")]
@@ -28,6 +32,8 @@ pub struct OperatorSet {
 pub struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<Node>,
+    #[prost(string, tag = "2")]
+    pub name: String,
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<Tensor>,
     #[prost(message, repeated, tag = "11")]
@@ -70,6 +76,8 @@ pub struct Attribute {
     pub floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub ints: Vec<i64>,
+    #[prost(int32, tag = "20")]
+    pub r#type: i32,
 }
 
 /// TensorProto.
