@@ -55,7 +55,11 @@ impl<'f> Network<'f> {
         let mut outputs: Vec<Tensor> = Vec::new();
         for port in &self.metadata.outputs {
             let shape = std::iter::once(inputs.shape[0]).chain(port.shape.iter().skip(1).copied()).collect();
-            let data = if element(&port.element)? == Element::F32 { Data::F32(Vec::new()) } else { Data::I8(Vec::new()) };
+            let data = match element(&port.element)? {
+                Element::F32 => Data::F32(Vec::new()),
+                Element::U8 => Data::U8(Vec::new()),
+                Element::I8 => Data::I8(Vec::new()),
+            };
             outputs.push(Tensor { shape, data });
         }
         for i in 0..inputs.shape[0] {
@@ -71,7 +75,7 @@ impl<'f> Network<'f> {
                 match &mut output.data {
                     Data::F32(all) => all.extend(made.real(number)?),
                     Data::I8(all) => all.extend(made.int8(number)?),
-                    Data::U8(_) => {}
+                    Data::U8(all) => all.extend(made.int8(number)?.iter().map(|q| q.cast_unsigned() ^ 0x80)),
                 }
             }
         }
