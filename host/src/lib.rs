@@ -7,16 +7,19 @@
 pub mod augment;
 #[cfg(feature = "lab")]
 pub mod bench;
+#[cfg(not(target_family = "wasm"))]
 pub mod budget;
 #[cfg(feature = "lab")]
 pub mod bundle;
 pub mod classes;
+#[cfg(not(target_family = "wasm"))]
 pub mod cli;
 #[cfg(feature = "lab")]
 pub mod cxr;
 #[cfg(feature = "lab")]
 pub mod dataset;
 pub mod decode;
+pub mod detail;
 #[cfg(feature = "device")]
 pub mod device;
 #[cfg(feature = "lab")]
@@ -27,6 +30,7 @@ pub mod fail;
 pub mod files;
 #[cfg(feature = "lab")]
 pub mod float_model;
+#[cfg(not(target_family = "wasm"))]
 pub mod heatmap;
 pub mod model_file;
 #[cfg(feature = "lab")]
@@ -35,7 +39,9 @@ pub mod network;
 pub mod networks;
 #[cfg(feature = "lab")]
 pub mod onnx;
+#[cfg(not(target_family = "wasm"))]
 pub mod predict;
+pub mod prediction;
 #[cfg(feature = "lab")]
 pub mod progress;
 #[cfg(feature = "lab")]

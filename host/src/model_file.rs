@@ -1,7 +1,6 @@
 //! A .cxr file in memory, and `core` run on whole images.
 
 use crate::files;
-use crate::heatmap::Map;
 use anyhow::{Context, Result, ensure};
 use cxr_core::explain;
 use cxr_core::format::{Model, Op};
@@ -35,6 +34,17 @@ pub struct Answer {
     pub reason: Option<String>,
     /// How unlike the training images the picture is, where the model can tell.
     pub refusal_score: Option<f32>,
+}
+
+/// What a class's logit consists of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// Rows and columns of `cells`.
+    pub size: [usize; 2],
+    /// Logits that each cell adds, rows from top to bottom.
+    pub cells: Vec<f32>,
+    /// Logits that no cell adds.
+    pub bias: f32,
 }
 
 /// Every value of the network for an image.

@@ -3,17 +3,23 @@
 //!
 //! Research software, **not a medical device**.
 
+#[cfg(feature = "import")]
 pub mod document;
 pub mod execute;
 pub mod fold;
+#[cfg(feature = "import")]
 pub mod import;
 pub mod inspect;
 pub mod ir;
 pub mod lower;
+pub mod metadata;
 pub mod npy;
+#[cfg(feature = "import")]
 pub mod package;
 pub mod plan;
+#[cfg(feature = "import")]
 pub mod referee;
 pub mod reference;
 pub mod samples;
+#[cfg(feature = "import")]
 pub mod verify;

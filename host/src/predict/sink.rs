@@ -2,7 +2,7 @@
 
 use super::failures;
 use super::inputs::{Input, NoImage};
-use super::prediction::{Prediction, Source, failed_row, header};
+use crate::prediction::{Prediction, Source, failed_row, header};
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
@@ -168,7 +168,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::prediction::tests::{prediction, source};
+    use crate::prediction::tests::{prediction, source};
     use super::*;
     use anyhow::anyhow;
 

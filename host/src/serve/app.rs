@@ -7,7 +7,7 @@ use super::upload::Memory;
 use super::{Args, Limits, model_info};
 use crate::budget::Budget;
 use crate::model_file::ModelFile;
-use crate::predict::Source;
+use crate::prediction::Source;
 use anyhow::{Context, Result, ensure};
 use axum::body::Bytes;
 use sha2::{Digest, Sha256};
