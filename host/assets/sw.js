@@ -4,7 +4,7 @@ const NAME = `cxr ${VERSION}`;
 const scope = new URL("./", self.location);
 /** Of the two modules a browser needs one. */
 const wanted = new URL(self.location).searchParams.get("module");
-const kept = Object.keys(FILES).filter((path) => !path.endsWith(".wasm") || path === `device/${wanted}`);
+const kept = Object.keys(FILES).filter((path) => !path.endsWith(".wasm") || path === `./device/${wanted}`);
 
 const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 

@@ -56,6 +56,9 @@ pub enum Command {
     /// Serve the upload page and its API.
     #[cfg(feature = "serve")]
     Serve(crate::serve::Args),
+    /// Write the upload page for any static host: browsers classify, pictures stay on their device.
+    #[cfg(feature = "serve")]
+    Site(crate::site::Args),
     /// Classify X-ray images on a board.
     #[cfg(feature = "device")]
     Device(crate::device::Args),
@@ -97,6 +100,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Predict(args) => crate::predict::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => crate::serve::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Site(args) => crate::site::run(&args),
         #[cfg(feature = "device")]
         Command::Device(args) => crate::device::run(&args),
     }

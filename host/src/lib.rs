@@ -39,6 +39,8 @@ pub mod network;
 pub mod networks;
 #[cfg(feature = "lab")]
 pub mod onnx;
+#[cfg(feature = "serve")]
+pub(crate) mod page;
 #[cfg(not(target_family = "wasm"))]
 pub mod predict;
 pub mod prediction;
@@ -54,6 +56,8 @@ pub mod recipe;
 pub mod refusal;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "serve")]
+pub mod site;
 #[cfg(feature = "lab")]
 pub mod stats;
 #[cfg(feature = "lab")]

@@ -79,6 +79,11 @@ impl ModelFile {
         Ok(Engine { model, prepared: Prepared::resume(&model, self.index, &self.packed)? })
     }
 
+    /// The file.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Size of the file in bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()

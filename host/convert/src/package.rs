@@ -13,12 +13,12 @@ const LONGEST_NAME: usize = 40;
 
 fn port(value: &Value) -> Port {
     Port {
-            name: short(&value.name),
-            shape: value.shape.clone(),
-            element: value.element.to_string(),
-            scale: value.quantization.map(|q| q.scale),
-            zero_point: value.quantization.map(|q| q.zero_point),
-        }
+        name: short(&value.name),
+        shape: value.shape.clone(),
+        element: value.element.to_string(),
+        scale: value.quantization.map(|q| q.scale),
+        zero_point: value.quantization.map(|q| q.zero_point),
+    }
 }
 
 /// The end of a name, where converters put what tells most.

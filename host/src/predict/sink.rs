@@ -168,8 +168,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use crate::prediction::tests::{prediction, source};
     use super::*;
+    use crate::prediction::tests::{prediction, source};
     use anyhow::anyhow;
 
     #[test]
