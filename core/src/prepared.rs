@@ -19,17 +19,18 @@
 //! ```
 
 use crate::error::Error;
-use crate::format::{Layer, MAX_LAYERS, Model, Op};
-use crate::kernels::{Filters, Kernel, checked::Covered};
-use crate::ops::conv_2d;
+use crate::format::{Layer, MAX_LAYERS, Model};
+use crate::kernels::Kernel;
 
 #[cfg(row_blocks)]
 mod blocks;
+mod packings;
 #[cfg(row_blocks)]
 pub(crate) use blocks::Block;
-
-/// Filters start where a vector of 64 bytes does not cross a cache line.
-pub(crate) const ALIGN: usize = 64;
+pub(crate) use packings::ALIGN;
+#[cfg(row_blocks)]
+pub(crate) use packings::aligned_rest;
+use packings::{aligned, packings, total};
 
 /// Filters of a model, packed for a kernel.
 ///
@@ -279,36 +280,4 @@ impl<'a> Prepared<'a> {
         let end = self.index.ends.get(entry).copied().unwrap_or(0);
         self.packed.get(start..end).unwrap_or(&[])
     }
-}
-
-/// What is packed, in order: the gray first layer, then each layer.
-fn packings<'a>(model: &Model<'a>) -> impl Iterator<Item = Option<Covered<'a>>> {
-    let weights = model.gray_weights();
-    let gray = model.layer(0).filter(|_| !weights.is_empty()).and_then(|layer| packing(&layer, Some(weights)));
-    let model = *model;
-    core::iter::once(gray).chain((0..model.layer_count()).map(move |i| model.layer(i).and_then(|layer| packing(&layer, None))))
-}
-
-/// What is packed of a layer; of the first one with these weights for gray rows.
-fn packing<'a>(layer: &Layer<'a>, gray: Option<&'a [u8]>) -> Option<Covered<'a>> {
-    let Op::Conv2d(window) = layer.op else { return None };
-    let filters = conv_2d::filters(layer, &[]);
-    let filters = Filters { weights: gray.unwrap_or(filters.weights), ..filters };
-    Covered::new(conv_2d::packing(layer, window, gray.is_some()), filters).filter(|_| layer.groups == 1)
-}
-
-/// Bytes of a buffer for parts of these lengths, each of them aligned; the largest number where none holds them.
-fn total(lengths: impl Iterator<Item = usize>) -> usize {
-    let aligned = lengths.map(|len| len.checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX));
-    match aligned.fold(0, usize::saturating_add) {
-        0 => 0,
-        total => total.saturating_add(ALIGN - 1),
-    }
-}
-
-/// Where in a buffer aligned parts start, and as much of it as is needed.
-fn aligned(buffer: &mut [u8], needed: usize) -> Result<(usize, &mut [u8]), Error> {
-    let (start, given) = (buffer.as_ptr().align_offset(ALIGN).min(ALIGN - 1), buffer.len());
-    let buffer = buffer.get_mut(..needed).ok_or(Error::BufferTooSmall { needed: needed as u32, given: given as u32 })?;
-    Ok((start, buffer))
 }

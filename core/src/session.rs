@@ -7,6 +7,8 @@ use crate::kernels::Kernel;
 use crate::ops::{average_pool_2d, softmax};
 use crate::plan::{Arena, ring};
 use crate::prepared::Prepared;
+#[cfg(row_blocks)]
+use crate::prepared::aligned_rest;
 use crate::step::top_padding;
 use crate::verdict::decide;
 pub use crate::verdict::{AbstainReason, Decision, Verdict};
@@ -110,7 +112,7 @@ impl<'m, 'b> Session<'m, 'b> {
         let mut session = Self::start(*model, arena);
         #[cfg(row_blocks)]
         {
-            session.spare = blocks::aligned(spare);
+            session.spare = aligned_rest(spare);
         }
         Ok(session)
     }

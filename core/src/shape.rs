@@ -124,7 +124,7 @@ pub struct Window2d {
 /// use cxr_core::shape::{MAX_KERNEL, Window2d};
 /// assert_eq!(Window2d::output_extent(100, 0, 0, MAX_KERNEL as u8 + 1, 1), None);
 /// ```
-pub const MAX_KERNEL: usize = 15;
+pub const MAX_KERNEL: usize = crate::kernels::MAX_KERNEL;
 
 impl Window2d {
     /// Cells under the window.

@@ -7,8 +7,8 @@ pub mod plan;
 pub mod run;
 pub mod verify;
 
-use crate::files;
 use anyhow::{Context, Result};
+use cxr_app::files;
 use rownet_convert::execute::Network;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let refused = |file: &[u8], ram| {
             let error = import(folder.path(), file, ram).unwrap_err();
-            assert_eq!(crate::fail::exit_code(&error), 2);
+            assert_eq!(cxr_app::fail::exit_code(&error), 2);
             assert!(!folder.path().join("models").exists());
             format!("{error:#}")
         };

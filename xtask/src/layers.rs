@@ -12,11 +12,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The packages from the top floor down: each may depend on those below it alone.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["xtask", "cxr-tests"],
-    &["cxr-host"],
+    &["cxr-host", "cxr-wasm"],
+    &["cxr-study"],
     &["rownet-convert"],
-    &["cxr-rp2350"],
+    &["cxr-app", "cxr-rp2350"],
     &["cxr-firmware", "cxr-bench", "cxr-capi", "cxr-no-panic", "cxr-core-benches"],
     &["cxr-board"],
     &["cxr-protocol"],

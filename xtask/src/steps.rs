@@ -1,7 +1,7 @@
 //! The steps of `cargo xtask test`.
 //!
-//! Burn and tract take most of the time: they are compiled once, for release, with cxr-host alone. Cargo unites the
-//! features that all selected packages ask of a dependency, so tools for tests beside cxr-host would compile Burn again;
+//! Burn and tract take most of the time: they are compiled once, for release, with the host's crates alone. Cargo unites
+//! the features that all selected packages ask of a dependency, so tools for tests beside them would compile Burn again;
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
@@ -12,7 +12,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// The packages beside cxr-host that have tests.
+/// The host's packages: always together, so that Burn's features stay the same.
+const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --package rownet-convert";
+
+/// The packages beside the host's that have tests.
 const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
@@ -93,7 +96,7 @@ impl Step {
             Self::Onnx => onnx(workspace),
             Self::Openapi => {
                 let mut check = workspace.command(install::python(workspace)?);
-                check.args(["scripts/check_openapi.py", "host/assets/openapi.json"]);
+                check.args(["scripts/check_openapi.py", "host/app/assets/openapi.json"]);
                 run(check)
             }
             Self::Container => container::test(workspace),
@@ -103,11 +106,13 @@ impl Step {
             }
             Self::Build => run(workspace.cargo("build --release --package cxr-host")),
             Self::Unit => {
-                run(workspace.cargo("test --release --package cxr-host --lib --bins --test *"))?;
+                let mut host = workspace.cargo(&format!("test --release {HOST} --lib --bins --test *"));
+                host.env("CXR_PYTHON", install::python(workspace)?);
+                run(host)?;
                 run(workspace.cargo(&format!("test --release --lib --bins {OTHERS}")))
             }
             Self::Doc => {
-                run(workspace.cargo("test --release --package cxr-host --doc"))?;
+                run(workspace.cargo(&format!("test --release {HOST} --doc")))?;
                 run(workspace.cargo("test --release --package cxr-core --package cxr-protocol --doc"))
             }
             Self::Integration => {

@@ -116,7 +116,7 @@ pub unsafe extern "C" fn cxr_resizer_init_sized(
             unsafe { state.write(ready) };
             CxrStatus::Ok
         }
-        Err(error) => error.into(),
+        Err(error) => Error::from(error).into(),
     }
 }
 
@@ -199,5 +199,5 @@ unsafe fn push(resizer: *mut CxrResizer, session: *mut CxrSession, row: Row<'_>)
             pushed = target.session.push_gray_row(out);
         }
     });
-    taken.and(pushed).into()
+    taken.map_err(Error::from).and(pushed).into()
 }

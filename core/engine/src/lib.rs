@@ -14,6 +14,7 @@ extern crate std;
 #[cfg(feature = "encode")]
 pub mod encode;
 pub mod error;
+pub mod image;
 pub mod kernels;
 pub mod model;
 mod ops;

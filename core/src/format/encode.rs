@@ -1,9 +1,12 @@
 //! Writing a model file, beside its reader.
 
 use super::bytes::crc32;
-use super::{MAGIC, MAX_LAYERS, Model, Op, RefusalSpec, VERSION, filter_len, gray_len, header, record, weights_len};
-use super::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DENSE, OP_DEPTHWISE_CONV_2D};
-use super::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D};
+use super::layer::{Op, filter_len, gray_len, weights_len};
+use super::layout::{MAGIC, MAX_LAYERS, VERSION, header, record};
+use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DENSE, OP_DEPTHWISE_CONV_2D};
+use super::layout::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D};
+use super::model::Model;
+use super::refusal::RefusalSpec;
 use crate::error::Error;
 use crate::plan;
 use crate::shape::{Padding, Shape, Window2d};

@@ -1,11 +1,9 @@
 //! A model file, read.
 
 use super::bytes::{self, f32_at, i8_at, slice, u8_at, u16_at, u32_at};
-use super::layer::{gray_len, scale_count, weights_len};
-use super::{Layer, Op, Refusal, header, parse, record};
-use super::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D};
-use super::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D};
-use crate::error::Error;
+use super::layer::{Layer, Op, gray_len, scale_count, weights_len};
+use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D};
+use super::layout::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D, header, record};
 use crate::shape::Shape;
 
 /// A checked model file. Small and `Copy`: it borrows the bytes, which may lie in flash.
@@ -25,43 +23,6 @@ pub struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Checks a model file and borrows it.
-    ///
-    /// ```
-    /// use cxr_core::{error::Error, format::Model};
-    /// assert_eq!(Model::parse(b"GIF89a").err(), Some(Error::BadMagic));
-    /// ```
-    ///
-    /// # Errors
-    /// Names the first field that is wrong and its offset. Never panics, whatever the bytes.
-    pub const fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        parse::parse::<false>(bytes)
-    }
-
-    /// [`parse`](Self::parse) for constants: a bad file does not compile, and the compiler prints why.
-    ///
-    /// ```
-    /// use cxr_core::format::Model;
-    /// # #[allow(long_running_const_eval)]
-    /// const MODEL: Model<'static> =
-    ///     Model::parse_or_panic(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")));
-    /// assert_eq!(MODEL.class_count(), 3);
-    /// ```
-    ///
-    /// # Panics
-    /// Where `parse` returns an error; meant for const evaluation, see [`include_model!`](crate::include_model).
-    pub const fn parse_or_panic(bytes: &'a [u8]) -> Self {
-        match parse::parse::<true>(bytes) {
-            Ok(model) => model,
-            Err(Error::InvalidField { field, .. }) => panic!("{}", field),
-            Err(Error::Truncated { .. }) => panic!("the model file is truncated"),
-            Err(Error::BadMagic) => panic!("not a .cxr model file"),
-            Err(Error::UnsupportedVersion { .. }) => panic!("unsupported model file version: export it again"),
-            Err(Error::BadChecksum { .. }) => panic!("the model file is damaged: wrong checksum"),
-            Err(_) => panic!("the model file is invalid"),
-        }
-    }
-
     /// Exact length of the arena that [`crate::session::Session`] needs, in bytes.
     ///
     /// ```
@@ -150,17 +111,6 @@ impl<'a> Model<'a> {
             Some(first) if at != 0 => slice(self.bytes, at, gray_len(first.op, first.output)),
             _ => &[],
         }
-    }
-
-    /// The out-of-distribution score, if the model has one.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.refusal().is_some_and(|head| head.refuse_above().is_finite()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
-    pub const fn refusal(&self) -> Option<Refusal<'a>> {
-        Refusal::of(self)
     }
 
     /// Number of classes, at most [`MAX_CLASSES`](super::MAX_CLASSES).

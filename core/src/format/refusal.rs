@@ -1,7 +1,8 @@
 //! The refusal head: how unlike the training images a picture is, from the means of one of the last feature maps.
 
 use super::bytes::{f32_at, slice, u16_at, u32_at};
-use super::{Model, header};
+use super::layout::header;
+use super::model::Model;
 use crate::shape::Shape;
 
 /// A quadratic form over the channel sums of a feature map, in integers until its last step:
@@ -76,6 +77,19 @@ pub(crate) const fn features(model: &Model<'_>) -> Option<Shape> {
             None => None,
         },
         None => None,
+    }
+}
+
+impl<'a> Model<'a> {
+    /// The out-of-distribution score, if the model has one.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// assert!(model.refusal().is_some_and(|head| head.refuse_above().is_finite()));
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    pub const fn refusal(&self) -> Option<Refusal<'a>> {
+        Refusal::of(self)
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Research software, **not a medical device**.
 
+#[cfg(feature = "chain")]
+pub mod chain;
 #[cfg(feature = "import")]
 pub mod document;
 pub mod execute;

@@ -1,7 +1,7 @@
 //! `host import`: a .tflite file to NAME.cxr and NAME.json.
 
-use crate::files;
 use anyhow::{Context, Result, bail};
+use cxr_app::files;
 use rownet_convert::{inspect, package};
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! `host plan`: what a network needs, and how it is cut.
 
-use crate::files;
 use anyhow::{Context, Result, bail};
+use cxr_app::files;
 use rownet_convert::{package, plan};
 use serde_json::json;
 use std::path::PathBuf;

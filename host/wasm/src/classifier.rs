@@ -1,10 +1,10 @@
 //! The classifier: the steps of `host predict`.
 
 use anyhow::{Context, Result};
+use cxr_app::detail;
+use cxr_app::model_file::ModelFile;
+use cxr_app::prediction::Source;
 use cxr_core::kernels::Kernel;
-use cxr_host::detail;
-use cxr_host::model_file::ModelFile;
-use cxr_host::prediction::Source;
 use serde_json::{Value, json};
 
 /// Most memory that a picture's pixels may take, in bytes, as of `host predict`.

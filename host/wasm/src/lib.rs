@@ -1,4 +1,4 @@
-//! The classifier, its decoders and the engine for a page that has no server: host/assets/worker.js calls what is here.
+//! The classifier, its decoders and the engine for a page that has no server: host/app/assets/worker.js calls what is here.
 //!
 //! A call takes the bytes that the page wrote to [`input`]'s buffer and leaves its answer, JSON, at [`output`]. A panic
 //! ends the instance (nothing unwinds here): its message is then the output, and the page makes another instance.

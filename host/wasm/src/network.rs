@@ -2,8 +2,8 @@
 
 use crate::now;
 use anyhow::{Context, Result, bail, ensure};
+use cxr_app::decode::Image;
 use cxr_core::image::Window;
-use cxr_host::decode::Image;
 use image::imageops::{FilterType, resize};
 use image::{DynamicImage, Rgb, RgbImage};
 use rownet_convert::execute;

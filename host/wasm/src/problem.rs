@@ -1,6 +1,6 @@
 //! Errors as the server words them (RFC 9457), so that the page has one kind.
 
-use cxr_host::decode::{Kind, Refusal};
+use cxr_app::decode::{Kind, Refusal};
 use serde_json::{Value, json};
 
 /// What is wrong with a file.

@@ -7,7 +7,6 @@ pub(crate) mod layout;
 mod parse;
 mod sizes;
 
-use crate::error::Error;
 use bytes::{f32_at, i8_at, slice, u8_at, u16_at, u32_at};
 pub(crate) use check::MAX_KERNEL_ROWS;
 use desc::{Element, External, Form, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window};
@@ -28,32 +27,6 @@ pub struct Model<'m> {
 }
 
 impl<'m> Model<'m> {
-    /// Reads a file and checks everything: afterwards nothing can fail but the calls themselves.
-    ///
-    /// # Errors
-    /// What is wrong first.
-    pub const fn parse(bytes: &'m [u8]) -> Result<Self, Error> {
-        parse::parse::<false>(bytes)
-    }
-
-    /// [`parse`](Self::parse) for the compiler, which this takes less time. [`include_network!`](crate::include_network) calls it.
-    ///
-    /// # Panics
-    /// With what is wrong, which is the compiler's message.
-    #[must_use]
-    pub const fn parse_or_panic(bytes: &'m [u8]) -> Self {
-        match parse::parse::<true>(bytes) {
-            Ok(model) => model,
-            Err(
-                Error::InvalidField { field, .. }
-                | Error::InvalidValue { field, .. }
-                | Error::InvalidOperator { field, .. }
-                | Error::InvalidPlan { field, .. },
-            ) => panic!("{}", field),
-            Err(_) => panic!("not a network file of this version, or damaged: import the network again"),
-        }
-    }
-
     /// Tables of a file; what is not there is empty.
     pub(crate) const fn new(bytes: &'m [u8]) -> Self {
         let operators = u16_at(bytes, header::OPERATOR_COUNT) as usize;

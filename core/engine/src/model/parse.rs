@@ -16,8 +16,36 @@ const fn invalid<T>(offset: usize, field: &'static str) -> Result<T, Error> {
     Err(Error::InvalidField { offset: offset as u32, field })
 }
 
+impl<'m> Model<'m> {
+    /// Reads a file and checks everything: afterwards nothing can fail but the calls themselves.
+    ///
+    /// # Errors
+    /// What is wrong first.
+    pub const fn parse(bytes: &'m [u8]) -> Result<Self, Error> {
+        parse::<false>(bytes)
+    }
+
+    /// [`parse`](Self::parse) for the compiler, which this takes less time. [`include_network!`](crate::include_network) calls it.
+    ///
+    /// # Panics
+    /// With what is wrong, which is the compiler's message.
+    #[must_use]
+    pub const fn parse_or_panic(bytes: &'m [u8]) -> Self {
+        match parse::<true>(bytes) {
+            Ok(model) => model,
+            Err(
+                Error::InvalidField { field, .. }
+                | Error::InvalidValue { field, .. }
+                | Error::InvalidOperator { field, .. }
+                | Error::InvalidPlan { field, .. },
+            ) => panic!("{}", field),
+            Err(_) => panic!("not a network file of this version, or damaged: import the network again"),
+        }
+    }
+}
+
 /// `COMPILING`: in fewer steps, which the compiler interprets, and with more memory.
-pub const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
+const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
     let model = attempt!(graph::<COMPILING>(b));
     let arena = attempt!(plan::check(&model));
     if arena != model.arena_bytes() as u64 {

@@ -1,8 +1,8 @@
 //! Operators that take each row as it comes: sums, two or four bytes each, and maxima.
 
 use super::pool::{Average, clamp_max, fold_max, under};
+use super::step::{Step, copy};
 use super::window::{add_dense_row, finish_dense};
-use super::{Step, copy};
 use crate::kernels::Kernel;
 use crate::model::desc::{Op, Window};
 use crate::plan::reads::{state_rows, state_size};

@@ -1,6 +1,6 @@
 //! What hands bytes on.
 
-use super::{Step, copy};
+use super::step::{Step, copy};
 use crate::model::desc::Pads;
 use crate::session::memory::Source;
 

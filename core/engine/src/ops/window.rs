@@ -1,7 +1,8 @@
 //! Convolutions and dense layers.
 
-use super::Step;
-use crate::kernels::{Columns, ConvRow, DepthwiseRow, Kernel};
+use super::step::Step;
+use crate::kernels::Kernel;
+use crate::kernels::general::{Columns, ConvRow, DepthwiseRow};
 use crate::model::MAX_KERNEL_ROWS;
 use crate::model::desc::{Element, Op};
 use crate::model::filter_stride;
@@ -71,9 +72,9 @@ pub fn pixels(
     let filters = step.filters();
     match step.operator.op {
         Op::Conv2d { groups, .. } => {
-            kernel.conv_row(&ConvRow { rows, columns, groups: usize::from(groups), filters }, out);
+            (kernel.general().conv_row)(&ConvRow { rows, columns, groups: usize::from(groups), filters }, out);
         }
-        _ => kernel.depthwise_row(&DepthwiseRow { rows, columns, filters }, out),
+        _ => (kernel.general().depthwise_row)(&DepthwiseRow { rows, columns, filters }, out),
     }
     Some(())
 }
@@ -101,10 +102,10 @@ pub fn add_dense_row(step: &Step<'_>, kernel: &Kernel, shared: bool, y: u32, row
     let weights = |tap: usize| step.operator.weights.get(first * stride + tap..).unwrap_or_default();
     if shared {
         for pixel in row.chunks_exact(usize::from(input.channels).max(1)) {
-            kernel.dots(pixel, weights(0), stride, sums);
+            (kernel.general().dots)(pixel, weights(0), stride, sums);
         }
     } else {
-        kernel.dots(row, weights(y as usize * input.row_len()), stride, sums);
+        (kernel.general().dots)(row, weights(y as usize * input.row_len()), stride, sums);
     }
 }
 

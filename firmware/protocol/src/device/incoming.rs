@@ -46,7 +46,7 @@ impl<const W: usize> Incoming<W> {
             return Err(Fault::BadImage);
         }
         let resizer = Resizer::new(width, height, usize::from(model.input().height), begin.window.into());
-        let resizer = resizer.map_err(|error| match error {
+        let resizer = resizer.map_err(|error| match Error::from(error) {
             Error::EmptyWindow => Fault::EmptyWindow,
             _ => Fault::BadImage,
         })?;
