@@ -66,10 +66,10 @@ impl Browser {
             println!("skipped: no {name} here; `cargo xtask test` installs it");
             return None;
         };
-        // chromedriver says `on port PORT.`, geckodriver `Listening on 127.0.0.1:PORT`.
+        // chromedriver says `on port PORT.`, geckodriver `Listening on 127.0.0.1:PORT`; before that chromedriver names port 0.
+        let port_of = |line: String| line.trim_end_matches('.').rsplit([' ', ':']).next()?.parse().ok().filter(|port| *port > 0);
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let port =
-            lines.map_while(Result::ok).find_map(|line| line.trim_end_matches('.').rsplit([' ', ':']).next()?.parse().ok());
+        let port: Option<u16> = lines.map_while(Result::ok).find_map(port_of);
         let address = SocketAddr::from(([127, 0, 0, 1], port.expect("a driver names its port")));
         let capabilities: Capabilities = serde_json::from_value(options.clone()).expect("an object");
         let mut builder = ClientBuilder::new(HttpConnector::new());

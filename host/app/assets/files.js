@@ -36,4 +36,7 @@ export async function dropped(transfer) {
 
 /** What was chosen in a field or pasted. */
 export const chosen = (files) => [...files].filter((file) => file instanceof File)
-  .map((file) => ({ file, name: file.webkitRelativePath || file.name || "pasted image", found: Boolean(file.webkitRelativePath) }));
+  .map((file) => ({ file, name: file.webkitRelativePath || file.name || "pasted image", found: Boolean(file.webkitRelativePath) }))
+  .filter(({ name, found }) => !found || !name.includes("/."))
+  // A chosen folder comes in any order.
+  .sort((a, b) => (a.found && b.found && a.name !== b.name ? (a.name < b.name ? -1 : 1) : 0));

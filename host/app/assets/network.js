@@ -114,7 +114,7 @@ export class NetworkPanel {
       const fill = el("span", { class: "bar-fill" });
       fill.style.setProperty("--share", all > 0 ? time / all : 0);
       return el("tr", {},
-        el("th", { scope: "row" }, layer.name || String(i), el("small", {}, `${layer.kind}${layer.kind === layer.operator ? "" : `, as ${layer.operator}`}`)),
+        el("th", { scope: "row" }, `${i} ${layer.kind || layer.operator}`, el("small", {}, layer.name)),
         el("td", {}, shape(layer.shape)), el("td", { class: "number" }, count(layer.macs)), el("td", { class: "number" }, count(layer.weights_bytes)),
         el("td", { class: "number" }, count(kept)),
         el("td", { class: "number" }, time === undefined ? "" : time.toFixed(3)),

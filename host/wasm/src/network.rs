@@ -29,6 +29,8 @@ pub enum Values {
 
 /// Longest time for which a network is repeated to be timed, in milliseconds.
 const PATIENCE: f64 = 400.0;
+/// How coarse browsers make their clock, in milliseconds.
+const COARSEST: f64 = 1.0;
 /// Most inferences of a measurement.
 const MOST_RUNS: u32 = 50;
 /// Most memory that a picture's pixels may take, in bytes.
@@ -89,8 +91,8 @@ impl Network {
 
 /// Outputs, and milliseconds of an inference and of each layer.
 ///
-/// A layer's time is its share of the clock in a run that is watched, times the time of one that is not. Browsers round
-/// their clock to as much as a millisecond, so runs are repeated until the shares are those of many samples.
+/// A layer's time is its share of the clock in inferences that are watched, times the time of one that is not. Browsers round
+/// their clock, to as much as a millisecond: the shares of many inferences are those of a sampling profiler.
 ///
 /// # Errors
 /// A file that is neither a picture nor an array; an input of another shape or type; a fault of the engine.
@@ -102,36 +104,47 @@ pub fn run(network: Option<&Network>, bytes: &[u8], values: Values) -> Result<Va
     let outputs = network.run(&input)?;
     let first = rownet_convert::samples::sample(&input, 0);
 
-    let (mut best, mut runs, begun) = (f64::INFINITY, 0u32, now());
+    let (milliseconds, runs) = timed(&network, &first)?;
+    let layers = shares(&network, &first, runs)?.into_iter().map(|share| share * milliseconds).collect::<Vec<_>>();
+    let named = network.metadata.outputs.iter().zip(&outputs);
+    let outputs: Vec<Value> = named.map(|(port, tensor)| output(port, tensor)).collect();
+    Ok(json!({ "outputs": outputs, "milliseconds": milliseconds, "runs": runs, "layers": layers }))
+}
+
+/// Milliseconds of an inference, and how many were run.
+fn timed(network: &execute::Network<'_>, input: &Tensor) -> Result<(f64, u32)> {
+    let (mut least, mut runs, begun) = (f64::INFINITY, 0u32, now());
     while runs == 0 || (now() - begun < PATIENCE && runs < MOST_RUNS) {
         let started = now();
-        network.run(&first)?;
-        best = best.min(now() - started);
+        network.run(input)?;
+        least = least.min(now() - started);
         runs += 1;
     }
-    // Of a coarse clock the mean says more than the least.
-    let mean = (now() - begun) / f64::from(runs);
-    let milliseconds = if best > 5.0 { best } else { mean };
-    let mut spent = vec![0.0; network.model.operator_count() as usize];
-    let begun = now();
-    for _ in 0..runs {
-        let mut last = now();
-        network.observe(&first, &mut |value, _, _| {
+    // The least is of a run that nothing else disturbed; of one that the clock can hardly see, the mean says more.
+    Ok((if least > 20.0 * COARSEST { least } else { (now() - begun) / f64::from(runs) }, runs))
+}
+
+/// Each layer's share of the time, from up to `runs` watched inferences; those that something else disturbed do not count.
+fn shares(network: &execute::Network<'_>, input: &Tensor, runs: u32) -> Result<Vec<f64>> {
+    let (mut all, begun) = (Vec::new(), now());
+    while all.is_empty() || (now() - begun < PATIENCE && all.len() < runs as usize) {
+        let mut spent = vec![0.0; network.model.operator_count() as usize];
+        let started = now();
+        let mut last = started;
+        network.observe(input, &mut |value, _, _| {
             let time = now();
             if let Some(spent) = usize::from(value).checked_sub(1).and_then(|layer| spent.get_mut(layer)) {
                 *spent += time - last;
             }
             last = time;
         })?;
-        if now() - begun > PATIENCE {
-            break;
-        }
+        all.push((now() - started, spent));
     }
-    let all: f64 = spent.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-    let layers: Vec<f64> = spent.iter().map(|spent| spent / all * milliseconds).collect();
-    let named = network.metadata.outputs.iter().zip(&outputs);
-    let outputs: Vec<Value> = named.map(|(port, tensor)| output(port, tensor)).collect();
-    Ok(json!({ "outputs": outputs, "milliseconds": milliseconds, "runs": runs, "layers": layers }))
+    let least = all.iter().map(|(time, _)| *time).fold(f64::INFINITY, f64::min);
+    all.retain(|(time, _)| *time <= 1.25 * least + COARSEST);
+    let sums: Vec<f64> = (0..network.model.operator_count() as usize).map(|i| all.iter().map(|(_, spent)| spent[i]).sum()).collect();
+    let total = sums.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    Ok(sums.into_iter().map(|sum| sum / total).collect())
 }
 
 fn output(port: &Port, tensor: &Tensor) -> Value {
