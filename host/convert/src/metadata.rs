@@ -1,6 +1,7 @@
 //! What a network's file says of itself.
 
 use crate::ir::{Arithmetic, Element};
+use crate::plan::parts::Parts;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,9 @@ pub struct Metadata {
     pub outputs: Vec<Port>,
     /// Operators, in order.
     pub operators: Vec<Named>,
+    /// How the first operators are split into parts of columns, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
 }
 
 impl Metadata {

@@ -11,13 +11,33 @@ use anyhow::{Result, ensure};
 /// Most characters of a name in the file: it lies in flash.
 const LONGEST_NAME: usize = 40;
 
-fn port(value: &Value) -> Port {
-    Port {
-        name: short(&value.name),
-        shape: value.shape.clone(),
-        element: value.element.to_string(),
-        scale: value.quantization.map(|q| q.scale),
-        zero_point: value.quantization.map(|q| q.zero_point),
+impl Port {
+    fn of(value: &Value) -> Self {
+        Self {
+            name: short(&value.name),
+            shape: value.shape.clone(),
+            element: value.element.to_string(),
+            scale: value.quantization.map(|q| q.scale),
+            zero_point: value.quantization.map(|q| q.zero_point),
+        }
+    }
+}
+
+impl Metadata {
+    /// Of a network that was read as `original`, from a file `source` whose hash is `sha256`.
+    #[must_use]
+    pub fn of(original: &Graph, graph: &Graph, lowered: &Lowered, source: &str, sha256: &str) -> Self {
+        let ports = |ids: &[crate::ir::Id]| ids.iter().map(|&id| Port::of(original.value(id))).collect();
+        let nodes = lowered.operators.iter().map(|o| &graph.nodes[o.node]);
+        Self {
+            source: source.to_owned(),
+            source_sha256: sha256.to_owned(),
+            arithmetic: graph.arithmetic.to_string(),
+            inputs: ports(&original.inputs),
+            outputs: ports(&original.outputs),
+            operators: nodes.map(|node| Named { name: short(&node.name), kind: node.kind.clone() }).collect(),
+            parts: None,
+        }
     }
 }
 
@@ -59,11 +79,12 @@ pub struct Package {
     pub metadata: Metadata,
 }
 
-/// Imports a network: `source` is its file's name, `sha256` its hash, `labels` one a line, or empty.
+/// Imports a network: `source` is its file's name, `sha256` its hash, `labels` one a line, or empty;
+/// `ram` the bytes that its arena may take.
 ///
 /// # Errors
-/// As [`prepare`]; labels of another number than the last output has values.
-pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str) -> Result<Package> {
+/// As [`prepare`]; labels of another number than the last output has values; no plan of so few bytes.
+pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str, ram: Option<usize>) -> Result<Package> {
     let Prepared { original, graph, lowered } = prepare(file)?;
     let labels = labels.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     let classes = graph.outputs.last().map_or(0, |&id| graph.value(id).map()[2]);
@@ -72,21 +93,9 @@ pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str) -> Result<P
         "{} labels for {classes} outputs; write one label a line",
         labels.len()
     );
-    let plan = plan::plan(&graph, &lowered)?;
-    let ports = |ids: &[crate::ir::Id]| ids.iter().map(|&id| port(original.value(id))).collect();
-    let metadata = Metadata {
-        source: source.to_owned(),
-        source_sha256: sha256.to_owned(),
-        arithmetic: graph.arithmetic.to_string(),
-        inputs: ports(&original.inputs),
-        outputs: ports(&original.outputs),
-        operators: lowered
-            .operators
-            .iter()
-            .map(|o| &graph.nodes[o.node])
-            .map(|node| Named { name: short(&node.name), kind: node.kind.clone() })
-            .collect(),
-    };
+    let plan = plan::within(&graph, &lowered, ram)?;
+    let split = plan::applied(&lowered, plan.parts.as_ref())?;
+    let metadata = Metadata { parts: plan.parts.clone(), ..Metadata::of(&original, &graph, &split.lowered, source, sha256) };
     let file = plan::encode(&graph, &lowered, &plan, &labels.join("\n"), &serde_json::to_string(&metadata)?)?;
     Ok(Package { file, plan, metadata })
 }

@@ -142,7 +142,8 @@ fn shares(network: &execute::Network<'_>, input: &Tensor, runs: u32) -> Result<V
     }
     let least = all.iter().map(|(time, _)| *time).fold(f64::INFINITY, f64::min);
     all.retain(|(time, _)| *time <= 1.25 * least + COARSEST);
-    let sums: Vec<f64> = (0..network.model.operator_count() as usize).map(|i| all.iter().map(|(_, spent)| spent[i]).sum()).collect();
+    let sums: Vec<f64> =
+        (0..network.model.operator_count() as usize).map(|i| all.iter().map(|(_, spent)| spent[i]).sum()).collect();
     let total = sums.iter().sum::<f64>().max(f64::MIN_POSITIVE);
     Ok(sums.into_iter().map(|sum| sum / total).collect())
 }

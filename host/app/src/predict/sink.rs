@@ -1,7 +1,7 @@
 //! Where answers go: standard output, a table, the terminal.
 
-use super::failures;
 use super::inputs::{Input, NoImage};
+use crate::fail::failures;
 use crate::prediction::{Prediction, Source, failed_row, header};
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
