@@ -1,7 +1,7 @@
 //! Imported networks in the engine.
 
 use crate::ir::{Element, Quantization};
-use crate::package::{Metadata, element};
+use crate::metadata::{Metadata, element};
 use crate::reference::{Data, Tensor, numbers};
 use anyhow::{Context, Result, ensure};
 use rownet::kernels::Kernel;

@@ -1,7 +1,7 @@
 //! What an imported network takes and how it runs.
 
 use crate::execute::Network;
-use crate::package::Port;
+use crate::metadata::Port;
 use rownet::model::desc::{Shape, Storage};
 use serde::Serialize;
 use std::collections::HashSet;

@@ -2,31 +2,14 @@
 
 use crate::fold;
 use crate::import;
-use crate::ir::{Arithmetic, Element, Graph, Value};
+use crate::ir::{Graph, Value};
 use crate::lower::{self, Lowered};
-use crate::plan::parts::Parts;
+use crate::metadata::{Metadata, Named, Port};
 use crate::plan::{self, Plan};
-use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
+use anyhow::{Result, ensure};
 
 /// Most characters of a name in the file: it lies in flash.
 const LONGEST_NAME: usize = 40;
-
-/// An input or output as the user sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Port {
-    /// Name in the network that was read.
-    pub name: String,
-    /// Extents, batch first.
-    pub shape: Vec<usize>,
-    /// int8, uint8 or float32.
-    #[serde(rename = "type")]
-    pub element: String,
-    /// Scale of its bytes; none of floats.
-    pub scale: Option<f32>,
-    /// Zero point of its bytes; none of floats.
-    pub zero_point: Option<i32>,
-}
 
 impl Port {
     fn of(value: &Value) -> Self {
@@ -38,35 +21,6 @@ impl Port {
             zero_point: value.quantization.map(|q| q.zero_point),
         }
     }
-}
-
-/// An operator as the file that was read names it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Named {
-    /// The node.
-    pub name: String,
-    /// Its operator.
-    pub kind: String,
-}
-
-/// What the file says of itself beside what the engine needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Metadata {
-    /// File name of the network that was read.
-    pub source: String,
-    /// Its SHA-256.
-    pub source_sha256: String,
-    /// tflite or onnx.
-    pub arithmetic: String,
-    /// Inputs.
-    pub inputs: Vec<Port>,
-    /// Outputs, in order.
-    pub outputs: Vec<Port>,
-    /// Operators, in order.
-    pub operators: Vec<Named>,
-    /// How the first operators are split into parts of columns, if they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parts: Option<Parts>,
 }
 
 impl Metadata {
@@ -84,20 +38,6 @@ impl Metadata {
             operators: nodes.map(|node| Named { name: short(&node.name), kind: node.kind.clone() }).collect(),
             parts: None,
         }
-    }
-
-    /// Of a parsed file.
-    ///
-    /// # Errors
-    /// The file has none: it was not imported.
-    pub fn read(model: &rownet::model::Model<'_>) -> Result<Self> {
-        serde_json::from_str(model.metadata())
-            .context("the file does not say what it was imported from; import the network again")
-    }
-
-    /// Which arithmetic it computes in.
-    pub fn arithmetic(&self) -> Arithmetic {
-        if self.arithmetic == "onnx" { Arithmetic::Onnx } else { Arithmetic::Tflite }
     }
 }
 
@@ -158,15 +98,4 @@ pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str, ram: Option
     let metadata = Metadata { parts: plan.parts.clone(), ..Metadata::of(&original, &graph, &split.lowered, source, sha256) };
     let file = plan::encode(&graph, &lowered, &plan, &labels.join("\n"), &serde_json::to_string(&metadata)?)?;
     Ok(Package { file, plan, metadata })
-}
-
-/// The type that a port's name stands for.
-///
-/// # Errors
-/// No such type.
-pub fn element(name: &str) -> Result<Element> {
-    [Element::I8, Element::U8, Element::F32]
-        .into_iter()
-        .find(|element| element.to_string() == name)
-        .with_context(|| format!("{name} is no type; import the network again"))
 }

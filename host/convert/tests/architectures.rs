@@ -4,7 +4,7 @@ use rownet_convert::execute::Network;
 use rownet_convert::ir::{
     Activation, Arithmetic, Bias, Element, Graph, Id, Node, Op, Padding, Quantization, Value, Weights, Window,
 };
-use rownet_convert::package::Metadata;
+use rownet_convert::metadata::Metadata;
 use rownet_convert::plan::Plan;
 use rownet_convert::{lower, plan, reference, samples};
 use std::time::Instant;
