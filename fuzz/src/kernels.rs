@@ -67,7 +67,7 @@ pub fn kernels(data: &[u8]) {
     let rows: Vec<&[i8]> = rows.iter().map(Vec::as_slice).collect();
     let (rows, zero_point) = (&rows[..], source.byte() as i8);
     let run = |kernel: &Kernel, packed: &[u8]| {
-        let filters = Filters { weights: &weights, bias: &bias, scales: &scales, zero_point, packed };
+        let filters = Filters { weights: &weights, bias: &bias, scales: &scales, shifts: &[], zero_point, packed };
         let mut memory = vec![0x5A; len + 2 * GUARD];
         let out = &mut memory[GUARD..GUARD + len];
         let done = match operation {

@@ -4,6 +4,7 @@ use crate::fold;
 use crate::import;
 use crate::ir::{Arithmetic, Element, Graph, Value};
 use crate::lower::{self, Lowered};
+use crate::plan::parts::Parts;
 use crate::plan::{self, Plan};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -63,9 +64,28 @@ pub struct Metadata {
     pub outputs: Vec<Port>,
     /// Operators, in order.
     pub operators: Vec<Named>,
+    /// How the first operators are split into parts of columns, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
 }
 
 impl Metadata {
+    /// Of a network that was read as `original`, from a file `source` whose hash is `sha256`.
+    #[must_use]
+    pub fn of(original: &Graph, graph: &Graph, lowered: &Lowered, source: &str, sha256: &str) -> Self {
+        let ports = |ids: &[crate::ir::Id]| ids.iter().map(|&id| Port::of(original.value(id))).collect();
+        let nodes = lowered.operators.iter().map(|o| &graph.nodes[o.node]);
+        Self {
+            source: source.to_owned(),
+            source_sha256: sha256.to_owned(),
+            arithmetic: graph.arithmetic.to_string(),
+            inputs: ports(&original.inputs),
+            outputs: ports(&original.outputs),
+            operators: nodes.map(|node| Named { name: short(&node.name), kind: node.kind.clone() }).collect(),
+            parts: None,
+        }
+    }
+
     /// Of a parsed file.
     ///
     /// # Errors
@@ -119,11 +139,12 @@ pub struct Package {
     pub metadata: Metadata,
 }
 
-/// Imports a network: `source` is its file's name, `sha256` its hash, `labels` one a line, or empty.
+/// Imports a network: `source` is its file's name, `sha256` its hash, `labels` one a line, or empty;
+/// `ram` the bytes that its arena may take.
 ///
 /// # Errors
-/// As [`prepare`]; labels of another number than the last output has values.
-pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str) -> Result<Package> {
+/// As [`prepare`]; labels of another number than the last output has values; no plan of so few bytes.
+pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str, ram: Option<usize>) -> Result<Package> {
     let Prepared { original, graph, lowered } = prepare(file)?;
     let labels = labels.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     let classes = graph.outputs.last().map_or(0, |&id| graph.value(id).map()[2]);
@@ -132,21 +153,9 @@ pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str) -> Result<P
         "{} labels for {classes} outputs; write one label a line",
         labels.len()
     );
-    let plan = plan::plan(&graph, &lowered)?;
-    let ports = |ids: &[crate::ir::Id]| ids.iter().map(|&id| Port::of(original.value(id))).collect();
-    let metadata = Metadata {
-        source: source.to_owned(),
-        source_sha256: sha256.to_owned(),
-        arithmetic: graph.arithmetic.to_string(),
-        inputs: ports(&original.inputs),
-        outputs: ports(&original.outputs),
-        operators: lowered
-            .operators
-            .iter()
-            .map(|o| &graph.nodes[o.node])
-            .map(|node| Named { name: short(&node.name), kind: node.kind.clone() })
-            .collect(),
-    };
+    let plan = plan::within(&graph, &lowered, ram)?;
+    let split = plan::applied(&lowered, plan.parts.as_ref())?;
+    let metadata = Metadata { parts: plan.parts.clone(), ..Metadata::of(&original, &graph, &split.lowered, source, sha256) };
     let file = plan::encode(&graph, &lowered, &plan, &labels.join("\n"), &serde_json::to_string(&metadata)?)?;
     Ok(Package { file, plan, metadata })
 }

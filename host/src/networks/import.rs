@@ -45,8 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
         None => String::new(),
     };
     let source = args.network.file_name().map_or_else(|| named.clone(), |name| name.to_string_lossy().into_owned());
-    let package = package::import(&file, &source, &files::sha256(&file), &labels).with_context(|| named.clone())?;
-    super::plan::check_ram(&named, package.plan.bytes, args.ram)?;
+    let package = package::import(&file, &source, &files::sha256(&file), &labels, args.ram).with_context(|| named.clone())?;
     let prefix = files::prefix(&args.out);
     let (cxr, json) = (files::with_suffix(&prefix, "cxr"), files::with_suffix(&prefix, "json"));
     let network = rownet_convert::execute::Network::parse(&package.file)?;
