@@ -21,7 +21,7 @@ use parts::{Parts, Split};
 use rownet::error::Error;
 use rownet::model::desc::{Network, Operator};
 use rownet::plan::Planner;
-use segments::Segments;
+use segments::{Segments, network};
 use tiled::Tiled;
 
 /// How a network runs.
@@ -61,10 +61,6 @@ fn neighbours(segments: &[u16]) -> Vec<Vec<u16>> {
 
 /// Most neighbours whose arenas are looked up, times operators.
 const MOST_PLACED: usize = 20_000;
-
-fn network<'a>(lowered: &'a Lowered, operators: &'a [Operator<'a>], segments: &'a [u16]) -> Network<'a> {
-    Network { values: &lowered.values, operators, outputs: &lowered.outputs, segments, labels: "", metadata: "", head: &[] }
-}
 
 /// The plan of the least arena, nothing computed twice.
 ///

@@ -2,9 +2,15 @@
 
 use super::parts::Parts;
 use crate::lower::Lowered;
+use rownet::model::desc::{Network, Operator};
 use rownet::plan::{MAX_SEGMENT, Planner, Segment};
 use std::collections::HashMap;
 use std::rc::Rc;
+
+/// What the engine is to run in `segments`: one past the last operator of each.
+pub(super) fn network<'a>(lowered: &'a Lowered, operators: &'a [Operator<'a>], segments: &'a [u16]) -> Network<'a> {
+    Network { values: &lowered.values, operators, outputs: &lowered.outputs, segments, labels: "", metadata: "", head: &[] }
+}
 
 /// Most sets of recomputed values that are kept of a segment.
 const MOST_SETS: usize = 48;

@@ -1,8 +1,7 @@
 //! What the first operators take in parts of columns, found once.
 
-use super::network;
 use super::parts::{Parts, Split, can_split, split};
-use super::segments::{COUNTER_BYTES, Set, Way};
+use super::segments::{COUNTER_BYTES, Set, Way, network};
 use crate::lower::{Lowered, Operator};
 use rownet::plan::Planner;
 use std::collections::HashMap;
