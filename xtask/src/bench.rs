@@ -45,7 +45,7 @@ pub struct Options {
     #[arg(long, value_name = "ELF", conflicts_with = "network")]
     image: Option<PathBuf>,
     /// Estimate cycles, too: of the Cortex-M4 by its manual, of the M7, M33 and M55 by llvm-mca.
-    #[arg(long, requires = "network")]
+    #[arg(long)]
     cycles: bool,
     /// Write the table of docs/networks.md.
     #[arg(long, requires = "network")]
@@ -62,7 +62,7 @@ pub struct Options {
 }
 
 /// Runs the images; what they print becomes one object.
-fn measure(board: Board, workspace: &Workspace, model: &Model<'_>, hashes: &Hashes) -> Result<Value> {
+fn measure(board: Board, workspace: &Workspace, model: &Model<'_>, hashes: &Hashes, wants_cycles: bool) -> Result<Value> {
     let folder = board.build(workspace, &["bench", "infer"])?;
     let printed = output(board.qemu(workspace, &folder.join("bench"))?)?;
     let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -92,6 +92,9 @@ fn measure(board: Board, workspace: &Workspace, model: &Model<'_>, hashes: &Hash
     let mut object = counted(json!({ "board": board.name(), "kernel": kernel }), instructions, model.macs());
     object["gray_instructions"] = json!(gray);
     object["per_layer"] = json!(per_layer);
+    if wants_cycles && let Some(estimate) = cycles::estimate(workspace, board, &folder.join("bench"), None)? {
+        network::add_cycles(&mut json!({}), &mut peers, &estimate);
+    }
     object["peer_layers"] = json!(peers);
     object["other_kernels"] = json!(others);
     object["arena_bytes"] = json!(model.arena_bytes());
@@ -147,13 +150,7 @@ fn flash_bytes(image: &Path) -> Result<u64> {
 pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     if let Some(image) = &options.image {
         let [board] = options.boards[..] else { bail!("--image: name one --board") };
-        let estimate = cycles::estimate(workspace, board, image, None)?;
-        let estimate = estimate.with_context(|| format!("{}: no model of its cycles", board.name()))?;
-        for (part, cycles) in &estimate.layers {
-            let instructions = estimate.instructions.get(part).copied().unwrap_or_default();
-            println!("{}", json!({ "part": part, "instructions": instructions, "cycles_estimate": cycles.round() as u64 }));
-        }
-        return Ok(());
+        return cycles::print(workspace, board, image);
     }
     if let Some(path) = &options.network {
         let task = Task { path, boards: &options.boards, wants_cycles: options.cycles, is_json: options.json };
@@ -173,7 +170,7 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     let boards = if options.boards.is_empty() { &COUNTED[..] } else { &options.boards };
     let mut measured = Vec::new();
     for board in boards {
-        let result = measure(*board, workspace, &model, &hashes)?;
+        let result = measure(*board, workspace, &model, &hashes, options.cycles)?;
         if options.json {
             println!("{result}");
         } else {
@@ -190,8 +187,11 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
 fn print_table(result: &Value) {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     println!("{}: {}, verdict hash {}", text(&result["board"]), text(&result["kernel"]), text(&result["verdict_hash"]));
-    println!("  {:<32} {:>12} {:>8}", "", "instructions", "per MAC");
-    let line = |name: &str, row: &Value| println!("  {name:<32} {:>12} {:>8}", text(&row["instructions"]), text(&row["per_mac"]));
+    println!("  {:<32} {:>12} {:>8} {:>12}", "", "instructions", "per MAC", "cycles, est.");
+    let line = |name: &str, row: &Value| {
+        let cycles = if row["cycles_estimate"].is_null() { String::new() } else { text(&row["cycles_estimate"]) };
+        println!("  {name:<32} {:>12} {:>8} {cycles:>12}", text(&row["instructions"]), text(&row["per_mac"]));
+    };
     for row in result["peer_layers"].as_array().into_iter().flatten() {
         line(&text(&row["layer"]), row);
     }

@@ -5,7 +5,8 @@ use super::cortex_m::{self, Core};
 use super::mca;
 use super::trace::Trace;
 use crate::shell::Workspace;
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -54,4 +55,15 @@ pub fn estimate(workspace: &Workspace, board: Board, image: &Path, loader: Optio
         }
     }
     Ok(Some(Estimate { layers, model, instructions: trace.instructions() }))
+}
+
+/// Prints the estimate of an image, a JSON object a part.
+pub fn print(workspace: &Workspace, board: Board, image: &Path) -> Result<()> {
+    let estimate = estimate(workspace, board, image, None)?;
+    let estimate = estimate.with_context(|| format!("{}: no model of its cycles", board.name()))?;
+    for (part, cycles) in &estimate.layers {
+        let instructions = estimate.instructions.get(part).copied().unwrap_or_default();
+        println!("{}", json!({ "part": part, "instructions": instructions, "cycles_estimate": cycles.round() as u64 }));
+    }
+    Ok(())
 }

@@ -19,18 +19,18 @@ use std::path::{Path, PathBuf};
 const LARGEST: usize = 2 << 20;
 
 /// A network in the engine's format, and what the host makes of the inputs.
-pub struct Network {
+struct Network {
     /// Its file's name without the ending.
-    pub name: String,
+    name: String,
     /// The engine's file.
-    pub path: PathBuf,
+    path: PathBuf,
     file: Vec<u8>,
     hashes: (u64, u64),
 }
 
 impl Network {
     /// Reads a network, imported if it is not in the engine's format, and runs it here.
-    pub fn read(workspace: &Workspace, path: &Path) -> Result<Self> {
+    fn read(workspace: &Workspace, path: &Path) -> Result<Self> {
         let name = path.file_stem().context("a file name")?.to_string_lossy().into_owned();
         let given = fs::read(path).with_context(|| path.display().to_string())?;
         let path = if given.starts_with(b"RNET") { fs::canonicalize(path)? } else { import(workspace, path, &name)? };
@@ -44,7 +44,7 @@ impl Network {
     }
 
     /// The parsed file.
-    pub fn model(&self) -> Result<Model<'_>> {
+    fn model(&self) -> Result<Model<'_>> {
         parse(&self.path, &self.file)
     }
 
@@ -66,11 +66,10 @@ impl Network {
     }
 
     /// Runs it on a board; with an estimate of the cycles, if wanted and there is a model.
-    pub fn measure(&self, workspace: &Workspace, board: Board, wants_cycles: bool) -> Result<Value> {
+    fn measure(&self, workspace: &Workspace, board: Board, image: &Path, wants_cycles: bool) -> Result<Value> {
         self.fits(board)?;
-        let image = board.build(workspace, &["rownet"])?.join("rownet");
-        let mut qemu = board.qemu(workspace, &image)?;
-        qemu.arg("-device").arg(self.loader(&image)?);
+        let mut qemu = board.qemu(workspace, image)?;
+        qemu.arg("-device").arg(self.loader(image)?);
         let printed = output(qemu).with_context(|| format!("{} on {}", self.name, board.name()))?;
         let model = self.model()?;
         let number = |text: &str| text.parse::<u64>().with_context(|| format!("{}: {text}", board.name()));
@@ -99,7 +98,7 @@ impl Network {
         }
         let mut object = object.with_context(|| format!("{} on {}: no counts", self.name, board.name()))?;
         if wants_cycles {
-            if let Some(estimate) = cycles::estimate(workspace, board, &image, Some(&self.loader(&image)?))? {
+            if let Some(estimate) = cycles::estimate(workspace, board, image, Some(&self.loader(image)?))? {
                 add_cycles(&mut object, &mut layers, &estimate);
             }
         }
@@ -108,7 +107,7 @@ impl Network {
     }
 
     /// QEMU's loader puts the file where the image looks for it.
-    pub fn loader(&self, image: &Path) -> Result<String> {
+    fn loader(&self, image: &Path) -> Result<String> {
         Ok(format!("loader,file={},addr={:#x},force-raw=on", self.path.display(), symbol(image, "__model")?))
     }
 }
@@ -166,7 +165,7 @@ fn layer_name(model: &Model<'_>, i: u16) -> String {
 }
 
 /// The run under the plugin has instructions of its own, which mark the layers: cycles are in proportion to those counted without.
-fn add_cycles(object: &mut Value, layers: &mut [Value], estimate: &Estimate) {
+pub fn add_cycles(object: &mut Value, layers: &mut [Value], estimate: &Estimate) {
     let (mut total, mut ran) = (0.0, 0);
     for (i, layer) in (0u16..).zip(layers) {
         let cycles = estimate.layers.get(&i).copied().unwrap_or_default();
@@ -216,22 +215,36 @@ pub struct Task<'a> {
     pub is_json: bool,
 }
 
+/// Builds a board's image and puts it where another board of the same target does not overwrite it.
+fn image(workspace: &Workspace, board: Board) -> Result<PathBuf> {
+    let built = board.build(workspace, &["rownet"])?.join("rownet");
+    let folder = workspace.target.join("boards");
+    fs::create_dir_all(&folder)?;
+    let image = folder.join(format!("rownet-{}.elf", board.name()));
+    fs::copy(&built, &image).with_context(|| built.display().to_string())?;
+    Ok(image)
+}
+
 /// Measures every network on every board and prints.
 pub fn bench(workspace: &Workspace, task: &Task<'_>) -> Result<Vec<Value>> {
     let boards = if task.boards.is_empty() { Board::value_variants() } else { task.boards };
     let (files, mut refused, mut measured) = (files(task.path)?, Vec::new(), Vec::new());
+    let mut images = Vec::new();
+    for board in boards {
+        images.push((*board, image(workspace, *board)?));
+    }
     for file in &files {
         let network = match Network::read(workspace, file) {
             Ok(network) => network,
-            // Of a folder, those that can run do.
-            Err(error) if files.len() > 1 => {
+            // Of a folder, those that can be imported run.
+            Err(error) if files.len() > 1 && file.extension().is_some_and(|end| end == "tflite" || end == "onnx") => {
                 eprintln!("not run: {}: {error:#}", file.display());
                 continue;
             }
             Err(error) => return Err(error),
         };
-        for &board in boards {
-            match network.measure(workspace, board, task.wants_cycles) {
+        for (board, image) in &images {
+            match network.measure(workspace, *board, image, task.wants_cycles) {
                 Ok(result) => {
                     if task.is_json {
                         println!("{result}");

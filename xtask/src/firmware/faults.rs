@@ -115,8 +115,8 @@ fn recover(mut line: Faulty<Line>, drill: bool) -> Result<Faulty<Line>> {
 /// Writes the small test model and its fixture, made by `cxr-core`: here the line is tested, not the arithmetic.
 fn write_model(folder: &Path) -> Result<(PathBuf, PathBuf)> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let file = testing::model();
-    let model = Model::parse(&file)?;
+    let file = testing::MODEL;
+    let model = Model::parse(file)?;
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::new(&model, &mut arena)?;
     let layers = (0..model.layer_count()).filter_map(|i| model.layer(i)).filter(|layer| layer.op != Op::Dense);
@@ -129,7 +129,7 @@ fn write_model(folder: &Path) -> Result<(PathBuf, PathBuf)> {
         })?;
     }
     let verdict = session.finish()?;
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(&file);
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(file);
     let fixture = json!({
         "model_sha256": digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
         "input": { "kind": "lcg", "seed": SEED },
@@ -137,7 +137,7 @@ fn write_model(folder: &Path) -> Result<(PathBuf, PathBuf)> {
         "logits_bits": verdict.logits().iter().map(|logit| logit.to_bits()).collect::<Vec<_>>(),
     });
     let (model, json) = (folder.join("faults.cxr"), folder.join("faults.json"));
-    fs::write(&model, &file)?;
+    fs::write(&model, file)?;
     fs::write(&json, fixture.to_string())?;
     Ok((model, json))
 }
