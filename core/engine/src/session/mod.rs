@@ -237,7 +237,8 @@ impl<'m, 'b> Session<'m, 'b> {
         ops::copy(memory.get(at as usize, len)?, to)
     }
 
-    /// Operator `i` makes a row or takes one; true if it made one.
+    /// Operator `i` makes a row or takes one; true if it made one. By itself: strips need none of its stack.
+    #[inline(never)]
     fn step(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<bool> {
         let step = Step::of(&self.model, i)?;
         let made = match step.operator.form {
