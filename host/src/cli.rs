@@ -30,9 +30,6 @@ pub enum Command {
     /// Compare core with tract, or an imported network with its file's referee: byte by byte, layer by layer.
     #[cfg(feature = "convert")]
     Verify(crate::networks::verify::Args),
-    /// Compare core with tract, byte by byte, layer by layer.
-    #[cfg(all(feature = "lab", not(feature = "convert")))]
-    Verify(cxr_study::verify::Args),
     /// Read a .tflite network and write NAME.cxr for the engine.
     #[cfg(feature = "convert")]
     Import(crate::networks::import::Args),
@@ -80,8 +77,6 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Export(args) => cxr_study::export::run(&args),
         #[cfg(feature = "convert")]
         Command::Verify(args) => crate::networks::verify::run(&args),
-        #[cfg(all(feature = "lab", not(feature = "convert")))]
-        Command::Verify(args) => cxr_study::verify::run(&args),
         #[cfg(feature = "convert")]
         Command::Import(args) => crate::networks::import::run(&args),
         #[cfg(feature = "convert")]

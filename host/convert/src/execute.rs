@@ -4,8 +4,10 @@ use crate::ir::{Element, Quantization};
 use crate::package::{Metadata, element};
 use crate::reference::{Data, Tensor, numbers};
 use anyhow::{Context, Result, ensure};
+use rownet::kernels::Kernel;
 use rownet::model::Model;
 use rownet::model::desc::External;
+use rownet::prepared::Prepared;
 use rownet::session::Session;
 
 /// A parsed file, and what it says of itself.
@@ -46,8 +48,10 @@ impl<'f> Network<'f> {
             port.shape,
             inputs.shape
         );
+        let mut filters = vec![0; Prepared::bytes(&self.model, &Kernel::best())];
+        let prepared = Prepared::new(&self.model, Kernel::best(), &mut filters)?;
         let mut arena = vec![0i8; self.model.arena_bytes()];
-        let mut session = Session::new(&self.model, &mut arena)?;
+        let mut session = Session::new(&self.model, &mut arena)?.with_prepared(prepared)?;
         let mut outputs: Vec<Tensor> = Vec::new();
         for port in &self.metadata.outputs {
             let shape = std::iter::once(inputs.shape[0]).chain(port.shape.iter().skip(1).copied()).collect();

@@ -44,6 +44,11 @@ impl<'m> Model<'m> {
         u32_at(self.bytes, header::ARENA) as usize
     }
 
+    /// CRC-32 of the file.
+    pub const fn checksum(&self) -> u32 {
+        u32_at(self.bytes, header::CRC)
+    }
+
     /// Operators; there is one value more.
     pub const fn operator_count(&self) -> usize {
         self.operators.len() / operator::SIZE

@@ -1,8 +1,8 @@
 //! Convolutions and dense layers.
 
 use super::step::Step;
-use crate::kernels::Kernel;
 use crate::kernels::general::{Columns, ConvRow, DepthwiseRow};
+use crate::kernels::{Kernel, edges};
 use crate::model::MAX_KERNEL_ROWS;
 use crate::model::desc::{Element, Op};
 use crate::model::filter_stride;
@@ -78,9 +78,17 @@ pub fn pixels(
     let filters = step.filters();
     match step.operator.op {
         Op::Conv2d { groups, .. } => {
-            (kernel.general().conv_row)(&ConvRow { rows, columns, groups: usize::from(groups), filters }, out);
+            let args = ConvRow { rows, columns, groups: usize::from(groups), filters };
+            if !edges::conv_row(kernel, &args, step.packed, out) {
+                (kernel.general().conv_row)(&args, out);
+            }
         }
-        _ => (kernel.general().depthwise_row)(&DepthwiseRow { rows, columns, filters }, out),
+        _ => {
+            let args = DepthwiseRow { rows, columns, filters };
+            if !edges::depthwise_row(kernel, &args, out) {
+                (kernel.general().depthwise_row)(&args, out);
+            }
+        }
     }
     Some(())
 }
@@ -108,10 +116,10 @@ pub fn add_dense_row(step: &Step<'_>, kernel: &Kernel, shared: bool, y: u32, row
     let weights = |tap: usize| step.operator.weights.get(first * stride + tap..).unwrap_or_default();
     if shared {
         for pixel in row.chunks_exact(usize::from(input.channels).max(1)) {
-            (kernel.general().dots)(pixel, weights(0), stride, sums);
+            kernel.dots(pixel, weights(0), stride, sums);
         }
     } else {
-        (kernel.general().dots)(row, weights(y as usize * input.row_len()), stride, sums);
+        kernel.dots(row, weights(y as usize * input.row_len()), stride, sums);
     }
 }
 

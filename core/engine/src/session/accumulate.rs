@@ -46,6 +46,8 @@ impl Session<'_, '_> {
         if let Some(y) = finishing {
             let last = (is_max && is_row).then_some((place, row));
             self.write(i, step, y, &Rest { state, last }, observe)?;
+        } else {
+            observe(i + 1, before, &[]);
         }
         if is_row && is_max {
             self.fold(step, place, row, finishing, state)?;
@@ -68,6 +70,7 @@ impl Session<'_, '_> {
         let row = Counters(self.arena).get(self.segment.index(i));
         let y = finished(op, row, input, output);
         if finished(op, row + 1, input, output) == y {
+            observe(i + 1, y, &[]);
             return Some(false);
         }
         self.write(i, step, y, &Rest { state: State { at: at as usize, len: state_bytes(op, output) }, last: None }, observe)?;

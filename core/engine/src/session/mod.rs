@@ -16,10 +16,12 @@ use crate::plan::recompute::{is_recomputed, takes};
 use crate::plan::schedule::{Cursor, Segment};
 use crate::plan::strips::strip;
 use crate::plan::{Counters, increment};
+use crate::prepared::{Prepared, filters};
 use memory::{Memory, Place, slot};
 pub use outputs::Outputs;
 
 /// Receives `(value, row, bytes)` for each row that an operator makes; a row may come in several pieces, from left to right.
+/// An operator that took a row and finished none gives an empty piece.
 pub type Observer<'f> = dyn FnMut(ValueId, u32, &[i8]) + 'f;
 
 /// One inference in progress: a network, a buffer, and where it stands.
@@ -29,6 +31,8 @@ pub struct Session<'m, 'b> {
     model: Model<'m>,
     arena: &'b mut [i8],
     kernel: Kernel,
+    /// Filters that were packed, or nothing.
+    packed: &'m [u8],
     segment: Segment,
     /// Number of the running segment; as many as there are when all is done.
     index: usize,
@@ -47,7 +51,7 @@ impl<'m, 'b> Session<'m, 'b> {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
         let segment = Segment { first: 0, end: 0, input_rows: 0 };
-        let mut session = Self { model: *model, arena, kernel: Kernel::best(), segment, index: 0, failed: false };
+        let mut session = Self { model: *model, arena, kernel: Kernel::best(), packed: &[], segment, index: 0, failed: false };
         session.reset();
         Ok(session)
     }
@@ -56,7 +60,21 @@ impl<'m, 'b> Session<'m, 'b> {
     #[must_use]
     pub const fn with_kernel(mut self, kernel: Kernel) -> Self {
         self.kernel = kernel;
+        self.packed = &[];
         self
+    }
+
+    /// Computes with filters that were packed, and with their kernel; the results are the same.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`].
+    pub const fn with_prepared(mut self, prepared: Prepared<'m>) -> Result<Self, Error> {
+        if !prepared.is_of(&self.model) {
+            return Err(Error::OtherModel);
+        }
+        self.kernel = prepared.kernel();
+        self.packed = prepared.packed();
+        Ok(self)
     }
 
     /// The network.
@@ -237,10 +255,16 @@ impl<'m, 'b> Session<'m, 'b> {
         ops::copy(memory.get(at as usize, len)?, to)
     }
 
+    /// Operator `i`.
+    fn operator(&self, i: u16) -> Option<Step<'m>> {
+        let step = Step::of(&self.model, i)?;
+        Some(Step { packed: filters(self.packed, &self.model, i), ..step })
+    }
+
     /// Operator `i` makes a row or takes one; true if it made one. By itself: strips need none of its stack.
     #[inline(never)]
     fn step(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<bool> {
-        let step = Step::of(&self.model, i)?;
+        let step = self.operator(i)?;
         let made = match step.operator.form {
             Form::Rows => self.make(i, &step, fresh, observe).map(|()| true)?,
             Form::Accumulate { at } => self.take(i, &step, at as usize, fresh, observe)?,

@@ -113,7 +113,7 @@ impl<'m> Session<'m, '_> {
         let rows = self.segment.rows_of(&self.model, counters, input);
         let newest = fresh.filter(|fresh| *fresh == input).and(rows.checked_sub(1));
         let y = counters.get(self.segment.index(index));
-        Some(Worker { index, step: Step::of(&self.model, index)?, input, y, newest })
+        Some(Worker { index, step: self.operator(index)?, input, y, newest })
     }
 
     /// One row of `window`, which takes strips of `feed` or whole rows and gives strips to `last` or a whole row.

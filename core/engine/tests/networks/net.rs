@@ -709,7 +709,7 @@ impl Build {
 }
 
 /// Each filter followed by zeros up to a multiple of 4 bytes.
-fn padded(weights: &[u8], taps: usize) -> Vec<u8> {
+pub fn padded(weights: &[u8], taps: usize) -> Vec<u8> {
     let mut padded = Vec::new();
     for filter in weights.chunks_exact(taps) {
         padded.extend_from_slice(filter);

@@ -1,8 +1,8 @@
 //! Where answers go: standard output, a table, the terminal.
 
-use super::failures;
 use super::inputs::{Input, NoImage};
 use super::prediction::{Prediction, Source, failed_row, header};
+use crate::fail::failures;
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;

@@ -1,10 +1,12 @@
 //! What requests share.
 
+use super::args::Args;
 use super::classify::{Job, Outcome, Workshop};
+use super::limits::Limits;
 use super::metrics::Metrics;
+use super::model_info;
 use super::pool::Pool;
 use super::upload::Memory;
-use super::{Args, Limits, model_info};
 use crate::budget::Budget;
 use crate::model_file::ModelFile;
 use crate::predict::Source;

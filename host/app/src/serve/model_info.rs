@@ -1,6 +1,7 @@
 //! What is known of the served model: its file, its card and its measured error rates.
 
-use super::{Args, Limits};
+use super::args::Args;
+use super::limits::Limits;
 use crate::classes::DISCLAIMER;
 use crate::files;
 use crate::model_file::ModelFile;

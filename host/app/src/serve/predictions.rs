@@ -2,8 +2,8 @@
 
 use super::app::App;
 use super::classify::{Job, MAX_PREVIEW, Options, Outcome};
-use super::connection::Peer;
 use super::metrics;
+use super::peer::Peer;
 use super::problem::Problem;
 use super::upload::{Arrival, Interrupted, Upload, chunks};
 use crate::classes::DISCLAIMER;

@@ -84,7 +84,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::super::app::tests::app;
-    use super::super::connection::Peer;
+    use super::super::peer::Peer;
     use super::*;
     use axum::body::Body;
     use axum::http::{Method, Request, StatusCode};

@@ -2,7 +2,7 @@
 
 use super::api::Kernel;
 #[cfg(cortex_m3)]
-use super::{portable, scalar};
+use super::{general, portable, scalar};
 
 #[cfg(cortex_m3)]
 mod armv7m;
@@ -33,6 +33,7 @@ impl Kernel {
         gray_row: armv7m::gray_row,
         depthwise_row: portable::depthwise_row,
         dot: scalar::dot,
+        dots: general::loops::dots,
         pack: None,
     };
 
@@ -45,6 +46,7 @@ impl Kernel {
             gray_row: dsp::gray_row,
             depthwise_row: dsp::depthwise_row,
             dot: dsp::dot,
+            dots: dsp::dots,
             pack: None,
         })
     }
@@ -58,6 +60,7 @@ impl Kernel {
             gray_row: mve::gray_row,
             depthwise_row: mve::depthwise_row,
             dot: mve::dot,
+            dots: mve::dots,
             pack: None,
         })
     }

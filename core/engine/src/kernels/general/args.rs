@@ -145,6 +145,4 @@ pub struct Loops {
     pub conv_row: fn(&ConvRow<'_>, &mut [i8]),
     /// One output row of a depthwise convolution; `out` is `output width * channels` long.
     pub depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
-    /// Adds to each sum the products of the window and its filter, which starts so many bytes after the one before.
-    pub dots: fn(&[i8], &[u8], usize, &mut [i32]),
 }

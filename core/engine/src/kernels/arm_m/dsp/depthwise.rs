@@ -43,6 +43,8 @@ struct Group {
     /// From a value to that of the next pixel of the output, and to that of the next window.
     channels: usize,
     step: usize,
+    /// In TFLite's arithmetic: `(2 * zero point + 1) << s` and `s = -shift - 1`, as in `fixed.rs`.
+    rounding: [[i32; 4]; 2],
     /// Where each triple starts.
     triples: [MaybeUninit<*const i8>; TRIPLES],
     /// For each tap channels 0 and 2, then channels 1 and 3.
@@ -55,9 +57,12 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
     let (args, width) = (checked.args(), checked.width());
     let (channels, kernel_width) = (args.channels, args.kernel_width);
     let span = kernel_width * channels;
-    if channels < 4 || args.rows.len() > MAX_KERNEL || kernel_width > MAX_KERNEL {
+    // Sums of so few taps are doubled without saturation where biases are not huge: two places more than in `fixed.rs`.
+    let is_odd = |shift: &u8| !(-23..=-1).contains(&(*shift as i8));
+    if channels < 4 || args.rows.len() > MAX_KERNEL || kernel_width > MAX_KERNEL || args.filters.shifts.iter().any(is_odd) {
         return false;
     }
+    let twice = 2 * i32::from(args.filters.zero_point) + 1;
     let out = checked.out();
     let mut group = Group {
         bias: [0; 4],
@@ -68,6 +73,7 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
         offset: offset(&args.filters),
         channels,
         step: args.step,
+        rounding: [[0; 4]; 2],
         triples: [MaybeUninit::uninit(); TRIPLES],
         weights: [MaybeUninit::uninit(); TRIPLES],
     };
@@ -79,6 +85,13 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
         unsafe {
             group.bias = args.filters.bias.as_ptr().add(4 * channel).cast::<[i32; 4]>().read_unaligned();
             group.scales = args.filters.scales.as_ptr().add(4 * channel).cast::<[u32; 4]>().read_unaligned();
+        }
+        if args.filters.is_fixed() && group.bias.iter().any(|bias| bias.unsigned_abs() >= 1 << 28) {
+            return false;
+        }
+        for (i, shift) in args.filters.shifts.iter().skip(channel).take(4).enumerate() {
+            let s = -i32::from(*shift as i8) - 1;
+            (group.rounding[0][i], group.rounding[1][i]) = (twice << (s & 31), s);
         }
         let mut to = group.triples.iter_mut().zip(&mut group.weights);
         for (row, weights) in args.rows.iter().zip(args.filters.weights.chunks_exact(span.max(1))) {
@@ -98,7 +111,10 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
         let out = out.as_mut_ptr().wrapping_add(channel);
         // SAFETY: each row holds every window; the four values read there and those written lie at
         // `channel..channel + 4` of `channels`.
-        unsafe { depthwise_group(&group, out, out.wrapping_add(width * channels)) };
+        unsafe {
+            let end = out.wrapping_add(width * channels);
+            if args.filters.is_fixed() { fixed_group(&group, out, end) } else { depthwise_group(&group, out, end) }
+        };
     }
     true
 }
@@ -109,27 +125,25 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
 /// There is a triple and a column; triples before the end are set. At each, moved by any column's step, four values can be read, and again
 /// `between` and twice `between` after it; at each pixel of `out` four can be written.
 #[cfg(target_abi = "eabihf")]
+macro_rules! group {
+    ($name:ident, [$($start:literal),* $(,)?], [$($finish:literal),+ $(,)?]) => {
+        #[cfg(target_abi = "eabihf")]
 #[unsafe(naked)]
-unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mut i8) {
+unsafe extern "C" fn $name(group: *const Group, out: *mut i8, end: *mut i8) {
     naked_asm!(
         arch!(),
         // Link-time optimisation assembles this without the target's features.
         ".fpu fpv4-sp-d16",
         "push {{r4-r11, lr}}",
         "push {{r0, r1, r2}}",
-        // s8-s11: scales, s12: 1.5 * 2^23.
-        "add r3, r0, #16",
-        "vldmia r3, {{s8-s11}}",
-        "movw r12, #0",
-        "movt r12, #0x4B40",
-        "vmov s12, r12",
+        $($start,)*
         // r3: where the window lies.
         "movs r3, #0",
         "2:",
         "ldr r0, [sp]",
         "ldm r0!, {{r4-r7}}",
         "ldrd r1, r11, [r0, #16]",
-        "add r0, r0, #36",
+        "add r0, r0, #68",
         "add lr, r0, #{triples}",
         // r0: triple, r1: between, r4-r7: sums, r11: end, lr: weights.
         "3:",
@@ -161,6 +175,27 @@ unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mu
         "smlatt r7, r12, r9, r7",
         "cmp r0, r11",
         "bne 3b",
+        $($finish,)+
+        "ldr r0, [sp, #8]",
+        "add r8, r8, r10",
+        "add r3, r3, r11",
+        "str r8, [sp, #4]",
+        "cmp r8, r0",
+        "bne 2b",
+        "add sp, sp, #12",
+        "pop {{r4-r11, pc}}",
+        triples = const 4 * TRIPLES,
+    )
+}
+    };
+}
+
+#[cfg(target_abi = "eabihf")]
+group!(
+    depthwise_group,
+    // s8-s11: scales, s12: 1.5 * 2^23.
+    ["add r3, r0, #16", "vldmia r3, {{s8-s11}}", "movw r12, #0", "movt r12, #0x4B40", "vmov s12, r12"],
+    [
         "vmov s0, s1, r4, r5",
         "vmov s2, s3, r6, r7",
         "vcvt.f32.s32 s0, s0",
@@ -192,14 +227,50 @@ unsafe extern "C" fn depthwise_group(group: *const Group, out: *mut i8, end: *mu
         "strb r5, [r8, #1]",
         "strb r6, [r8, #2]",
         "strb r7, [r8, #3]",
-        "ldr r0, [sp, #8]",
-        "add r8, r8, r10",
-        "add r3, r3, r11",
-        "str r8, [sp, #4]",
-        "cmp r8, r0",
-        "bne 2b",
-        "add sp, sp, #12",
-        "pop {{r4-r11, pc}}",
-        triples = const 4 * TRIPLES,
-    )
-}
+    ]
+);
+
+// The same in TFLite's arithmetic, see `fixed.rs`.
+#[cfg(target_abi = "eabihf")]
+group!(
+    fixed_group,
+    [],
+    [
+        "ldr r0, [sp]",
+        "add r1, r0, #16",
+        "ldm r1, {{r8-r11}}",
+        "add r1, r0, #52",
+        "qadd r4, r4, r4",
+        "qadd r5, r5, r5",
+        "qadd r6, r6, r6",
+        "qadd r7, r7, r7",
+        "smmulr r4, r4, r8",
+        "smmulr r5, r5, r9",
+        "smmulr r6, r6, r10",
+        "smmulr r7, r7, r11",
+        "ldm r1!, {{r8-r11}}",
+        "add r4, r4, r4, asr #31",
+        "add r5, r5, r5, asr #31",
+        "add r6, r6, r6, asr #31",
+        "add r7, r7, r7, asr #31",
+        "add r4, r4, r8",
+        "add r5, r5, r9",
+        "add r6, r6, r10",
+        "add r7, r7, r11",
+        "ldm r1, {{r8-r11}}",
+        "asr r4, r4, r8",
+        "asr r5, r5, r9",
+        "asr r6, r6, r10",
+        "asr r7, r7, r11",
+        "ldr r8, [sp, #4]",
+        "ldrd r10, r11, [r0, #44]",
+        "ssat r4, #8, r4, asr #1",
+        "ssat r5, #8, r5, asr #1",
+        "ssat r6, #8, r6, asr #1",
+        "ssat r7, #8, r7, asr #1",
+        "strb r4, [r8]",
+        "strb r5, [r8, #1]",
+        "strb r6, [r8, #2]",
+        "strb r7, [r8, #3]",
+    ]
+);
