@@ -70,6 +70,7 @@ impl Session<'_, '_> {
         let row = Counters(self.arena).get(self.segment.index(i));
         let y = finished(op, row, input, output);
         if finished(op, row + 1, input, output) == y {
+            observe(i + 1, y, &[]);
             return Some(false);
         }
         self.write(i, step, y, &Rest { state: State { at: at as usize, len: state_bytes(op, output) }, last: None }, observe)?;

@@ -261,7 +261,8 @@ impl<'m, 'b> Session<'m, 'b> {
         Some(Step { packed: filters(self.packed, &self.model, i), ..step })
     }
 
-    /// Operator `i` makes a row or takes one; true if it made one.
+    /// Operator `i` makes a row or takes one; true if it made one. By itself: strips need none of its stack.
+    #[inline(never)]
     fn step(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<bool> {
         let step = self.operator(i)?;
         let made = match step.operator.form {

@@ -103,12 +103,13 @@ fn within(known: &mut Segments<'_>, tiled: &mut Tiled<'_>, budget: usize) -> Opt
         let mut found: Option<(u64, usize, u16, Option<Way>)> = None;
         // Of equals the longest last segment.
         for start in (end.saturating_sub(known.longest)..end).rev() {
+            // What cannot be reached need not be looked up.
+            let Some(Some((macs, greatest, ..))) = best.get(usize::from(start)) else { continue };
             let way = match known.cheapest(start, end, budget) {
                 Ok(Some(way)) => way,
                 Ok(None) => continue,
                 Err(()) => break,
             };
-            let Some(Some((macs, greatest, ..))) = best.get(usize::from(start)) else { continue };
             let (macs, greatest) = (macs + way.macs, way.bytes.max(*greatest));
             if found.as_ref().is_none_or(|found| (macs, greatest) <= (found.0, found.1)) {
                 found = Some((macs, greatest, start, Some(way)));

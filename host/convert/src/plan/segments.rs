@@ -110,14 +110,26 @@ impl<'p> Segments<'p> {
         if least.bytes + counters > budget {
             return Ok(None);
         }
-        // What is saved is known about: from three quarters of what is wanted on, sets are looked up.
+        // What is saved is known about: from three quarters of what is wanted on, the first set that is enough, as if each saved more.
         let wanted = (plain.bytes + counters - budget) * 3 / 4;
-        for (macs, _, set) in sets.iter().filter(|(_, saved, _)| *saved >= wanted) {
-            if let Some(found) = self.look_up(first, end, set).filter(|found| found.bytes + counters <= budget) {
-                return Ok(Some(Way { macs: *macs, bytes: found.bytes + counters, recomputed: set.clone(), parts: None }));
+        let mut high = sets.len() - 1;
+        let mut low = sets.partition_point(|(_, saved, _)| *saved < wanted).min(high);
+        let mut way = None;
+        while low <= high {
+            let middle = low + (high - low) / 2;
+            let (macs, _, set) = &sets[middle];
+            match self.look_up(first, end, set).filter(|found| found.bytes + counters <= budget) {
+                Some(found) => {
+                    way = Some(Way { macs: *macs, bytes: found.bytes + counters, recomputed: set.clone(), parts: None });
+                    if middle == low {
+                        break;
+                    }
+                    high = middle - 1;
+                }
+                None => low = middle + 1,
             }
         }
-        Ok(None)
+        Ok(way)
     }
 
     /// Sets of values to recompute of which none repeats less and saves more, about; the greatest last.

@@ -95,21 +95,19 @@ fn measure(prefix: &Lowered, split: &Split, parts: &Parts, sets: &[(u64, usize, 
     let Ok(planner) = Planner::new(&network(&split.lowered, &operators, &[])) else { return Vec::new() };
     let repeated = macs(&split.lowered).saturating_sub(macs(prefix));
     let starts = || std::iter::once(0).chain(split.ends.iter().copied());
-    // Parts inside are alike.
+    // Parts inside are alike. Their maps have rows as far apart as the whole's.
     let last = split.ends.len() - 1;
-    let looked_up: Vec<(u16, u16)> = starts()
-        .zip(split.ends.iter().copied())
-        .enumerate()
-        .filter(|(i, _)| [0, 1, last].contains(i))
-        .map(|(_, part)| part)
-        .collect();
+    let map = prefix.values[usize::from(parts.end)].shape;
+    let gaps = |i: usize| usize::from(map.height - 1) * usize::from(map.width - parts.columns[i]) * usize::from(map.channels);
+    let all = starts().zip(split.ends.iter().copied()).enumerate().filter(|(i, _)| [0, 1, last].contains(i));
+    let looked_up: Vec<(u16, u16, usize)> = all.map(|(i, (first, end))| (first, end, gaps(i))).collect();
     let step = sets.len().div_ceil(MOST_SETS).max(1);
     let some = sets.iter().enumerate().filter(|(i, _)| i % step == 0 || i + 1 == sets.len());
     some.filter_map(|(_, (_, _, set))| {
         let recomputed = split.recomputed(set);
-        let bytes = looked_up.iter().map(|&(first, end)| {
+        let bytes = looked_up.iter().map(|&(first, end, gaps)| {
             let found = planner.segment_bytes(first, end, &recomputed).ok()?;
-            Some(found.bytes + COUNTER_BYTES * usize::from(end - first))
+            Some(found.bytes + gaps + COUNTER_BYTES * usize::from(end - first))
         });
         let bytes = bytes.collect::<Option<Vec<_>>>()?.into_iter().max()?;
         let again: u64 = recomputed.iter().filter_map(|id| planner.recomputation(*id)).sum();

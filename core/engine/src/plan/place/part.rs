@@ -111,9 +111,9 @@ const NOTHING: Value = Value {
     storage: Storage::Ring { at: 0, rows: 1, over: None },
 };
 
-/// What makes a value that was made before.
+/// What makes a value that was made before. It cuts columns from the input, so that whether that is stored depends on others.
 const ANY: Operator<'static> = Operator {
-    op: Op::Table,
+    op: Op::Crop { left: 0 },
     a: 0,
     b: None,
     clamp: [i8::MIN, i8::MAX],
