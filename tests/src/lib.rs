@@ -10,6 +10,8 @@ pub mod host;
 pub mod http;
 pub mod orthanc;
 pub mod server;
+pub mod static_host;
+pub mod wasm;
 
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

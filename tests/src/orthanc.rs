@@ -104,7 +104,8 @@ impl Orthanc {
         let all = self.get("/series?expand");
         let series = all.as_array().expect("a list").iter();
         let of_kind = series.filter(|series| series["MainDicomTags"]["Modality"] == modality);
-        of_kind.flat_map(|series| series["Instances"].as_array().cloned().unwrap_or_default())
+        of_kind
+            .flat_map(|series| series["Instances"].as_array().cloned().unwrap_or_default())
             .map(|name| name.as_str().expect("a name").to_owned())
             .collect()
     }

@@ -73,7 +73,8 @@ fn what_is_no_dicom_ends_its_own_connection_alone() {
     let noise: Vec<u8> = pixels(7).take(100_000).collect();
     let nested: Vec<u8> = command(&[(0x0100, &[0xff; 9000]), (0x0002, &[b'1'; 9000])]);
     let claimed = [&[0, 0, 0x00, 0x01][..], &u32::MAX.to_le_bytes()].concat();
-    let mut talks: Vec<Vec<u8>> = vec![noise, b"GET / HTTP/1.1\r\n\r\n".to_vec(), pdu(1, &[0; 10]), pdu(9, b"x"), data(1, 3, b"x")];
+    let mut talks: Vec<Vec<u8>> =
+        vec![noise, b"GET / HTTP/1.1\r\n\r\n".to_vec(), pdu(1, &[0; 10]), pdu(9, b"x"), data(1, 3, b"x")];
     talks.push([&[1, 0][..], &u32::MAX.to_be_bytes(), &[0; 1000]].concat());
     let associated = request("PACS", "CXR", &CLASSES);
     for rest in [
@@ -214,12 +215,27 @@ fn stow_asks_for_its_token_and_bounds_what_it_takes() {
     fs::write(&token, "sixteen-letters-and-more\n").expect("a temporary file");
     let port = free_port();
     let (listen, to, secret) = (format!("127.0.0.1:{port}"), answers.display().to_string(), token.display().to_string());
-    let arguments =
-        ["--stow", &listen, "--to", &to, "--token-file", &secret, "--timeout", "3", "--head-timeout", "2", "--max-object", "4", "--max-objects", "3"];
+    let arguments = [
+        "--stow",
+        &listen,
+        "--to",
+        &to,
+        "--token-file",
+        &secret,
+        "--timeout",
+        "3",
+        "--head-timeout",
+        "2",
+        "--max-object",
+        "4",
+        "--max-objects",
+        "3",
+    ];
     let mut hospital = Hospital::start(folder.path(), &arguments);
     let address = listen.parse().expect("an address");
     let body = |files: &[&[u8]]| {
-        let parts = files.iter().map(|file| [&b"--frontier\r\ncontent-type: application/dicom\r\n\r\n"[..], file, b"\r\n"].concat());
+        let parts =
+            files.iter().map(|file| [&b"--frontier\r\ncontent-type: application/dicom\r\n\r\n"[..], file, b"\r\n"].concat());
         [parts.collect::<Vec<_>>().concat(), b"--frontier--\r\n".to_vec()].concat()
     };
     let kind = ("content-type", "multipart/related; type=\"application/dicom\"; boundary=frontier");
@@ -241,12 +257,21 @@ fn stow_asks_for_its_token_and_bounds_what_it_takes() {
     let partly = post("/studies", &[kind, bearer], &body(&[b"nonsense", &two.file])).expect(202).json();
     assert_eq!(partly["00081198"]["Value"][0]["00081197"]["Value"][0], 0xc000);
     let large = vec![0; 5 << 20];
-    assert_eq!(post("/studies", &[kind, bearer], &body(&[&large])).expect(409).json()["00081198"]["Value"][0]["00081197"]["Value"][0], 0xa700);
+    assert_eq!(
+        post("/studies", &[kind, bearer], &body(&[&large])).expect(409).json()["00081198"]["Value"][0]["00081197"]["Value"][0],
+        0xa700
+    );
     post(&format!("/studies/{}", three.study), &[kind, bearer], &body(&[&three.file])).expect(200);
     post("/studies/1.2.3", &[kind, bearer], &body(&[&four.file])).expect(409);
     post("/studies", &[kind, bearer], &body(&[&one.file, &two.file, &three.file, &four.file])).expect(413);
     // A head, and a body, that never end.
-    for start in ["POST /studies HTTP/1.1\r\nhost: x\r\n".to_owned(), format!("POST /studies HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\ncontent-type: {}\r\nauthorization: {}\r\n\r\n--frontier\r\n", kind.1, bearer.1)] {
+    for start in [
+        "POST /studies HTTP/1.1\r\nhost: x\r\n".to_owned(),
+        format!(
+            "POST /studies HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\ncontent-type: {}\r\nauthorization: {}\r\n\r\n--frontier\r\n",
+            kind.1, bearer.1
+        ),
+    ] {
         let mut stream = http::connect(address);
         stream.write_all(start.as_bytes()).expect("it listens");
         let started = Instant::now();

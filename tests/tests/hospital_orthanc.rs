@@ -77,7 +77,8 @@ fn a_hundred_studies_are_answered_once_whatever_is_restarted() {
     let (listen, to) = (format!("127.0.0.1:{port}"), format!("ORTHANC@127.0.0.1:{}", orthanc.dicom));
     // A small network that refuses nothing: every study has a map.
     let model = ["--model", "tests/golden/fixture.cxr"];
-    let arguments = ["--listen", &listen, "--to", &to, "--allow-ae", "ORTHANC", "--allow-address", "127.0.0.0/8", "--workers", "2"];
+    let arguments =
+        ["--listen", &listen, "--to", &to, "--allow-ae", "ORTHANC", "--allow-address", "127.0.0.0/8", "--workers", "2"];
     let arguments = [&arguments[..], &model].concat();
     let mut hospital = Some(Hospital::start(folder.path(), &arguments));
     let names: Vec<String> = studies.iter().map(|study| orthanc.put(&study.file)).collect();
@@ -161,7 +162,8 @@ fn a_folder_is_watched_and_the_archives_copies_of_answers_are_not_answered() {
     fs::write(watched.join("notes.txt"), "no image").expect("a temporary file");
     let (listen, to) = (format!("127.0.0.1:{port}"), format!("ORTHANC@127.0.0.1:{}", orthanc.dicom));
     let watch = watched.display().to_string();
-    let arguments = ["--watch", &watch, "--watch-step", "1", "--listen", &listen, "--to", &to, "--model", "tests/golden/fixture.cxr"];
+    let arguments =
+        ["--watch", &watch, "--watch-step", "1", "--listen", &listen, "--to", &to, "--model", "tests/golden/fixture.cxr"];
     let hospital = Hospital::start(folder.path(), &arguments);
     until("done", || queued(folder.path(), "done"), studies.len());
     // An archive that sends on everything that it stores.

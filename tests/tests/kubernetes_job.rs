@@ -49,7 +49,9 @@ fn pods_part_the_archive_and_one_that_dies_is_made_good() {
     // One pod is killed with part of its table written, and another takes its index.
     let mut killed = pod(folder, 3);
     let table = folder.join("results/share-3.csv");
-    while !fs::read_to_string(&table).is_ok_and(|table| table.lines().count() > 1) && killed.try_wait().expect("a child").is_none() {
+    while !fs::read_to_string(&table).is_ok_and(|table| table.lines().count() > 1)
+        && killed.try_wait().expect("a child").is_none()
+    {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     killed.kill().and_then(|()| killed.wait()).expect("a child");

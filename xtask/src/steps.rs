@@ -1,25 +1,33 @@
 //! The steps of `cargo xtask test`.
 //!
-//! Burn and tract take most of the time: they are compiled once, for release, with cxr-host alone. Cargo unites the
-//! features that all selected packages ask of a dependency, so tools for tests beside cxr-host would compile Burn again;
+//! Burn and tract take most of the time: they are compiled once, for release, with the host's crates alone. Cargo unites
+//! the features that all selected packages ask of a dependency, so tools for tests beside them would compile Burn again;
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, pages, sanitizer, targets, wheel};
+use crate::{
+    bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, site, targets, wheel,
+};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// The packages beside cxr-host that have tests.
-const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package xtask";
+/// The host's packages: always together, so that Burn's features stay the same.
+const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --package rownet-convert";
+
+/// The packages beside the host's that have tests.
+const OTHERS: &str =
+    "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package cxr-wasm --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Step {
     /// `cargo fmt --check`.
     Format,
+    /// Imports go one way: no circle between the files of a crate, no arrow up between crates.
+    Layers,
     /// Tests of cxr-core with overflow checks and debug assertions.
     Core,
     /// The engine for any network against its plain reference, and the converter against TFLite Micro.
@@ -34,11 +42,13 @@ pub enum Step {
     Kernels,
     /// Instruction counts there have not grown beyond tests/instructions.json.
     Instructions,
+    /// Small networks in rownet on the boards: the host's bytes, and exactly the instructions of tests/network_instructions.json.
+    Boards,
     /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
     C,
     /// The Rust and C blocks of README and docs/linking.md compile.
     Pages,
-    /// No public function of cxr-core links a panic on a Cortex-M4.
+    /// No public function of cxr-core (Cortex-M4) and of rownet (every bare-metal target) links a panic.
     NoPanic,
     /// cxr-core's kernels and sessions under AddressSanitizer; without vectors, and the C interface, in Miri where it can be had.
     Memory,
@@ -71,6 +81,7 @@ impl Step {
                 install::component(workspace, "rustfmt", "fmt")?;
                 run(workspace.cargo("fmt --all --check"))
             }
+            Self::Layers => layers::test(workspace),
             Self::Core => {
                 let mut core = workspace.cargo("test --package cxr-core");
                 core.env("CXR_EXPECT_KERNELS", targets::kernels_of_this_machine().join(","));
@@ -87,6 +98,7 @@ impl Step {
             Self::Targets => targets::test(workspace),
             Self::Kernels => bench::kernels(workspace),
             Self::Instructions => bench::gate(workspace),
+            Self::Boards => bench::networks(workspace),
             Self::C => capi::test(workspace),
             Self::Pages => pages::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
@@ -95,7 +107,7 @@ impl Step {
             Self::Onnx => onnx(workspace),
             Self::Openapi => {
                 let mut check = workspace.command(install::python(workspace)?);
-                check.args(["scripts/check_openapi.py", "host/assets/openapi.json"]);
+                check.args(["scripts/check_openapi.py", "host/app/assets/openapi.json"]);
                 run(check)
             }
             Self::Container => container::test(workspace),
@@ -105,11 +117,13 @@ impl Step {
             }
             Self::Build => run(workspace.cargo("build --release --package cxr-host")),
             Self::Unit => {
-                run(workspace.cargo("test --release --package cxr-host --lib --bins --test *"))?;
+                let mut host = workspace.cargo(&format!("test --release {HOST} --lib --bins --test *"));
+                host.env("CXR_PYTHON", install::python(workspace)?);
+                run(host)?;
                 run(workspace.cargo(&format!("test --release --lib --bins {OTHERS}")))
             }
             Self::Doc => {
-                run(workspace.cargo("test --release --package cxr-host --doc"))?;
+                run(workspace.cargo(&format!("test --release {HOST} --doc")))?;
                 run(workspace.cargo("test --release --package cxr-core --package cxr-protocol --doc"))
             }
             Self::Integration => {
@@ -117,6 +131,8 @@ impl Step {
                 let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
                 let mut tests = workspace.cargo(&format!("test --release --test * {OTHERS}"));
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
+                tests.env("CXR_WASM", site::modules(workspace)?).env("CXR_GECKODRIVER", install::firefox(workspace)?);
+                install::debian(workspace, &["nodejs"], || have("node"))?;
                 tests.env("CXR_ORTHANC", install::orthanc(workspace)?).env("CXR_PYTHON", install::python(workspace)?);
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)

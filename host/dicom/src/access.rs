@@ -69,9 +69,14 @@ mod tests {
             networks: vec![network("10.1.0.0/16").unwrap(), network("::1").unwrap(), network("192.0.2.7").unwrap()],
         };
         assert!(access.allows_title("PACS ") && !access.allows_title("pacs") && !access.allows_title(""));
-        for (address, allowed) in
-            [("10.1.2.3", true), ("10.2.0.1", false), ("::1", true), ("192.0.2.7", true), ("192.0.2.8", false), ("::ffff:10.1.2.3", true)]
-        {
+        for (address, allowed) in [
+            ("10.1.2.3", true),
+            ("10.2.0.1", false),
+            ("::1", true),
+            ("192.0.2.7", true),
+            ("192.0.2.8", false),
+            ("::ffff:10.1.2.3", true),
+        ] {
             assert_eq!(access.allows_address(address.parse().unwrap()), allowed, "{address}");
         }
         assert!(network("10.1.2").is_err() && "".parse::<Title>().is_err() && "A\\B".parse::<Title>().is_err());

@@ -6,15 +6,14 @@ mod common;
 mod content;
 mod report;
 
+pub use common::NOTICE;
+
 use crate::identity::Identity;
 use crate::reading::Reading;
-use cxr_app::predict::Source;
 use anyhow::{Context, Result};
+use cxr_app::prediction::Source;
 use dicom_dictionary_std::uids;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
-
-/// Said in every object.
-pub const NOTICE: &str = "RESEARCH USE ONLY - NOT A MEDICAL DEVICE";
 
 /// An object to send.
 #[derive(Clone, Debug, PartialEq, Eq)]

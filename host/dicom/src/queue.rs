@@ -107,7 +107,8 @@ impl Queue {
             let path = root.join(folder);
             fs::create_dir_all(&path).with_context(|| format!("{name}: cannot be made: choose another --queue"))?;
         }
-        let lock = File::create(root.join("lock")).with_context(|| format!("{name}: cannot be written: check its permissions"))?;
+        let lock =
+            File::create(root.join("lock")).with_context(|| format!("{name}: cannot be written: check its permissions"))?;
         ensure!(lock.try_lock().is_ok(), "{name}: another `host dicom` has this queue: stop it, or choose another --queue");
         let queue = Self { root: root.to_owned(), limit, state: Mutex::default(), changed: Condvar::new(), _lock: lock };
         queue.recover().with_context(|| format!("{name}: this queue cannot be read: check its permissions"))?;

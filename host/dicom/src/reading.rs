@@ -25,7 +25,7 @@ pub struct Reading {
 /// A verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// An index of [`Source::classes`](cxr_app::predict::Source).
+    /// An index of [`Source::classes`](cxr_app::prediction::Source).
     Class(usize),
     /// No probability is high enough.
     LowConfidence,

@@ -10,8 +10,9 @@ use anyhow::{Context, Result, ensure};
 use cxr_app::budget::Budget;
 use cxr_app::classes::DISCLAIMER;
 use cxr_app::model_file::ModelFile;
-use cxr_app::predict::Source;
-use cxr_app::serve::{Signals, logging};
+use cxr_app::prediction::Source;
+use cxr_app::serve::logging;
+use cxr_app::serve::signals::Signals;
 use cxr_app::shipped;
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -68,7 +69,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     threads.push(std::thread::spawn({
         let queue = Arc::clone(&queue);
-        move || work::send(&queue, &sender)
+        move || work::deliver(&queue, &sender)
     }));
     for watched in args.watch.clone() {
         let (intake, step) = (Arc::clone(&intake), Duration::from_secs(limits.watch_step));
@@ -131,7 +132,8 @@ const MIN_TOKEN: usize = 16;
 /// The digest of a file's token.
 fn token(path: &std::path::Path) -> Result<[u8; 32]> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("{name}: cannot be read: give a file that holds the token"))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("{name}: cannot be read: give a file that holds the token"))?;
     let token = text.trim();
     ensure!(
         token.len() >= MIN_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic()),

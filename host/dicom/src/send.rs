@@ -1,87 +1,24 @@
 //! Where answers go, and what is done when they do not get there.
 
+mod archive;
 mod dimse;
 mod folder;
 mod stow;
 
-use crate::access::Title;
-use anyhow::{Context, Result, bail, ensure};
-use std::path::PathBuf;
-use std::str::FromStr;
+pub use archive::{Destination, Sender, Unsent};
+
+use anyhow::{Context, Result};
 use std::time::Duration;
 
-/// Where answers go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// C-STORE: the title of the archive, its host and port.
-    Dimse(Title, String),
-    /// STOW-RS: the address of the archive's studies.
-    Stow(String),
-    /// A folder.
-    Folder(PathBuf),
-}
-
-impl FromStr for Destination {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if text.starts_with("https://") {
-            bail!("{text}: TLS is a proxy's affair: send to one on this machine, docs/hospital.md says how");
-        }
-        if text.starts_with("http://") {
-            return Ok(Self::Stow(text.trim_end_matches('/').to_owned()));
-        }
-        if let Some((title, address)) = text.split_once('@') {
-            let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-            ensure!(port.is_some(), "{text}: give the archive as TITLE@HOST:PORT");
-            return Ok(Self::Dimse(title.parse()?, address.to_owned()));
-        }
-        let folder = PathBuf::from(text);
-        let remedy = "give TITLE@HOST:PORT, http://HOST:PORT/dicom-web/studies, or a folder that is there";
-        ensure!(folder.is_dir(), "{text}: no place for answers: {remedy}");
-        Ok(Self::Folder(folder))
-    }
-}
-
-/// Sends answers.
-#[derive(Clone, Debug)]
-pub struct Sender {
-    /// Where to.
-    pub destination: Destination,
-    /// The title under which it sends.
-    pub title: Title,
-    /// Longest time for a step.
-    pub patience: Duration,
-    /// Headers of HTTP requests.
-    pub headers: Vec<(String, String)>,
-}
-
-/// Why an answer is not with the archive.
-#[derive(Debug)]
-pub enum Unsent {
-    /// The archive is away or busy: try again.
-    Later(anyhow::Error),
-    /// The archive does not want it.
-    Never(anyhow::Error),
-}
-
-impl From<anyhow::Error> for Unsent {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Later(error)
-    }
-}
-
-impl Sender {
-    /// Sends DICOM files, in their order. All are with the archive once this returns `Ok`.
-    ///
-    /// # Errors
-    /// [`Unsent`]. Some may be with the archive then; sent again, they are the same objects.
-    pub fn send(&self, files: &[Vec<u8>]) -> Result<(), Unsent> {
-        match &self.destination {
-            Destination::Dimse(title, address) => dimse::send(self, title, address, files),
-            Destination::Stow(address) => stow::send(self, address, files),
-            Destination::Folder(folder) => folder::send(folder, files),
-        }
+/// Sends DICOM files, in their order. All are with the archive once this returns `Ok`.
+///
+/// # Errors
+/// [`Unsent`]. Some may be with the archive then; sent again, they are the same objects.
+pub fn send(sender: &Sender, files: &[Vec<u8>]) -> Result<(), Unsent> {
+    match &sender.destination {
+        Destination::Dimse(title, address) => dimse::send(sender, title, address, files),
+        Destination::Stow(address) => stow::send(sender, address, files),
+        Destination::Folder(folder) => folder::send(folder, files),
     }
 }
 
@@ -105,21 +42,6 @@ pub fn delay(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn destinations_are_told_by_their_form() {
-        let folder = tempfile::tempdir().unwrap();
-        let read = |text: &str| text.parse::<Destination>();
-        assert!(matches!(read("PACS@127.0.0.1:104"), Ok(Destination::Dimse(..))));
-        assert_eq!(read("http://a/studies/").unwrap(), Destination::Stow("http://a/studies".to_owned()));
-        assert!(matches!(read(folder.path().to_str().unwrap()), Ok(Destination::Folder(_))));
-        for (wrong, told) in
-            [("https://a/studies", "proxy"), ("PACS@host", "TITLE@HOST:PORT"), ("/nowhere", "folder that is there"), ("@a:1", "AE title")]
-        {
-            let error = format!("{:#}", read(wrong).unwrap_err());
-            assert!(error.contains(told), "{error}");
-        }
-    }
 
     #[test]
     fn delays_grow_to_five_minutes() {

@@ -4,11 +4,11 @@ use crate::identity::Identity;
 use crate::object;
 use crate::queue::{Key, Queue};
 use crate::reading::{self, Reading, Verdict};
-use cxr_app::predict::Source;
-use crate::send::{Sender, Unsent, delay};
+use crate::send::{self, Sender, Unsent, delay};
 use anyhow::Result;
 use cxr_app::budget::Budget;
 use cxr_app::model_file::Engine;
+use cxr_app::prediction::Source;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -67,11 +67,11 @@ fn fault() -> Reading {
 const AWAY: u32 = 3;
 
 /// Sends answers until the queue is stopped.
-pub fn send(queue: &Queue, sender: &Sender) {
+pub fn deliver(queue: &Queue, sender: &Sender) {
     let mut tries: BTreeMap<Key, u32> = BTreeMap::new();
     let mut in_a_row = 0;
     while let Some(key) = queue.due() {
-        let sent = queue.objects(&key).map_err(Unsent::Never).and_then(|files| sender.send(&files));
+        let sent = queue.objects(&key).map_err(Unsent::Never).and_then(|files| send::send(sender, &files));
         let kept = match sent {
             Ok(()) => {
                 in_a_row = 0;

@@ -5,7 +5,7 @@ use crate::image_of;
 use anyhow::Result;
 use cxr_app::budget::Budget;
 use cxr_app::model_file::ModelFile;
-use cxr_app::predict::{Prediction, Source};
+use cxr_app::prediction::{Prediction, Source};
 use cxr_app::{shipped, unseen};
 use pyo3::prelude::*;
 use serde_json::{Value, json};

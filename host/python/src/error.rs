@@ -1,9 +1,9 @@
 //! Errors as Python has them.
 
 use cxr_app::decode::{Kind, Refusal};
+use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::create_exception;
 
 create_exception!(cxr, ImageError, PyValueError, "An image that cannot be used; `kind` says of what sort it is.");
 create_exception!(cxr, NetworkError, PyValueError, "A network that cannot be imported or read.");

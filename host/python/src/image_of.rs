@@ -35,7 +35,9 @@ pub(crate) fn file(image: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 }
 
 fn shape(shape: &[usize]) -> PyErr {
-    ImageError::new_err(format!("an array of shape {shape:?}: give (rows, columns), or (rows, columns, 3) of red, green and blue"))
+    ImageError::new_err(format!(
+        "an array of shape {shape:?}: give (rows, columns), or (rows, columns, 3) of red, green and blue"
+    ))
 }
 
 fn png(rows: usize, columns: usize, values: &[u8], colour: ExtendedColorType) -> PyResult<Vec<u8>> {

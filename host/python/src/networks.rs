@@ -30,7 +30,10 @@ fn import(network: &Path, out: &Path, labels: &str, ram: Option<usize>) -> Resul
     let package = package::import(&file, &source, &files::sha256(&file), labels).with_context(|| named.clone())?;
     let needed = package.plan.bytes;
     if let Some(ram) = ram {
-        ensure!(needed <= ram, "{named}: needs {needed} bytes of arena, and {ram} are allowed: give it more, or a smaller network");
+        ensure!(
+            needed <= ram,
+            "{named}: needs {needed} bytes of arena, and {ram} are allowed: give it more, or a smaller network"
+        );
     }
     let inspection = serde_json::to_value(inspect::inspect(&execute::Network::parse(&package.file)?))?;
     let mut text = serde_json::to_vec_pretty(&inspection)?;

@@ -2,26 +2,23 @@
 
 mod batch;
 pub(crate) mod inputs;
-mod prediction;
 mod sink;
 
-pub use inputs::{Inputs, Shard};
 pub use crate::shipped::default_model;
-pub(crate) use prediction::likeliest;
-pub use prediction::{Prediction, Source};
+pub use inputs::{Inputs, Shard};
 
 use crate::budget::Budget;
 use crate::classes::DISCLAIMER;
-use crate::fail::CheckFailed;
 use crate::heatmap::Heatmaps;
-use crate::model_file::{Engine, ModelFile};
+use crate::model_file::Engine;
+use crate::prediction::{Prediction, Source, likeliest};
 use crate::{heatmap, shipped};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use inputs::Input;
 use sink::Sink;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Arguments of `host predict`.
@@ -87,16 +84,6 @@ pub fn run(args: &Args) -> Result<()> {
     sink.finish(&format!("model {} (sha256 {})\n{CAUTION}\n{DISCLAIMER}\n", file.name, &file.sha256[..16]))
 }
 
-/// The error of a run in which `failed` of `all` images could not be classified, if any: exit code 1, or 2 where it is all.
-pub(crate) fn failures(failed: usize, all: usize) -> Result<()> {
-    let message = format!("{failed} of {all} images could not be classified");
-    match failed {
-        0 => Ok(()),
-        _ if failed < all => Err(CheckFailed(message).into()),
-        _ => Err(anyhow!(message)),
-    }
-}
-
 fn predict(engine: Engine<'_>, input: &Input, heatmaps: Option<&Heatmaps>, budget: &Budget) -> Result<Prediction> {
     let started = Instant::now();
     let image = input.name();
@@ -118,12 +105,7 @@ fn predict(engine: Engine<'_>, input: &Input, heatmaps: Option<&Heatmaps>, budge
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn some_failures_are_1_and_nothing_but_failures_2() {
-        let code = |failed, all| failures(failed, all).err().map(|error| crate::fail::exit_code(&error));
-        assert_eq!([code(0, 3), code(1, 3), code(3, 3), code(1, 1), code(0, 0)], [None, Some(1), Some(2), Some(2), None]);
-    }
+    use crate::model_file::ModelFile;
 
     #[test]
     fn json_has_the_documented_fields_and_bad_images_are_refused() {

@@ -1,11 +1,11 @@
 //! A Secondary Capture of the exact map over the X-ray, with its numbers.
 
-use super::common::{description, object, reference, sequence, verdict};
+use super::caption;
+use super::common::{NOTICE, description, object, reference, sequence, verdict};
 use super::content::{ascii, coded};
-use super::{NOTICE, caption};
 use crate::identity::Identity;
 use crate::reading::{Drawing, Reading, Verdict};
-use cxr_app::predict::Source;
+use cxr_app::prediction::Source;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;

@@ -1,14 +1,16 @@
 //! What all objects have: patient and study of the image, equipment, and what they are not.
 
-use super::NOTICE;
 use crate::identity::{Identity, MANUFACTURER, MODEL_NAME};
 use crate::reading::{Reading, Verdict};
-use cxr_app::predict::Source;
 use crate::uid::derived;
+use cxr_app::prediction::Source;
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
+
+/// Said in every object.
+pub const NOTICE: &str = "RESEARCH USE ONLY - NOT A MEDICAL DEVICE";
 
 /// An object of the image's study, in a series of its own for each kind and model.
 pub(super) fn object(identity: &Identity, source: &Source, kind: &str, class: &str) -> InMemDicomObject {

@@ -3,13 +3,12 @@
 //! The classes are no codes of any terminology: a finding of SNOMED CT would claim what a research program cannot. They are
 //! codes of our own scheme, whose version is the model.
 
-use super::NOTICE;
-use super::common::{description, instance, object, reference, sequence, verdict};
+use super::common::{NOTICE, description, instance, object, reference, sequence, verdict};
 use super::content::{Code, Relation, ascii, code, coded, container, fill, image, number, text, uid};
 use crate::identity::{Identity, MANUFACTURER, MODEL_NAME};
 use crate::reading::{Reading, Verdict};
-use cxr_app::predict::Source;
 use crate::uid::derived;
+use cxr_app::prediction::Source;
 use dicom_core::{DataElement, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
@@ -145,9 +144,7 @@ impl OwnedCode {
 fn verdict_code(source: &Source, reading: &Reading) -> OwnedCode {
     let own = |value: &str, meaning: &str| OwnedCode { value: value.to_owned(), meaning: ascii(meaning) };
     match &reading.verdict {
-        Verdict::Class(class) => {
-            own(&format!("CLASS-{class}"), source.classes.get(*class).map_or("", String::as_str))
-        }
+        Verdict::Class(class) => own(&format!("CLASS-{class}"), source.classes.get(*class).map_or("", String::as_str)),
         Verdict::LowConfidence => own("WITHHELD", "No verdict: low confidence"),
         Verdict::Refused => own("REFUSED", "No verdict: unlike the frontal chest X-rays of training"),
         Verdict::Unreadable(_) => own("UNREADABLE", "No verdict: the image cannot be read"),

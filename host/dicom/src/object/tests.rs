@@ -85,10 +85,9 @@ fn patient_and_study_are_repeated_byte_by_byte_and_every_object_says_what_it_is_
 
 #[test]
 fn a_refusal_has_neither_probabilities_nor_a_map() {
-    for (verdict, code) in [
-        (Verdict::Refused, "REFUSED"),
-        (Verdict::Unreadable("a DICOM file of 3 frames".to_owned()), "UNREADABLE"),
-    ] {
+    for (verdict, code) in
+        [(Verdict::Refused, "REFUSED"), (Verdict::Unreadable("a DICOM file of 3 frames".to_owned()), "UNREADABLE")]
+    {
         let reading = Reading { verdict, probabilities: Vec::new(), drawing: None, ..reading() };
         let objects = answer(&identity(), &source("ab"), &reading).unwrap();
         assert_eq!(objects.len(), 1);

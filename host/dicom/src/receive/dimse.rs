@@ -8,12 +8,10 @@ use crate::watchdog::Watchdog;
 use anyhow::{Context, Result, bail};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::FileMetaTableBuilder;
+use dicom_ul::Pdu;
 use dicom_ul::association::server::AccessControl;
 use dicom_ul::association::{ServerAssociation, ServerAssociationOptions};
-use dicom_ul::pdu::{
-    AssociationRJServiceUserReason, PDataValue, PDataValueType, PresentationContextResultReason, UserIdentity,
-};
-use dicom_ul::Pdu;
+use dicom_ul::pdu::{AssociationRJServiceUserReason, PDataValue, PDataValueType, PresentationContextResultReason, UserIdentity};
 use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};

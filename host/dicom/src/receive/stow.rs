@@ -1,8 +1,8 @@
 //! STOW-RS (PS3.18, 10.5): `POST /studies` and `POST /studies/STUDY`, multipart/related of application/dicom.
 
 use crate::access::Access;
-use crate::intake::{Held, Intake, Refused, Taken};
 use crate::identity::Identity;
+use crate::intake::{Held, Intake, Refused, Taken};
 use anyhow::Result;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};

@@ -1,6 +1,6 @@
 //! C-STORE to an archive.
 
-use super::{Sender, Unsent};
+use super::archive::{Sender, Unsent};
 use crate::access::Title;
 use crate::command::{C_STORE_RQ, C_STORE_RSP, Command};
 use anyhow::{Context, Result, anyhow};
@@ -66,8 +66,12 @@ fn store(
         .with_number(tags::COMMAND_DATA_SET_TYPE, 0)
         .with_text(tags::AFFECTED_SOP_CLASS_UID, &class)
         .with_text(tags::AFFECTED_SOP_INSTANCE_UID, &instance);
-    let command =
-        PDataValue { presentation_context_id: context, value_type: PDataValueType::Command, is_last: true, data: command.write() };
+    let command = PDataValue {
+        presentation_context_id: context,
+        value_type: PDataValueType::Command,
+        is_last: true,
+        data: command.write(),
+    };
     association.send(&Pdu::PData { data: vec![command] }).context("the command was not sent")?;
     {
         let mut writer = association.send_pdata(context);

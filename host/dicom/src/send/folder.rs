@@ -1,6 +1,6 @@
 //! Answers as files in a folder: `SOPINSTANCEUID.dcm`.
 
-use super::Unsent;
+use super::archive::Unsent;
 use anyhow::{Context, Result};
 use cxr_app::files;
 use dicom_object::FileMetaTable;

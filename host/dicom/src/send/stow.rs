@@ -1,6 +1,6 @@
 //! STOW-RS to an archive.
 
-use super::{Sender, Unsent};
+use super::archive::{Sender, Unsent};
 use anyhow::{Context, Result, anyhow};
 use sha2::{Digest, Sha256};
 

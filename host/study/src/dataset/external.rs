@@ -16,6 +16,11 @@ pub const WITHHELD: &str = "withheld from training: patient is in a test split";
 /// Key in [`Dataset::unused`] of rows that a folder's withdrawn.csv names.
 pub const WITHDRAWN: &str = "withdrawn: neither trained nor tested on";
 
+/// Source of images of one person's lungs in another's body.
+pub const GRAFTS: &str = "grafts";
+/// Key in [`Dataset::unused`] of such images of people who are not trained on.
+const UNUSED_GRAFTS: &str = "grafts: host or donor is not trained on";
+
 /// One person under two names, found by `host data check` or by eye: the sources number their images, not their people.
 const SAME_PATIENTS: &str = include_str!("../../../../data/same_patients.csv");
 const HELP: &str = "--external takes folders with index.csv and images/ (data/README.md)";
@@ -34,6 +39,7 @@ pub(super) fn read(folders: &[PathBuf], people: &People, dataset: &mut Dataset) 
     let mut notes = Notes::default();
     let tables = folders.iter().map(|folder| open(folder, &mut notes)).collect::<Result<Vec<(&Path, Table)>>>()?;
     check_apart(&tables)?;
+    let (grafts, tables): (Vec<_>, Vec<_>) = tables.into_iter().partition(|(_, table)| table.has("donor"));
     let rows = || tables.iter().flat_map(|(folder, table)| table.rows().map(move |row| (*folder, row)));
     // The same person under two sources: the side that is measured on keeps the person, in whichever folder.
     let mut bound: HashMap<String, Split> = dataset.samples.iter().map(|sample| (sample.patient.clone(), sample.split)).collect();
@@ -87,11 +93,51 @@ pub(super) fn read(folders: &[PathBuf], people: &People, dataset: &mut Dataset) 
             reading: notes.reading(name),
         });
     }
+    for (folder, table) in grafts {
+        add_grafts(folder, &table, dataset)?;
+    }
+    Ok(())
+}
+
+/// Lungs of a donor in the body of a host, made by a computer: material for training where host and donor are, never measured on.
+/// Patient is the host.
+fn add_grafts(folder: &Path, table: &Table, dataset: &mut Dataset) -> Result<()> {
+    let known: HashMap<&str, &Sample> = dataset.samples.iter().map(|sample| (sample.name.as_str(), sample)).collect();
+    let trained = |name: &str| known.get(name).filter(|sample| sample.split == Split::Train);
+    let (mut made, mut unused) = (vec![], 0);
+    for row in table.rows() {
+        let donor = row.get("donor_same_as");
+        let Some(host) = trained(row.get("host")).filter(|_| donor.is_empty() || trained(donor).is_some()) else {
+            unused += 1;
+            continue;
+        };
+        made.push(Sample {
+            path: folder.join("images").join(row.get("image")),
+            name: row.get("image").to_owned(),
+            source: GRAFTS.to_owned(),
+            patient: host.patient.clone(),
+            class: class(Split::Train, row)?,
+            split: Split::Train,
+            held_out: false,
+            age: None,
+            sex: String::new(),
+            view: row.get("host_view").to_owned(),
+            finding: String::new(),
+            reading: None,
+        });
+    }
+    if unused > 0 {
+        dataset.unused.insert(UNUSED_GRAFTS.to_owned(), unused);
+    }
+    dataset.samples.extend(made);
     Ok(())
 }
 
 fn open<'a>(folder: &'a Path, notes: &mut Notes) -> Result<(&'a Path, Table)> {
-    let table = Table::open(folder, INDEX, &["image", "source", "label", "role", "patient"], HELP)?;
+    let mut table = Table::open(folder, INDEX, &["image", "label"], HELP)?;
+    if !table.has("donor") {
+        table = Table::open(folder, INDEX, &["image", "source", "label", "role", "patient"], HELP)?;
+    }
     table.check_file_names("image")?;
     let images = folder.join("images");
     if !images.is_dir() {

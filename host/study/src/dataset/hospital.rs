@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// Sources that are one hospital or one collection: leaving out one leaves out all of it.
 ///
 /// rsna's images come from NIH ChestX-ray14, and darkcovidnet's from ieee8023/covid-chestxray-dataset.
-const GROUPS: [(&str, &[&str]); 2] = [("nih+rsna", &["nih", "rsna"]), (IEEE8023, &["ieee8023", "darkcovidnet"])];
+const GROUPS: [(&str, &[&str]); 2] = [("nih+rsna", &["nih", "rsna", "grafts"]), (IEEE8023, &["ieee8023", "darkcovidnet"])];
 /// The collection that CoronaHack's COVID-19 images come from as well.
 const IEEE8023: &str = "ieee8023+darkcovidnet";
 

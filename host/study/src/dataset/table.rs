@@ -47,6 +47,11 @@ impl Table {
         Ok(Table { path, columns, rows })
     }
 
+    /// True if there is such a column.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|name| name == column)
+    }
+
     /// All rows.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         (0..self.rows.len()).map(|index| Row { table: self, index })

@@ -307,3 +307,37 @@ fn a_person_on_both_sides_stops_training_and_evaluation() {
     let error = refused(fixture::coronahack(&tiny()).path(), Some(other.path()));
     assert!(error.contains("patient ieee_69 is in train (") && error.contains("and in external_test ("), "{error}");
 }
+
+#[test]
+fn grafts_are_trained_on_where_host_and_donor_are_and_never_measured_on() {
+    let coronahack = fixture::coronahack(&tiny());
+    let row = |image: &str, source: &str, role: &str| format!("{image},{source},Normal/NA,{role},of_{image},,,PA,,\n");
+    // Patients by the rule of `split::external`: enough of them that some are trained on and some validated on.
+    let rows: String =
+        (0..40).map(|i| row(&format!("a{i}.jpg"), "rsna", if i < 4 { "external_test" } else { "train" })).collect();
+    let external = fixture::external(&rows);
+    let grafts = tempfile::tempdir().unwrap();
+    let mut index = "image,label,donor,donor_same_as,host,host_view\n".to_owned();
+    for i in 0..40 {
+        index += &format!("op_{i}.jpg,Pneumonia/NA,d{i},,a{i}.jpg,PA\n");
+        // Its donor is tested on.
+        index += &format!("nm_{i}.jpg,Normal/NA,e{i},a0.jpg,a{i}.jpg,PA\n");
+        for name in [format!("op_{i}.jpg"), format!("nm_{i}.jpg")] {
+            fixture::write_image(&grafts.path().join("images").join(name), i);
+        }
+    }
+    fs::write(grafts.path().join(external::INDEX), index).unwrap();
+    let folders = [external.path().to_owned(), grafts.path().to_owned()];
+    let query = Query::new(coronahack.path(), &folders);
+    let dataset = super::load(&query).unwrap();
+    let of = |split: Split| dataset.samples.iter().filter(move |s| s.split == split);
+    let hosts = of(Split::Train).filter(|s| s.source == "rsna").count();
+    let made: Vec<&Sample> = dataset.samples.iter().filter(|s| s.source == external::GRAFTS).collect();
+    assert!((1..36).contains(&hosts) && made.len() == hosts, "{hosts} {}", made.len());
+    assert!(made.iter().all(|s| s.split == Split::Train && s.name.starts_with("op_") && s.hospital() == "nih+rsna"));
+    assert_no_patient_in_two_splits(&dataset.samples);
+    // With the hospital left out, they are gone.
+    let leave_out = LeaveOut::sources(&["rsna".to_owned()]);
+    let dataset = super::load(&Query { leave_out: &leave_out, ..query }).unwrap();
+    assert!(dataset.all().all(|s| s.source != external::GRAFTS) && dataset.samples.iter().any(|s| s.split == Split::Unseen));
+}
