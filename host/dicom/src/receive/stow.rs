@@ -274,7 +274,8 @@ fn boundary(content_type: &str) -> Option<String> {
         .collect();
     let of = |name: &str| parameters.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
     let is_dicom = of("type").is_none_or(|kind| kind.eq_ignore_ascii_case("application/dicom"));
-    of("boundary").filter(|boundary| is_dicom && (1..=70).contains(&boundary.len())).map(str::to_owned)
+    // RFC 2046 allows 70 characters, and Orthanc writes 73.
+    of("boundary").filter(|boundary| is_dicom && (1..=200).contains(&boundary.len())).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -285,6 +286,8 @@ mod tests {
     fn boundaries_are_those_of_dicom_objects() {
         assert_eq!(boundary("multipart/related; type=\"application/dicom\"; boundary=abc").as_deref(), Some("abc"));
         assert_eq!(boundary("Multipart/Related;boundary=\"a b\"").as_deref(), Some("a b"));
+        let orthanc = "c96821ae-debf-4ddf-87c4-7c732cb496fa-c96821ae-debf-4ddf-87c4-7c732cb496fa";
+        assert_eq!(boundary(&format!("multipart/related; boundary={orthanc}")).as_deref(), Some(orthanc));
         for wrong in [
             "",
             "application/dicom",
