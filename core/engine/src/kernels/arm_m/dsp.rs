@@ -29,7 +29,7 @@ mod depthwise;
 mod fixed;
 
 pub use dense::dots;
-pub use depthwise::depthwise_row;
+pub use depthwise::{depthwise_row, padded_row};
 
 /// Taps that a tile holds; longer filters are summed in several passes.
 const TAPS: usize = 192;
