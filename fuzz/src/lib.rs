@@ -31,11 +31,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "parser", run: parser, seeds: seeds::parser },
     Target { name: "session", run: session, seeds: seeds::session },
     Target { name: "kernels", run: kernels, seeds: seeds::kernels },
     Target { name: "resizer", run: resizer, seeds: seeds::resizer },
+    Target { name: "tflite", run: importer, seeds: seeds::tflite },
+    Target { name: "onnx", run: importer, seeds: seeds::onnx },
 ];
 
 /// Bytes that a model's arena may take here, and multiplications: more would only be slow.
@@ -70,6 +72,14 @@ pub fn parser(data: &[u8]) {
     }
     black_box((model.metadata(), model.macs(), model.temperature(), model.abstain_below(), explain::map_len(&model)));
     assert_eq!(model.arena_bytes(), cxr_core::plan::arena_bytes(&model));
+}
+
+/// Imports the bytes as a network, up to the plan: refused with a reason, or read.
+pub fn importer(data: &[u8]) {
+    match rownet_convert::package::prepare(data) {
+        Ok(prepared) => black_box(prepared.lowered.operators.len()),
+        Err(error) => black_box(format!("{error:#}").len()),
+    };
 }
 
 /// A model (after a length of two bytes) and an order of calls.

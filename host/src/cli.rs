@@ -53,6 +53,9 @@ pub enum Command {
     /// Serve the upload page and its API.
     #[cfg(feature = "serve")]
     Serve(cxr_app::serve::Args),
+    /// Write the upload page for any static host: browsers classify, pictures stay on their device.
+    #[cfg(feature = "serve")]
+    Site(cxr_app::site::Args),
     /// Classify X-ray images on a board.
     #[cfg(feature = "device")]
     Device(cxr_app::device::Args),
@@ -92,6 +95,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Predict(args) => cxr_app::predict::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => cxr_app::serve::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Site(args) => cxr_app::site::run(&args),
         #[cfg(feature = "device")]
         Command::Device(args) => cxr_app::device::run(&args),
     }

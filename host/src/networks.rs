@@ -46,7 +46,18 @@ mod tests {
         let network = folder.join("small.tflite");
         std::fs::write(&network, file)?;
         let out = folder.join("models/small");
-        import::run(&import::Args { network, out: out.clone(), inputs: None, images: None, labels: None, ram })?;
+        let arguments = import::Args {
+            network,
+            out: out.clone(),
+            inputs: None,
+            images: None,
+            mean: vec![0.0],
+            std: vec![255.0],
+            targets: None,
+            labels: None,
+            ram,
+        };
+        import::run(&arguments)?;
         Ok(out)
     }
 
@@ -89,7 +100,7 @@ mod tests {
             format!("{error:#}")
         };
         assert!(refused(&SMALL[..SMALL.len() / 2], None).contains("small.tflite"));
-        assert!(refused(b"text", None).contains("not a .tflite file"));
+        assert!(refused(b"text", None).contains("neither a .tflite nor a .onnx file"));
         assert!(refused(SMALL, Some(8)).contains("8 were asked for"));
     }
 }

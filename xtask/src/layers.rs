@@ -14,7 +14,7 @@ use std::path::Path;
 /// The packages from the top floor down: each may depend on those below it alone.
 const FLOORS: [&[&str]; 10] = [
     &["xtask", "cxr-tests"],
-    &["cxr-host"],
+    &["cxr-host", "cxr-wasm"],
     &["cxr-study"],
     &["rownet-convert"],
     &["cxr-app", "cxr-rp2350"],

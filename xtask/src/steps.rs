@@ -5,7 +5,7 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, targets};
+use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, site, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --package rownet-convert";
 
 /// The packages beside the host's that have tests.
-const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package xtask";
+const OTHERS: &str =
+    "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package cxr-wasm --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -126,6 +127,8 @@ impl Step {
                 let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
                 let mut tests = workspace.cargo(&format!("test --release --test * {OTHERS}"));
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
+                tests.env("CXR_WASM", site::modules(workspace)?).env("CXR_GECKODRIVER", install::firefox(workspace)?);
+                install::debian(workspace, &["nodejs"], || have("node"))?;
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }

@@ -150,7 +150,8 @@ fn is_move_to_or_from_core(name: &str, operands: &str) -> bool {
     name.starts_with("vmov") && operands.split(',').map(str::trim).any(|operand| operand.starts_with('r') || operand == "lr")
 }
 
-fn is_it(name: &str) -> bool {
+/// IT, ITT, ITE and so on.
+pub fn is_it(name: &str) -> bool {
     name.starts_with("it") && name[1..].bytes().all(|b| matches!(b, b't' | b'e'))
 }
 

@@ -12,11 +12,13 @@
 
 mod axis;
 mod borrowed;
+mod color;
 mod row;
 mod stream;
 
 pub use axis::MAX_EXTENT;
 pub use borrowed::BorrowedResizer;
+pub use color::ColorResizer;
 pub use row::{Row, Window, luma};
 
 use crate::error::Error;

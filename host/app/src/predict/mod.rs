@@ -2,16 +2,15 @@
 
 mod batch;
 pub(crate) mod inputs;
-mod prediction;
 mod sink;
 
 pub use inputs::{Inputs, Shard};
-pub(crate) use prediction::{Prediction, Source, likeliest};
 
 use crate::budget::Budget;
 use crate::classes::DISCLAIMER;
 use crate::heatmap::Heatmaps;
 use crate::model_file::{Engine, ModelFile};
+use crate::prediction::{Prediction, Source, likeliest};
 use crate::{heatmap, unseen};
 use anyhow::{Context, Result};
 use inputs::Input;

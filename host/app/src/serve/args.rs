@@ -17,6 +17,10 @@ pub struct Args {
     /// A folder that `host evaluate --report` wrote: its report.html, failure gallery included, is linked beside each verdict.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Folder with cxr.simd128.wasm and cxr.wasm, with which the page offers to classify on the device that shows it;
+    /// cxr-wasm beside the program or above it if absent.
+    #[arg(long, value_name = "DIR")]
+    pub wasm: Option<PathBuf>,
     /// Opens the page in the browser.
     #[arg(long)]
     pub open: bool,

@@ -7,7 +7,6 @@
 mod access;
 mod app;
 mod args;
-mod assets;
 mod classify;
 mod connection;
 mod evaluation;
@@ -15,7 +14,7 @@ mod limits;
 mod linger;
 mod logging;
 mod metrics;
-mod model_info;
+pub(crate) mod model_info;
 mod peer;
 pub mod pool;
 mod predictions;

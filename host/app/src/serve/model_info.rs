@@ -1,7 +1,5 @@
 //! What is known of the served model: its file, its card and its measured error rates.
 
-use super::args::Args;
-use super::limits::Limits;
 use crate::classes::DISCLAIMER;
 use crate::files;
 use crate::model_file::ModelFile;
@@ -19,16 +17,16 @@ const SHIPPED: (&[u8], &str, &str) = (
 );
 
 /// A model to serve and what `GET /api/v1/model` says of it.
-pub(super) struct Served {
-    pub(super) file: ModelFile,
-    pub(super) json: Value,
+pub(crate) struct Served {
+    pub(crate) file: ModelFile,
+    pub(crate) json: Value,
     /// `report.html` of `host evaluate`, if one was given.
-    pub(super) report: Option<Vec<u8>>,
+    pub(crate) report: Option<Vec<u8>>,
 }
 
-/// Reads the model and the figures beside it.
-pub(super) fn load(args: &Args) -> Result<Served> {
-    let path = args.model.clone().or_else(|| default_model().ok());
+/// Reads the model, the shipped one if none is named, and the figures beside it or in the folder `report`.
+pub(crate) fn load(model: Option<&Path>, report: Option<&Path>, limits: &Value) -> Result<Served> {
+    let path = model.map(Path::to_owned).or_else(|| default_model().ok());
     let (file, card, mut evaluation) = match &path {
         Some(path) => {
             let prefix = files::prefix(path);
@@ -40,11 +38,11 @@ pub(super) fn load(args: &Args) -> Result<Served> {
         }
         None => (ModelFile::new(SHIPPED.0.to_vec(), "default.cxr")?, None, None),
     };
-    let mut report = None;
-    if let Some(folder) = &args.report {
+    let mut page = None;
+    if let Some(folder) = report {
         let read =
             |name: &str| files::read(&folder.join(name)).context("--report wants a folder that `host evaluate --report` wrote");
-        report = Some(read("report.html")?);
+        page = Some(read("report.html")?);
         evaluation =
             Some(serde_json::from_slice(&read("report.json")?).with_context(|| format!("{}: report.json", folder.display()))?);
         ensure!(
@@ -58,8 +56,8 @@ pub(super) fn load(args: &Args) -> Result<Served> {
     let shipped = |text: &str| serde_json::from_str::<Value>(text).ok();
     let card = card.or_else(|| shipped(SHIPPED.1)).filter(|card| card["files"]["cxr"]["sha256"] == file.sha256);
     let evaluation = evaluation.or_else(|| shipped(SHIPPED.2)).filter(|report| report["model_sha256"] == file.sha256);
-    let json = describe(&file, card.as_ref(), evaluation, report.is_some(), &args.limits)?;
-    Ok(Served { file, json, report })
+    let json = describe(&file, card.as_ref(), evaluation, page.is_some(), limits)?;
+    Ok(Served { file, json, report: page })
 }
 
 /// `PREFIX.SUFFIX`, if it is there.
@@ -103,7 +101,7 @@ fn describe(
     card: Option<&Value>,
     evaluation: Option<Value>,
     has_report: bool,
-    limits: &Limits,
+    limits: &Value,
 ) -> Result<Value> {
     let engine = file.engine()?;
     let model = engine.model;
@@ -126,7 +124,7 @@ fn describe(
         "parameters": of_card("parameters"),
         "macs": of_card("macs"),
         "arena_bytes": model.arena_bytes(),
-        "limits": { "body_bytes": limits.max_body << 20, "files": limits.max_files },
+        "limits": limits,
         "evaluation": evaluation.map(brief),
         "unseen_healthy_called_covid": unseen::pooled(&unseen).map(|pooled| pooled.to_json()),
         "unseen_summary": unseen::sentence(&unseen),
@@ -160,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_model_without_figures_has_none() {
-        let limits = super::super::app::tests::args(&[]).limits;
+        let limits = json!({});
         let value = describe(&shipped(), None, None, false, &limits).unwrap();
         assert!(value["evaluation"].is_null() && value["parameters"].is_null() && value["evaluation_report"].is_null());
         assert_eq!(value["classes"].as_array().unwrap().len(), 3);

@@ -16,7 +16,10 @@ pub fn real(op: &Op, x: f32) -> f32 {
         Op::Clip { activation } => clip(x, activation),
         Op::HardSwish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
         Op::Logistic => 1.0 / (1.0 + (-x).exp()),
+        Op::Swish => x * (1.0 / (1.0 + (-x).exp())),
+        Op::HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
         Op::Tanh => x.tanh(),
+        Op::Scalar { kind, number } => kind.apply(x, number),
         Op::LeakyRelu { alpha } => {
             if x > 0.0 {
                 x

@@ -91,18 +91,19 @@ fn compute(graph: &Graph, node: &Node, inputs: &[&Tensor]) -> Result<Data> {
         (Op::Softmax { beta }, Data::I8(x)) => Data::I8(softmax::softmax_i8(graph, node, *beta, x)?),
         (Op::Softmax { beta }, Data::F32(x)) => Data::F32(softmax::softmax_f32(*beta, x, *inputs[0].shape.last().unwrap_or(&1))),
         (Op::Quantize, Data::F32(x)) => numbers::quantize(graph, node.output, x),
+        (Op::Quantize, Data::I8(x)) if graph.value(node.output).element == Element::U8 => {
+            Data::U8(x.iter().map(|&q| q.cast_unsigned() ^ 0x80).collect())
+        }
         (Op::Dequantize, data) => Data::F32(numbers::dequantize(graph, node.inputs[0], data)),
         (Op::Quantize, Data::U8(x)) => {
             let table = numbers::table(graph, node)?;
             Data::I8(x.iter().map(|&q| table[usize::from(q)]).collect())
         }
-        (Op::Clip { .. } | Op::HardSwish | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::Quantize, Data::I8(x)) => {
+        (op, Data::I8(x)) if op.is_table() => {
             let table = numbers::table(graph, node)?;
             Data::I8(x.iter().map(|&q| table[usize::from(q.cast_unsigned() ^ 0x80)]).collect())
         }
-        (op @ (Op::Clip { .. } | Op::HardSwish | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. }), Data::F32(x)) => {
-            Data::F32(x.iter().map(|&x| elementwise::real(op, x)).collect())
-        }
+        (op, Data::F32(x)) if op.is_table() => Data::F32(x.iter().map(|&x| elementwise::real(op, x)).collect()),
         (_, data) => bail!(node.refuse("types", format!("there is no arithmetic for {}", data.element()), "quantise to int8")),
     })
 }

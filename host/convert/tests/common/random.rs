@@ -47,6 +47,7 @@ pub fn graph(seed: u64, length: usize) -> Graph {
         nodes: Vec::new(),
         inputs: vec![Id(0)],
         outputs: Vec::new(),
+        notes: Vec::new(),
     };
     let mut random = Random { choices, graph };
     // A float or unsigned input that is quantised first.

@@ -1,5 +1,8 @@
 //! A classified image, as JSON, as text and as a row of a table.
 
+// A browser prints nothing.
+#![cfg_attr(target_family = "wasm", allow(dead_code))]
+
 use crate::decode;
 use crate::files;
 use crate::model_file::{Answer, Engine, ModelFile};
@@ -9,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// The model behind a prediction, here or on a board.
-pub(crate) struct Source {
+pub struct Source {
     /// Its name.
     pub(crate) model: String,
     /// SHA-256 of its file.
@@ -26,7 +29,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// A model file, and the `report.json` of `host evaluate` for it, if there is one.
-    pub(crate) fn new(file: &ModelFile, engine: Engine<'_>, report: Option<&Value>) -> Self {
+    pub fn new(file: &ModelFile, engine: Engine<'_>, report: Option<&Value>) -> Self {
         let model = engine.model;
         Self {
             model: file.name.clone(),
