@@ -109,7 +109,8 @@ fn column(args: &ConvRow<'_>, x: usize, stride: usize, out: &mut [i8]) {
             dense::dots(window, args.filters.weights.get(first * stride + y * args.span..).unwrap_or_default(), stride, sums);
         }
         for (k, (q, sum)) in out.iter_mut().zip(sums).enumerate() {
-            *q = args.filters.requantize(first + k, *sum);
+            let (filters, channel) = (&args.filters, first + k);
+            *q = if filters.is_fixed() { fixed::one(filters, channel, *sum) } else { filters.requantize(channel, *sum) };
         }
     }
 }

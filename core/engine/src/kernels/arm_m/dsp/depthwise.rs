@@ -92,6 +92,7 @@ pub fn padded_row(args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
         return false;
     }
     let (total, per_row) = (out.len() / channels, columns.kernel.div_ceil(TRIPLE));
+    let overlap = TRIPLE * per_row - columns.kernel;
     let mut patch = Patch::<4>::new();
     let mut group = Group {
         bias: [0; 4],
@@ -120,17 +121,19 @@ pub fn padded_row(args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
                 if !group.take(&filters, channel) {
                     return false;
                 }
-                let mut weights = filters.weights.as_ptr().add(channel);
-                for (i, to) in group.weights.iter_mut().take(per_row * height).enumerate() {
+                let (mut weights, mut to) = (filters.weights.as_ptr().add(channel), group.weights.iter_mut());
+                for i in (0..height).flat_map(|_| 1..=per_row) {
+                    let Some(to) = to.next() else { return false };
                     // The last triple of a row may overlap the one before; its weights do not.
-                    let overlap = TRIPLE * (i % per_row) - (TRIPLE * (i % per_row)).min(columns.kernel - TRIPLE);
-                    let mut taps = [[0; 2]; TRIPLE];
-                    for tap in taps.iter_mut().skip(overlap) {
-                        let quad = weights.cast::<u32>().read_unaligned();
+                    let skipped = if i == per_row { overlap } else { 0 };
+                    for (k, tap) in to.write([[0; 2]; TRIPLE]).iter_mut().enumerate() {
+                        let mut quad = 0;
+                        if k >= skipped {
+                            quad = weights.cast::<u32>().read_unaligned();
+                            weights = weights.wrapping_add(channels);
+                        }
                         *tap = [even(quad), odd(quad)];
-                        weights = weights.wrapping_add(channels);
                     }
-                    to.write(taps);
                 }
                 patch.fill(args, x, count, channel);
                 let to = out.as_mut_ptr().add(x * channels + channel);
