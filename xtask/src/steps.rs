@@ -49,7 +49,7 @@ pub enum Step {
     NoPanic,
     /// cxr-core's kernels and sessions under AddressSanitizer; without vectors, and the C interface, in Miri where it can be had.
     Memory,
-    /// A minute of fuzzing the parser, the session, the kernels and the resizer.
+    /// A minute and a half of fuzzing the parser, the session, the kernels, the resizer and the importers.
     Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
