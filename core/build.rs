@@ -1,32 +1,11 @@
-//! Names what a target's kernels may ask of the processor; the compiler's own `target_feature` does not show the extensions
-//! of Arm's M profile.
+//! Where a kernel of the engine computes several output rows at once, see `engine/build.rs`.
 
 use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(cortex_m3, cortex_m_dsp, cortex_m_dsp_optional, cortex_m_mve, row_blocks, soft_float)");
-    let target = env::var("TARGET").unwrap_or_default();
-    // Armv7E-M is Armv7-M with DSP; in Armv8-M the processor says at run time what it has.
-    if target.starts_with("thumbv7em") {
-        println!("cargo::rustc-cfg=cortex_m_dsp");
-    } else if target.starts_with("thumbv7m") {
-        println!("cargo::rustc-cfg=cortex_m3");
-    } else if target.starts_with("thumbv8m.main") {
-        println!("cargo::rustc-cfg=cortex_m_dsp");
-        println!("cargo::rustc-cfg=cortex_m_dsp_optional");
-        // Vectors keep their values in the registers of the floating-point unit.
-        if target.ends_with("hf") {
-            println!("cargo::rustc-cfg=cortex_m_mve");
-        }
-    }
-    let arm_without_unit = target.starts_with("thumb") && !target.ends_with("hf");
-    let features = env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
-    let riscv_without_unit = target.starts_with("riscv32") && !features.split(',').any(|feature| feature == "f");
-    if arm_without_unit || riscv_without_unit {
-        println!("cargo::rustc-cfg=soft_float");
-    }
-    // Where a kernel computes several output rows at once.
+    println!("cargo::rustc-check-cfg=cfg(row_blocks)");
+    let (target, features) = (env::var("TARGET").unwrap_or_default(), env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default());
     if target.starts_with("x86_64") && features.split(',').any(|feature| feature == "sse2") {
         println!("cargo::rustc-cfg=row_blocks");
     }

@@ -21,7 +21,7 @@ ALLOWED, LEAST, LIMIT = 0.03, 20, 3.0
 
 
 def offset(margins):
-    """The operating point of host/src/export/operating.rs."""
+    """The operating point of host/study/src/export/operating.rs."""
     margins = sorted(margins)
     count = int(ALLOWED * len(margins))
     if count >= len(margins):

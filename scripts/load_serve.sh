@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Loads `host serve` on this machine's loopback: throughput against the bare rate, latency at saturation, memory over many requests.
 #
-#   cargo build --release -p cxr-host --no-default-features --features serve --bins --examples
+#   cargo build --release -p cxr-host -p cxr-app --no-default-features --features cxr-host/serve --bins --examples
 #   scripts/load_serve.sh [REQUESTS=100000] [MAX_SECONDS=1200]
 #
 # Needs wrk (installed with apt-get where that works). Everything is bounded in count and time, and ends by itself.

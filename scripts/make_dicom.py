@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes DICOM fixtures and the gray levels that pydicom computes from them, for tests of host/src/decode/dicom.
+"""Writes DICOM fixtures and the gray levels that pydicom computes from them, for tests of host/app/src/decode/dicom.
 
 usage: make_dicom.py OUT_FOLDER      (pip install pydicom==3.0.2 numpy pillow python-gdcm pylibjpeg pylibjpeg-libjpeg imagecodecs==2026.3.6 pyjpegls)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes picture fixtures (not DICOM) and their gray levels, for tests of host/src/decode/picture.
+"""Writes picture fixtures (not DICOM) and their gray levels, for tests of host/app/src/decode/picture.
 
 usage: make_pictures.py OUT_FOLDER      (pip install numpy pillow tifffile imagecodecs)
 

@@ -111,3 +111,18 @@ impl fmt::Debug for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// What the engine's resizer says; it has no other errors to give here.
+impl From<rownet::error::Error> for Error {
+    fn from(error: rownet::error::Error) -> Self {
+        use rownet::error::Error as Engine;
+        match error {
+            Engine::BufferTooSmall { needed, given } => Self::BufferTooSmall { needed, given },
+            Engine::RowLength { expected, given } => Self::RowLength { expected, given },
+            Engine::TooManyRows => Self::TooManyRows,
+            Engine::ImageSize { width, height } => Self::ImageSize { width, height },
+            Engine::EmptyWindow => Self::EmptyWindow,
+            _ => Self::Internal,
+        }
+    }
+}

@@ -50,17 +50,16 @@ pub mod embed;
 pub mod error;
 pub mod explain;
 pub mod format;
-pub mod image;
-pub mod kernels;
 mod ops;
 pub use ops::softmax;
 pub mod plan;
 pub mod prepared;
-pub mod quant;
 pub mod session;
 pub mod shape;
 mod step;
 pub mod verdict;
+
+pub use rownet::{image, kernels, quant};
 
 #[cfg(test)]
 extern crate std;

@@ -19,28 +19,20 @@
 //! ```
 
 use crate::error::Error;
-use crate::format::{Layer, MAX_LAYERS, Model, Op};
-use crate::kernels::{Filters, Kernel, checked::Covered};
-use crate::ops::conv_2d;
+use crate::format::{Layer, MAX_LAYERS, Model};
+use crate::kernels::Kernel;
 
 #[cfg(row_blocks)]
 mod blocks;
+mod packings;
 #[cfg(row_blocks)]
 pub(crate) use blocks::Block;
-
-/// Filters start where a vector of 64 bytes does not cross a cache line.
-pub(crate) const ALIGN: usize = 64;
+pub(crate) use packings::ALIGN;
+#[cfg(row_blocks)]
+pub(crate) use packings::aligned_rest;
+use packings::{aligned, packings, total};
 
 /// Filters of a model, packed for a kernel.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// use cxr_core::{kernels::Kernel, prepared::Prepared};
-/// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-/// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-/// assert!(prepared.is_of(&model));
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Prepared<'a> {
     index: Index,
@@ -75,25 +67,11 @@ pub struct Index {
 
 impl<'a> Prepared<'a> {
     /// Bytes of buffer that [`new`](Self::new) needs: none for a kernel that reads the file as it is.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// assert_eq!(Prepared::bytes(&model, &Kernel::SCALAR), 0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn bytes(model: &Model<'_>, kernel: &Kernel) -> usize {
         total(packings(model).flatten().map(|layer| kernel.packed_len(&layer)))
     }
 
     /// Bytes of buffer that [`blocks`](Self::blocks) needs.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// assert_eq!(Prepared::blocks_bytes(&model, &Kernel::SCALAR), 0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn blocks_bytes(model: &Model<'_>, kernel: &Kernel) -> usize {
         #[cfg(row_blocks)]
         {
@@ -104,15 +82,6 @@ impl<'a> Prepared<'a> {
     }
 
     /// Packs the filters of `model` for `kernel` into a buffer of at least [`bytes`](Self::bytes).
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// assert_eq!(prepared.kernel().name(), Kernel::best().name());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
@@ -140,17 +109,6 @@ impl<'a> Prepared<'a> {
     /// [`new`](Self::new) for sessions with more memory, [`arena_bytes`](Self::arena_bytes): layers compute several rows at once where
     /// the kernel has loops for that (AVX2, AVX-VNNI), which takes less time. Elsewhere the same.
     ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{kernels::Kernel, prepared::Prepared, session::Session};
-    /// let mut buffer = vec![0; Prepared::blocks_bytes(&model, &Kernel::best())];
-    /// let prepared = Prepared::blocks(&model, Kernel::best(), &mut buffer)?;
-    /// let mut arena = vec![0; prepared.arena_bytes(&model)];
-    /// let mut session = Session::new(&model, &mut arena)?.with_prepared(&prepared)?;
-    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
-    ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
     pub fn blocks(model: &Model<'a>, kernel: Kernel, buffer: &'a mut [u8]) -> Result<Self, Error> {
@@ -171,14 +129,6 @@ impl<'a> Prepared<'a> {
 
     /// Bytes of arena that a session with these filters takes: [`Model::arena_bytes`], and what layers need that compute several rows at
     /// once.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// let prepared = Prepared::blocks(&model, Kernel::SCALAR, &mut [])?;
-    /// assert_eq!(prepared.arena_bytes(&model), model.arena_bytes()); // row by row
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn arena_bytes(&self, model: &Model<'_>) -> usize {
         model.arena_bytes() + if self.index.extra > 0 { self.index.extra + ALIGN - 1 } else { 0 }
     }
@@ -204,16 +154,6 @@ impl<'a> Prepared<'a> {
 
     /// The filters that [`new`](Self::new) packed into `buffer`, which has not moved or changed since.
     ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// let index = prepared.index();
-    /// assert!(Prepared::resume(&model, index, &buffer).is_ok());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
-    ///
     /// # Errors
     /// [`Error::OtherModel`] if they are of another file.
     pub fn resume(model: &Model<'a>, index: Index, buffer: &'a [u8]) -> Result<Self, Error> {
@@ -224,44 +164,16 @@ impl<'a> Prepared<'a> {
     }
 
     /// What lies where in the buffer.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// let index = prepared.index();
-    /// assert!(Prepared::resume(&model, index, &buffer).is_ok());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn index(&self) -> Index {
         self.index
     }
 
     /// The kernel that reads these filters.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// assert_eq!(prepared.kernel().name(), Kernel::best().name());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn kernel(&self) -> Kernel {
         self.index.kernel
     }
 
     /// True if `model` is the file that was prepared.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// assert!(prepared.is_of(&model));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn is_of(&self, model: &Model<'_>) -> bool {
         self.index.file == model.checksum()
     }
@@ -279,36 +191,4 @@ impl<'a> Prepared<'a> {
         let end = self.index.ends.get(entry).copied().unwrap_or(0);
         self.packed.get(start..end).unwrap_or(&[])
     }
-}
-
-/// What is packed, in order: the gray first layer, then each layer.
-fn packings<'a>(model: &Model<'a>) -> impl Iterator<Item = Option<Covered<'a>>> {
-    let weights = model.gray_weights();
-    let gray = model.layer(0).filter(|_| !weights.is_empty()).and_then(|layer| packing(&layer, Some(weights)));
-    let model = *model;
-    core::iter::once(gray).chain((0..model.layer_count()).map(move |i| model.layer(i).and_then(|layer| packing(&layer, None))))
-}
-
-/// What is packed of a layer; of the first one with these weights for gray rows.
-fn packing<'a>(layer: &Layer<'a>, gray: Option<&'a [u8]>) -> Option<Covered<'a>> {
-    let Op::Conv2d(window) = layer.op else { return None };
-    let filters = conv_2d::filters(layer, &[]);
-    let filters = Filters { weights: gray.unwrap_or(filters.weights), ..filters };
-    Covered::new(conv_2d::packing(layer, window, gray.is_some()), filters).filter(|_| layer.groups == 1)
-}
-
-/// Bytes of a buffer for parts of these lengths, each of them aligned; the largest number where none holds them.
-fn total(lengths: impl Iterator<Item = usize>) -> usize {
-    let aligned = lengths.map(|len| len.checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX));
-    match aligned.fold(0, usize::saturating_add) {
-        0 => 0,
-        total => total.saturating_add(ALIGN - 1),
-    }
-}
-
-/// Where in a buffer aligned parts start, and as much of it as is needed.
-fn aligned(buffer: &mut [u8], needed: usize) -> Result<(usize, &mut [u8]), Error> {
-    let (start, given) = (buffer.as_ptr().align_offset(ALIGN).min(ALIGN - 1), buffer.len());
-    let buffer = buffer.get_mut(..needed).ok_or(Error::BufferTooSmall { needed: needed as u32, given: given as u32 })?;
-    Ok((start, buffer))
 }

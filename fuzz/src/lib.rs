@@ -17,6 +17,7 @@ use cxr_core::format::Model;
 use cxr_core::kernels::Kernel;
 use cxr_core::prepared::Prepared;
 use cxr_core::session::{Session, Verdict};
+use cxr_testkit::mend;
 use std::hint::black_box;
 
 /// A target: what it does with an input, and inputs to start from.
@@ -30,11 +31,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "parser", run: parser, seeds: seeds::parser },
     Target { name: "session", run: session, seeds: seeds::session },
     Target { name: "kernels", run: kernels, seeds: seeds::kernels },
     Target { name: "resizer", run: resizer, seeds: seeds::resizer },
+    Target { name: "tflite", run: importer, seeds: seeds::tflite },
+    Target { name: "onnx", run: importer, seeds: seeds::onnx },
 ];
 
 /// Bytes that a model's arena may take here, and multiplications: more would only be slow.
@@ -69,6 +72,14 @@ pub fn parser(data: &[u8]) {
     }
     black_box((model.metadata(), model.macs(), model.temperature(), model.abstain_below(), explain::map_len(&model)));
     assert_eq!(model.arena_bytes(), cxr_core::plan::arena_bytes(&model));
+}
+
+/// Imports the bytes as a network, up to the plan: refused with a reason, or read.
+pub fn importer(data: &[u8]) {
+    match rownet_convert::package::prepare(data) {
+        Ok(prepared) => black_box(prepared.lowered.operators.len()),
+        Err(error) => black_box(format!("{error:#}").len()),
+    };
 }
 
 /// A model (after a length of two bytes) and an order of calls.
@@ -180,34 +191,4 @@ fn check(model: &Model<'_>, session: &Session<'_, '_>, verdict: &Verdict, image:
             assert_eq!(cells + i64::from(explain::bias(model, class)), i64::from(*sum));
         }
     }
-}
-
-/// Writes the length and the checksum that belong to a file.
-fn mend(file: &mut [u8]) {
-    let len = (file.len() as u32).to_le_bytes();
-    if let Some(field) = file.get_mut(8..12) {
-        field.copy_from_slice(&len);
-    }
-    let crc = crc32(file.get(16..).unwrap_or_default()).to_le_bytes();
-    if let Some(field) = file.get_mut(12..16) {
-        field.copy_from_slice(&crc);
-    }
-}
-
-/// CRC-32 of zlib.
-fn crc32(bytes: &[u8]) -> u32 {
-    static TABLE: [u32; 256] = {
-        let (mut table, mut i) = ([0; 256], 0);
-        while i < 256 {
-            let (mut value, mut bit) = (i as u32, 0);
-            while bit < 8 {
-                value = if value & 1 == 1 { (value >> 1) ^ 0xEDB8_8320 } else { value >> 1 };
-                bit += 1;
-            }
-            table[i] = value;
-            i += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)])
 }

@@ -20,7 +20,7 @@ pub fn resizer(data: &[u8]) {
     let (mut sums, mut out) = (vec![7; 2 * memory], vec![7; memory]);
     let made = BorrowedResizer::new(&mut sums, &mut out, [width, height], [out_width, out_height], window);
     let is_extent = |extent: usize| (1..=MAX_EXTENT).contains(&extent);
-    let mut borrowed = match made {
+    let mut borrowed = match made.map_err(Error::from) {
         Ok(resizer) => resizer,
         Err(Error::EmptyWindow) => return assert!(window.low >= window.high),
         Err(error) => {
@@ -64,5 +64,6 @@ pub fn resizer(data: &[u8]) {
         }
     }
     assert_eq!(emitted, out_height);
-    assert_eq!(borrowed.push_row(Row::Gray8(&vec![0; width]), |_| panic!("a row too many")), Err(Error::TooManyRows));
+    let more = borrowed.push_row(Row::Gray8(&vec![0; width]), |_| panic!("a row too many"));
+    assert_eq!(more.map_err(Error::from), Err(Error::TooManyRows));
 }

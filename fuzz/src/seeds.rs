@@ -137,6 +137,20 @@ pub fn parser() -> Vec<Vec<u8>> {
     (0..48).map(|seed| [vec![seed as u8], model(seed)].concat()).collect()
 }
 
+/// Inputs of the `tflite` target.
+pub fn tflite() -> Vec<Vec<u8>> {
+    vec![include_bytes!("../../host/convert/tests/fixtures/small.tflite").to_vec()]
+}
+
+/// Inputs of the `onnx` target: operators between QuantizeLinear and DequantizeLinear, QLinear operators, floats.
+pub fn onnx() -> Vec<Vec<u8>> {
+    vec![
+        include_bytes!("../../host/convert/tests/fixtures/excite_qdq_u8s8.onnx").to_vec(),
+        include_bytes!("../../host/convert/tests/fixtures/vectors_qop_s8s8.onnx").to_vec(),
+        include_bytes!("../../host/convert/tests/fixtures/vectors_float.onnx").to_vec(),
+    ]
+}
+
 /// Inputs of the `session` target, of every kernel and kind of filters.
 pub fn session() -> Vec<Vec<u8>> {
     let mut r = Random(7);

@@ -23,16 +23,13 @@ pub enum Command {
     Data(DataCommand),
     /// Train a network on a dataset.
     #[cfg(feature = "lab")]
-    Train(crate::train::Args),
+    Train(cxr_study::train::Args),
     /// Quantise a training run and write NAME.cxr, NAME.onnx, NAME.int8.onnx and NAME.json.
     #[cfg(feature = "lab")]
-    Export(crate::export::Args),
+    Export(cxr_study::export::Args),
     /// Compare core with tract, or an imported network with its file's referee: byte by byte, layer by layer.
     #[cfg(feature = "convert")]
     Verify(crate::networks::verify::Args),
-    /// Compare core with tract, byte by byte, layer by layer.
-    #[cfg(all(feature = "lab", not(feature = "convert")))]
-    Verify(crate::verify::Args),
     /// Read a .tflite network and write NAME.cxr for the engine.
     #[cfg(feature = "convert")]
     Import(crate::networks::import::Args),
@@ -47,18 +44,21 @@ pub enum Command {
     Plan(crate::networks::plan::Args),
     /// Measure a model on the test splits and write a report.
     #[cfg(feature = "lab")]
-    Evaluate(crate::evaluate::Args),
+    Evaluate(cxr_study::evaluate::Args),
     /// Time core against tract on this machine, in one run.
     #[cfg(feature = "lab")]
-    Bench(crate::bench::Args),
+    Bench(cxr_study::bench::Args),
     /// Classify X-ray images.
-    Predict(crate::predict::Args),
+    Predict(cxr_app::predict::Args),
     /// Serve the upload page and its API.
     #[cfg(feature = "serve")]
-    Serve(crate::serve::Args),
+    Serve(cxr_app::serve::Args),
+    /// Write the upload page for any static host: browsers classify, pictures stay on their device.
+    #[cfg(feature = "serve")]
+    Site(cxr_app::site::Args),
     /// Classify X-ray images on a board.
     #[cfg(feature = "device")]
-    Device(crate::device::Args),
+    Device(cxr_app::device::Args),
 }
 
 /// Dataset commands.
@@ -66,22 +66,20 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Report what was found, missing, duplicated or leaked; exit 1 on a leak.
-    Check(crate::dataset::check::Args),
+    Check(cxr_study::dataset::check::Args),
 }
 
 /// Runs a parsed command line.
 pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
         #[cfg(feature = "lab")]
-        Command::Data(DataCommand::Check(args)) => crate::dataset::check::run(&args),
+        Command::Data(DataCommand::Check(args)) => cxr_study::dataset::check::run(&args),
         #[cfg(feature = "lab")]
-        Command::Train(args) => crate::train::run(&args),
+        Command::Train(args) => cxr_study::train::run(&args),
         #[cfg(feature = "lab")]
-        Command::Export(args) => crate::export::run(&args),
+        Command::Export(args) => cxr_study::export::run(&args),
         #[cfg(feature = "convert")]
         Command::Verify(args) => crate::networks::verify::run(&args),
-        #[cfg(all(feature = "lab", not(feature = "convert")))]
-        Command::Verify(args) => crate::verify::run(&args),
         #[cfg(feature = "convert")]
         Command::Import(args) => crate::networks::import::run(&args),
         #[cfg(feature = "convert")]
@@ -91,13 +89,15 @@ pub fn run(cli: Cli) -> Result<()> {
         #[cfg(feature = "convert")]
         Command::Plan(args) => crate::networks::plan::run(&args),
         #[cfg(feature = "lab")]
-        Command::Evaluate(args) => crate::evaluate::run(&args),
+        Command::Evaluate(args) => cxr_study::evaluate::run(&args),
         #[cfg(feature = "lab")]
-        Command::Bench(args) => crate::bench::run(&args),
-        Command::Predict(args) => crate::predict::run(&args),
+        Command::Bench(args) => cxr_study::bench::run(&args),
+        Command::Predict(args) => cxr_app::predict::run(&args),
         #[cfg(feature = "serve")]
-        Command::Serve(args) => crate::serve::run(&args),
+        Command::Serve(args) => cxr_app::serve::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Site(args) => cxr_app::site::run(&args),
         #[cfg(feature = "device")]
-        Command::Device(args) => crate::device::run(&args),
+        Command::Device(args) => cxr_app::device::run(&args),
     }
 }

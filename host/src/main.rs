@@ -1,4 +1,10 @@
 //! The `host` binary: parses, dispatches, maps errors to exit codes.
+//!
+//! Research software, **not a medical device**.
+
+mod cli;
+#[cfg(feature = "convert")]
+mod networks;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -9,12 +15,11 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = cxr_host::cli::Cli::parse();
-    match cxr_host::cli::run(cli) {
+    match cli::run(cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(cxr_host::fail::exit_code(&error))
+            ExitCode::from(cxr_app::fail::exit_code(&error))
         }
     }
 }

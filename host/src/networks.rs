@@ -7,8 +7,8 @@ pub mod plan;
 pub mod run;
 pub mod verify;
 
-use crate::files;
 use anyhow::{Context, Result};
+use cxr_app::files;
 use rownet_convert::execute::Network;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,18 @@ mod tests {
         let network = folder.join("small.tflite");
         std::fs::write(&network, file)?;
         let out = folder.join("models/small");
-        import::run(&import::Args { network, out: out.clone(), inputs: None, images: None, labels: None, ram })?;
+        let arguments = import::Args {
+            network,
+            out: out.clone(),
+            inputs: None,
+            images: None,
+            mean: vec![0.0],
+            std: vec![255.0],
+            targets: None,
+            labels: None,
+            ram,
+        };
+        import::run(&arguments)?;
         Ok(out)
     }
 
@@ -84,12 +95,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let refused = |file: &[u8], ram| {
             let error = import(folder.path(), file, ram).unwrap_err();
-            assert_eq!(crate::fail::exit_code(&error), 2);
+            assert_eq!(cxr_app::fail::exit_code(&error), 2);
             assert!(!folder.path().join("models").exists());
             format!("{error:#}")
         };
         assert!(refused(&SMALL[..SMALL.len() / 2], None).contains("small.tflite"));
-        assert!(refused(b"text", None).contains("not a .tflite file"));
+        assert!(refused(b"text", None).contains("neither a .tflite nor a .onnx file"));
         assert!(refused(SMALL, Some(8)).contains("8 were asked for"));
     }
 }

@@ -6,6 +6,8 @@ pub mod golden;
 pub mod host;
 pub mod http;
 pub mod server;
+pub mod static_host;
+pub mod wasm;
 
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 /// The fuzz targets (fuzz/src/lib.rs).
-const TARGETS: [&str; 4] = ["parser", "session", "kernels", "resizer"];
+const TARGETS: [&str; 6] = ["parser", "session", "kernels", "resizer", "tflite", "onnx"];
 
 /// `cargo` in fuzz/, whose artefacts lie apart: other flags, other compiler.
 fn cargo(workspace: &Workspace, toolchain: &str, arguments: &str) -> Command {
@@ -33,7 +33,7 @@ pub fn test(workspace: &Workspace, seconds: u32) -> Result<()> {
         if guided {
             let mut fuzz = cargo(workspace, "+nightly", "fuzz run --features libfuzzer");
             fuzz.arg(target).arg(corpus.join(target)).arg("--");
-            fuzz.args([format!("-max_total_time={seconds}").as_str(), "-timeout=10", "-max_len=16384", "-print_final_stats=1"]);
+            fuzz.args([format!("-max_total_time={seconds}").as_str(), "-timeout=10", "-max_len=32768", "-print_final_stats=1"]);
             fuzz.arg("-verbosity=0");
             run(fuzz)?;
         } else {

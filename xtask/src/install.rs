@@ -87,6 +87,23 @@ pub fn python(workspace: &Workspace) -> Result<PathBuf> {
 /// axe-core for the tests of the page, and its SHA-256: what the npm registry has under this version.
 const AXE: (&str, &str) = ("4.14.1", "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c");
 
+/// Mozilla's driver of Firefox, from crates.io: Debian has none.
+const GECKODRIVER: &str = "0.37.1";
+
+/// Firefox, Debian's, with its driver, built into the target directory; returns the driver.
+pub fn firefox(workspace: &Workspace) -> Result<PathBuf> {
+    debian(workspace, &["firefox-esr"], || have("firefox-esr"))?;
+    let folder = workspace.target.join("geckodriver").join(GECKODRIVER);
+    let driver = folder.join("bin/geckodriver");
+    if !driver.is_file() {
+        let mut cargo = workspace.cargo("install geckodriver --locked --quiet --version");
+        cargo.arg(GECKODRIVER).arg("--root").arg(&folder).env("CARGO_TARGET_DIR", folder.join("build"));
+        run(cargo)?;
+        fs::remove_dir_all(folder.join("build"))?;
+    }
+    Ok(driver)
+}
+
 /// Chromium with its driver, and axe-core in the target directory; returns axe-core's script.
 pub fn browser(workspace: &Workspace) -> Result<PathBuf> {
     debian(workspace, &["chromium", "chromium-driver", "fonts-dejavu-core"], || have("chromium") && have("chromedriver"))?;

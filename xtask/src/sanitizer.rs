@@ -35,6 +35,7 @@ pub fn build(workspace: &Workspace, package: &str) -> Result<PathBuf> {
 
 /// Every kernel, random networks, hostile arguments under the sanitizer; what has no vectors in Miri.
 pub fn memory(workspace: &Workspace) -> Result<()> {
+    test(workspace, "rownet", "--lib --features encode")?;
     test(workspace, "cxr-core", "--lib --test hostile --test networks --test limits")?;
     miri(workspace)
 }

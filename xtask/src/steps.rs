@@ -1,25 +1,31 @@
 //! The steps of `cargo xtask test`.
 //!
-//! Burn and tract take most of the time: they are compiled once, for release, with cxr-host alone. Cargo unites the
-//! features that all selected packages ask of a dependency, so tools for tests beside cxr-host would compile Burn again;
+//! Burn and tract take most of the time: they are compiled once, for release, with the host's crates alone. Cargo unites
+//! the features that all selected packages ask of a dependency, so tools for tests beside them would compile Burn again;
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, pages, sanitizer, targets};
+use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, site, targets};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// The packages beside cxr-host that have tests.
-const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package xtask";
+/// The host's packages: always together, so that Burn's features stay the same.
+const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --package rownet-convert";
+
+/// The packages beside the host's that have tests.
+const OTHERS: &str =
+    "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package cxr-wasm --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Step {
     /// `cargo fmt --check`.
     Format,
+    /// Imports go one way: no circle between the files of a crate, no arrow up between crates.
+    Layers,
     /// Tests of cxr-core with overflow checks and debug assertions.
     Core,
     /// The engine for any network against its plain reference, and the converter against TFLite Micro.
@@ -71,6 +77,7 @@ impl Step {
                 install::component(workspace, "rustfmt", "fmt")?;
                 run(workspace.cargo("fmt --all --check"))
             }
+            Self::Layers => layers::test(workspace),
             Self::Core => {
                 let mut core = workspace.cargo("test --package cxr-core");
                 core.env("CXR_EXPECT_KERNELS", targets::kernels_of_this_machine().join(","));
@@ -96,7 +103,7 @@ impl Step {
             Self::Onnx => onnx(workspace),
             Self::Openapi => {
                 let mut check = workspace.command(install::python(workspace)?);
-                check.args(["scripts/check_openapi.py", "host/assets/openapi.json"]);
+                check.args(["scripts/check_openapi.py", "host/app/assets/openapi.json"]);
                 run(check)
             }
             Self::Container => container::test(workspace),
@@ -106,11 +113,13 @@ impl Step {
             }
             Self::Build => run(workspace.cargo("build --release --package cxr-host")),
             Self::Unit => {
-                run(workspace.cargo("test --release --package cxr-host --lib --bins --test *"))?;
+                let mut host = workspace.cargo(&format!("test --release {HOST} --lib --bins --test *"));
+                host.env("CXR_PYTHON", install::python(workspace)?);
+                run(host)?;
                 run(workspace.cargo(&format!("test --release --lib --bins {OTHERS}")))
             }
             Self::Doc => {
-                run(workspace.cargo("test --release --package cxr-host --doc"))?;
+                run(workspace.cargo(&format!("test --release {HOST} --doc")))?;
                 run(workspace.cargo("test --release --package cxr-core --package cxr-protocol --doc"))
             }
             Self::Integration => {
@@ -118,6 +127,8 @@ impl Step {
                 let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
                 let mut tests = workspace.cargo(&format!("test --release --test * {OTHERS}"));
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
+                tests.env("CXR_WASM", site::modules(workspace)?).env("CXR_GECKODRIVER", install::firefox(workspace)?);
+                install::debian(workspace, &["nodejs"], || have("node"))?;
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }

@@ -21,7 +21,7 @@ struct Place {
 /// Runs the tests here and in every place, and compares the verdict hashes.
 pub fn test(workspace: &Workspace) -> Result<()> {
     let whole = "test --release --package cxr-core --test verdict";
-    let all = "test --release --package cxr-core --lib --test hostile --test verdict";
+    let all = "test --release --package rownet --package cxr-core --lib --test hostile --test verdict";
     let expected = hashes(workspace.cargo(whole))?;
     ensure!(expected.len() == 1, "the kernels of this machine disagree: {expected:?}");
     install::debian(workspace, &["qemu-user"], || have("qemu-aarch64"))?;

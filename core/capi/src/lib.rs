@@ -36,11 +36,11 @@ pub use resize::{
     cxr_resize_row_16, cxr_resizer_init_sized,
 };
 pub use session::{
-    CXR_MAX_CLASSES, CXR_SESSION_BYTES, CXR_SESSION_BYTES_32, CXR_SESSION_BYTES_64, CXR_SESSION_WORDS, CxrSession, cxr_explain,
-    cxr_finish_sized, cxr_push_gray_row, cxr_push_row, cxr_reset, cxr_session_init_sized,
+    CXR_SESSION_BYTES, CXR_SESSION_BYTES_32, CXR_SESSION_BYTES_64, CXR_SESSION_WORDS, CxrSession, cxr_explain, cxr_finish_sized,
+    cxr_push_gray_row, cxr_push_row, cxr_reset, cxr_session_init_sized,
 };
 pub use status::{CxrError, CxrStatus, cxr_status_text};
-pub use verdict::{CxrRefusal, CxrScore, CxrVerdict};
+pub use verdict::{CXR_MAX_CLASSES, CxrRefusal, CxrScore, CxrVerdict};
 
 /// Version of this interface: it grows when a call, a field or a number changes its meaning or its place. A library refuses headers of
 /// another version.

@@ -2,15 +2,13 @@
 
 use crate::model::{self, CxrModel};
 use crate::status::CxrStatus;
-use crate::verdict::CxrVerdict;
+use crate::verdict::{CXR_MAX_CLASSES, CxrVerdict};
 use crate::{INITIALISED, slice, slice_mut, write_sized};
 use core::mem::{align_of, size_of};
 use core::ptr;
 use cxr_core::explain;
 use cxr_core::session::Session;
 
-/// Most classes of a model.
-pub const CXR_MAX_CLASSES: usize = 8;
 /// Bytes of a `cxr_session` where pointers have 32 bits.
 pub const CXR_SESSION_BYTES_32: usize = 576;
 /// Bytes of a `cxr_session` where pointers have 64 bits.

@@ -1,8 +1,10 @@
 //! What an image comes to.
 
-use crate::session::CXR_MAX_CLASSES;
 use core::mem::{offset_of, size_of};
 use cxr_core::session::{AbstainReason, Decision, Verdict};
+
+/// Most classes of a model.
+pub const CXR_MAX_CLASSES: usize = 8;
 
 /// Why a verdict is withheld.
 #[repr(i32)]

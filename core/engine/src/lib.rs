@@ -14,10 +14,12 @@ extern crate std;
 #[cfg(feature = "encode")]
 pub mod encode;
 pub mod error;
+pub mod image;
 pub mod kernels;
 pub mod model;
 mod ops;
 pub mod plan;
+pub mod prepared;
 pub mod quant;
 pub mod session;
 mod softmax;

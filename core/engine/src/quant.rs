@@ -17,6 +17,89 @@ pub const fn round_ties_even(x: f32) -> i32 {
     ((x + 12_582_912.0).to_bits() as i32).wrapping_sub(0x4B40_0000)
 }
 
+/// An accumulator (bias included) to int8. `scale` is `f32(f32(sx * sw) / sy)`; ReLU is the clamp at
+/// -128 where `zero_point` is -128.
+///
+/// ```
+/// use rownet::quant::requantize;
+/// assert_eq!(requantize(1000, 0.05, -128), -78);
+/// assert_eq!(requantize(-1000, 0.05, -128), -128);
+/// ```
+#[inline(always)]
+pub const fn requantize(accumulator: i32, scale: f32, zero_point: i8) -> i8 {
+    #[cfg(soft_float)]
+    if let Some(q) = Fixed::new(zero_point, multiplier(scale)).round(accumulator, multiplier(scale)) {
+        return q;
+    }
+    requantize_in_floats(accumulator, scale, zero_point)
+}
+
+/// [`requantize`] as it is defined.
+#[cfg_attr(soft_float, inline(never))]
+#[cfg_attr(not(soft_float), inline(always))]
+pub(crate) const fn requantize_in_floats(accumulator: i32, scale: f32, zero_point: i8) -> i8 {
+    saturate(round_ties_even(accumulator as f32 * scale).wrapping_add(zero_point as i32))
+}
+
+#[inline(always)]
+const fn saturate(q: i32) -> i8 {
+    let q = if q < -128 { -128 } else { q };
+    (if q > 127 { 127 } else { q }) as i8
+}
+
+/// A scale from 2^-21 to 2^-2 as a multiple of 2^-32, to the nearest; 0 beyond.
+#[cfg(any(soft_float, test))]
+#[inline(always)]
+pub(crate) const fn multiplier(scale: f32) -> u32 {
+    let (mantissa, exponent) = ((scale.to_bits() & 0x7F_FFFF) | 0x80_0000, scale.to_bits() >> 23);
+    match exponent {
+        118..=124 => mantissa << (exponent - 118),
+        106..118 => (mantissa + (1 << (117 - exponent))) >> (118 - exponent),
+        _ => 0,
+    }
+}
+
+/// [`requantize`] by a multiplication of integers, for cores that emulate floating point in over a hundred instructions: the
+/// product with a [`multiplier`] has its point at bit 32, and with a half and the zero point added its upper word is the answer.
+///
+/// How far that can be from the definition's product, where that is below 2^9 and int8 not yet at its limit: the multiplier was
+/// rounded by 2^-33, which an accumulator of at most 2^9 / scale makes 2^-24 / scale; the definition rounds accumulator and
+/// product to 24 bits, 2^-15 each. Where a half is nearer than both, the definition must be asked: once in 1600
+/// or less for scales from 2^-12 on.
+#[cfg(any(soft_float, test))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fixed {
+    /// Zero point, a half and half of `near`, in units of 2^-32.
+    offset: i64,
+    /// The width around a half, in units of 2^-32; all of them where a multiplier is 0.
+    near: u32,
+}
+
+#[cfg(any(soft_float, test))]
+impl Fixed {
+    /// For channels with a multiplier of `least` or more.
+    #[inline(always)]
+    pub const fn new(zero_point: i8, least: u32) -> Self {
+        if least == 0 {
+            return Self { offset: 0, near: u32::MAX };
+        }
+        // 2^-24 / scale = 2^8 / (least * 2^-32) units, and a little for what is cut off.
+        let distance = (1u64 << (41 - least.ilog2())) / 2 + (1 << 18) + 2;
+        let near = distance * 2;
+        Self {
+            offset: ((zero_point as i64) << 32) + (1 << 31) + distance as i64,
+            near: if near > u32::MAX as u64 { u32::MAX } else { near as u32 },
+        }
+    }
+
+    /// [`requantize`] with the scale of `multiplier`; `None` too near to a half to decide.
+    #[inline(always)]
+    pub const fn round(self, accumulator: i32, multiplier: u32) -> Option<i8> {
+        let sum = accumulator as i64 * multiplier as i32 as i64 + self.offset;
+        if sum as u32 <= self.near { None } else { Some(saturate((sum >> 32) as i32)) }
+    }
+}
+
 /// Rounds what may be of any size: beyond 2^21 it is clamped first, which no int8 can tell.
 #[inline(always)]
 pub const fn round_clamped(x: f32) -> i32 {
@@ -66,6 +149,16 @@ pub const fn multiply_by_quantized_multiplier(x: i32, multiplier: i32, shift: i8
     rounding_divide_by_pot(doubling_high_mul(x.wrapping_shl(left), multiplier), right)
 }
 
+/// An accumulator (bias included) to int8 in TFLite's arithmetic; `multiplier` is not negative.
+///
+/// ```
+/// assert_eq!(rownet::quant::requantize_fixed(1000, 1 << 30, -2, -128), -3);
+/// ```
+#[inline(always)]
+pub const fn requantize_fixed(accumulator: i32, multiplier: i32, shift: i8, zero_point: i8) -> i8 {
+    saturate(multiply_by_quantized_multiplier(accumulator, multiplier, shift).saturating_add(zero_point as i32))
+}
+
 /// Clamps to int8 limits `[least, greatest]`.
 #[inline(always)]
 pub const fn clamp(q: i32, limits: [i8; 2]) -> i8 {
@@ -94,6 +187,39 @@ mod tests {
         (x >> exponent) + i32::from(remainder > threshold)
     }
 
+    /// True if integers decide, and then they must decide as floats do.
+    fn decides(accumulator: i32, scale: f32, zero_point: i8, least: u32) -> bool {
+        let multiplier = multiplier(scale);
+        let found = Fixed::new(zero_point, multiplier.min(least)).round(accumulator, multiplier);
+        if let Some(q) = found {
+            assert_eq!(q, requantize_in_floats(accumulator, scale, zero_point), "{accumulator} {scale} {zero_point} {least}");
+        }
+        found.is_some()
+    }
+
+    #[test]
+    fn integers_round_as_floats_do_near_every_half() {
+        let mut certain = 0;
+        for scale in [0.249_999_99_f32, 0.062_499_996, 0.05, 0.001_234_5, 0.031_25, 1.0 / 3.0 / 64.0, 6e-5, 6.1e-7, 4.8e-7, 1e-7]
+        {
+            for (half, zero_point) in (-1100..=1100).flat_map(|half| [(half, 0), (half, -128), (half, 127)]) {
+                let middle = (f64::from(half) / 2.0 / f64::from(scale)) as i64;
+                for accumulator in middle - 40..=middle + 40 {
+                    let Ok(accumulator) = i32::try_from(accumulator) else { continue };
+                    certain += u32::from(decides(accumulator, scale, zero_point, u32::MAX));
+                    decides(accumulator, scale, zero_point, 1 << 20);
+                }
+            }
+        }
+        assert!(certain > 1_000_000, "{certain}");
+    }
+
+    #[test]
+    fn integers_decide_nearly_always() {
+        let undecided = (-300_000..300_000).filter(|acc| !decides(*acc, 0.000_7, -128, u32::MAX)).count();
+        assert!(undecided < 300, "{undecided}");
+    }
+
     proptest::proptest! {
         #[test]
         fn multiplication_is_gemmlowps(a: i32, b in 0i32.., fewer in 0u32..31) {
@@ -117,6 +243,21 @@ mod tests {
             proptest::prop_assert_eq!(round_ties_even(x), x.round_ties_even() as i32);
             let half = (x / 64.0).floor() + 0.5;
             proptest::prop_assert_eq!(round_ties_even(half), half.round_ties_even() as i32);
+        }
+
+        #[test]
+        fn integers_round_as_floats_do(acc: i32, fewer in 0u32..24, bits in 0x3480_0000u32..0x3F00_0000, zp: i8, least: u32) {
+            let (acc, scale) = (acc >> fewer, f32::from_bits(bits));
+            if f64::from(acc).abs() * f64::from(scale) <= f64::from(ROUND_LIMIT) {
+                decides(acc, scale, zp, least);
+                decides(acc, scale, zp, u32::MAX);
+            }
+        }
+
+        #[test]
+        fn requantize_is_the_onnx_formula(acc in -1_000_000i32..1_000_000, scale in 1e-6f32..4.0, zp: i8) {
+            let exact = (acc as f32 * scale).round_ties_even() as i64 + i64::from(zp);
+            proptest::prop_assert_eq!(i64::from(requantize(acc, scale, zp)), exact.clamp(-128, 127));
         }
     }
 }

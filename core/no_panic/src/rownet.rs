@@ -11,7 +11,8 @@
 use core::fmt::Write;
 use core::hint::black_box;
 use rownet::error::Error;
-use rownet::kernels::{Columns, ConvRow, DepthwiseRow, Filters, Kernel};
+use rownet::kernels::Kernel;
+use rownet::kernels::general::{Columns, ConvRow, DepthwiseRow, Filters, LOOPS};
 use rownet::model::Model;
 use rownet::model::desc::{Op, Rescale, Shape, ValueId};
 use rownet::plan;
@@ -105,8 +106,8 @@ fn kernels(outside: &mut Outside<'_>) {
     filters.add_bias(b, sums);
     filters.requantize(c, sums, out);
     black_box(filters.dequantize(d, a as i32));
-    kernel.conv_row(&ConvRow { rows, filters, columns, groups: b }, out);
-    kernel.depthwise_row(&DepthwiseRow { rows, filters, columns }, out);
+    (LOOPS.conv_row)(&ConvRow { rows, filters, columns, groups: b }, out);
+    (LOOPS.depthwise_row)(&DepthwiseRow { rows, filters, columns }, out);
     kernel.dots(outside.row, outside.bytes, stride, sums);
 }
 

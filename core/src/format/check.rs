@@ -1,11 +1,18 @@
 //! What a layer, the gray weights and the refusal head must satisfy.
 
 use super::bytes::{f32_at, i8_at, magnitudes, slice, u8_at, u16_at, u32_at, window_at};
-use super::parse::{MAX_ROW, invalid};
-use super::{Layer, Model, OP_DENSE, OP_GLOBAL_MAX_POOL_2D, Op, filter_len, header, record, refusal, scale_count, weights_len};
+use super::layer::{Layer, Op, filter_len, scale_count, weights_len};
+use super::layout::{MAX_ROW, OP_DENSE, OP_GLOBAL_MAX_POOL_2D, header, record};
+use super::model::Model;
+use super::refusal;
 use crate::error::Error;
 use crate::quant::ROUND_LIMIT;
 use crate::shape::{Padding, Shape, Window2d};
+
+/// The error of a field.
+pub const fn invalid<T>(offset: usize, field: &'static str) -> Result<T, Error> {
+    Err(Error::InvalidField { offset: offset as u32, field })
+}
 
 /// What no logit reaches: differences of logits, divided by a temperature, stay finite.
 const LOGIT_LIMIT: f32 = 1e30;

@@ -7,102 +7,16 @@ mod bytes;
 mod check;
 mod encode;
 mod layer;
+mod layout;
 mod model;
 mod parse;
 pub(crate) mod refusal;
 
 pub use encode::{LayerSpec, ModelSpec, encode, encoded_len};
 pub use layer::{Layer, Op};
+pub use layout::{MAGIC, MAX_CLASSES, MAX_LAYERS, VERSION};
 pub use model::Model;
 pub use refusal::{Refusal, RefusalSpec};
-
-use layer::{filter_len, gray_len, scale_count, weights_len};
-
-/// First four bytes of a model file.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// assert!(model.as_bytes().starts_with(&cxr_core::format::MAGIC));
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
-pub const MAGIC: [u8; 4] = *b"CXRM";
-/// Format version that this library reads and writes.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// assert_eq!(model.as_bytes()[4..6], cxr_core::format::VERSION.to_le_bytes());
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
-pub const VERSION: u16 = 3;
-/// The oldest version that is read. It has no [`Refusal::layer`]: its bytes are zero, and mean the last feature map.
-pub(crate) const OLDEST: u16 = 2;
-/// Most layers in a model.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// assert!(model.layer_count() <= cxr_core::format::MAX_LAYERS);
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
-pub const MAX_LAYERS: usize = 32;
-/// Most classes in a model.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// assert!(model.class_count() <= cxr_core::format::MAX_CLASSES);
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
-pub const MAX_CLASSES: usize = 8;
-
-/// Offsets in the header.
-mod header {
-    pub const VERSION: usize = 4;
-    pub const LEN: usize = 6;
-    pub const FILE_LEN: usize = 8;
-    pub const CRC: usize = 12;
-    /// The checksum covers everything from here on.
-    pub const INPUT: usize = 16;
-    pub const LAYER_COUNT: usize = 22;
-    pub const CLASS_COUNT: usize = 24;
-    pub const TEMPERATURE: usize = 28;
-    pub const ABSTAIN_BELOW: usize = 32;
-    pub const ARENA: usize = 36;
-    pub const LAYERS: usize = 40;
-    pub const NAMES: usize = 44;
-    pub const NAMES_LEN: usize = 48;
-    pub const METADATA: usize = 52;
-    pub const METADATA_LEN: usize = 56;
-    pub const GRAY: usize = 60;
-    pub const REFUSAL: usize = 64;
-    pub const REFUSAL_RANK: usize = 68;
-    pub const REFUSAL_BACK: usize = 70;
-    pub const REFUSE_ABOVE: usize = 72;
-    pub const SIZE: usize = 80;
-}
-
-/// Offsets in a layer record.
-mod record {
-    pub const OP: usize = 0;
-    pub const KERNEL: usize = 1;
-    pub const STRIDE: usize = 3;
-    pub const PAD: usize = 5;
-    pub const INPUT_ZERO_POINT: usize = 9;
-    pub const OUTPUT_ZERO_POINT: usize = 10;
-    pub const INPUT: usize = 12;
-    pub const OUTPUT: usize = 18;
-    pub const WEIGHTS: usize = 24;
-    pub const BIAS: usize = 28;
-    pub const SCALES: usize = 32;
-    pub const GROUPS: usize = 36;
-    pub const SIZE: usize = 40;
-}
-
-const OP_CONV_2D: u8 = 1;
-const OP_MAX_POOL_2D: u8 = 2;
-const OP_DENSE: u8 = 3;
-const OP_DEPTHWISE_CONV_2D: u8 = 4;
-const OP_AVERAGE_POOL_2D: u8 = 5;
-const OP_GLOBAL_AVERAGE_POOL_2D: u8 = 6;
-const OP_GLOBAL_MAX_POOL_2D: u8 = 7;
 
 /// Embeds a model file as a constant, checked while compiling. The path is as for [`include_bytes!`].
 ///

@@ -1,11 +1,9 @@
 //! A model file, read.
 
 use super::bytes::{self, f32_at, i8_at, slice, u8_at, u16_at, u32_at};
-use super::layer::{gray_len, scale_count, weights_len};
-use super::{Layer, Op, Refusal, header, parse, record};
-use super::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D};
-use super::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D};
-use crate::error::Error;
+use super::layer::{Layer, Op, gray_len, scale_count, weights_len};
+use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D};
+use super::layout::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D, header, record};
 use crate::shape::Shape;
 
 /// A checked model file. Small and `Copy`: it borrows the bytes, which may lie in flash.
@@ -25,83 +23,22 @@ pub struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Checks a model file and borrows it.
-    ///
-    /// ```
-    /// use cxr_core::{error::Error, format::Model};
-    /// assert_eq!(Model::parse(b"GIF89a").err(), Some(Error::BadMagic));
-    /// ```
-    ///
-    /// # Errors
-    /// Names the first field that is wrong and its offset. Never panics, whatever the bytes.
-    pub const fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        parse::parse::<false>(bytes)
-    }
-
-    /// [`parse`](Self::parse) for constants: a bad file does not compile, and the compiler prints why.
-    ///
-    /// ```
-    /// use cxr_core::format::Model;
-    /// # #[allow(long_running_const_eval)]
-    /// const MODEL: Model<'static> =
-    ///     Model::parse_or_panic(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")));
-    /// assert_eq!(MODEL.class_count(), 3);
-    /// ```
-    ///
-    /// # Panics
-    /// Where `parse` returns an error; meant for const evaluation, see [`include_model!`](crate::include_model).
-    pub const fn parse_or_panic(bytes: &'a [u8]) -> Self {
-        match parse::parse::<true>(bytes) {
-            Ok(model) => model,
-            Err(Error::InvalidField { field, .. }) => panic!("{}", field),
-            Err(Error::Truncated { .. }) => panic!("the model file is truncated"),
-            Err(Error::BadMagic) => panic!("not a .cxr model file"),
-            Err(Error::UnsupportedVersion { .. }) => panic!("unsupported model file version: export it again"),
-            Err(Error::BadChecksum { .. }) => panic!("the model file is damaged: wrong checksum"),
-            Err(_) => panic!("the model file is invalid"),
-        }
-    }
-
     /// Exact length of the arena that [`crate::session::Session`] needs, in bytes.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.arena_bytes() < 40_960);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn arena_bytes(&self) -> usize {
         self.arena
     }
 
     /// Shape of the input image.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.input(), cxr_core::shape::Shape::new(256, 256, 3));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn input(&self) -> Shape {
         bytes::shape_at(self.bytes, header::INPUT)
     }
 
     /// Number of layers, the dense one included.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.layer(model.layer_count()).is_none());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn layer_count(&self) -> usize {
         self.layer_count
     }
 
     /// Layer `i`, in execution order.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.layer(0).map(|layer| layer.input), Some(model.input()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn layer(&self, i: usize) -> Option<Layer<'a>> {
         if i >= self.layer_count {
             return None;
@@ -137,13 +74,6 @@ impl<'a> Model<'a> {
 
     /// Weights of the first convolution summed over its input channels, for gray images: i16, little-endian,
     /// `[out][ky][kx]`, each filter padded with a zero to an even count. Empty if the model has none.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// // 8 filters of 9 sums, each padded to 10 and 2 bytes wide.
-    /// assert_eq!(model.gray_weights().len(), 16 * 10 * 2);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn gray_weights(&self) -> &'a [u8] {
         let at = u32_at(self.bytes, header::GRAY) as usize;
         match self.layer(0) {
@@ -152,81 +82,34 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The out-of-distribution score, if the model has one.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.refusal().is_some_and(|head| head.refuse_above().is_finite()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
-    pub const fn refusal(&self) -> Option<Refusal<'a>> {
-        Refusal::of(self)
-    }
-
     /// Number of classes, at most [`MAX_CLASSES`](super::MAX_CLASSES).
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.class_count(), 3);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn class_count(&self) -> usize {
         u16_at(self.bytes, header::CLASS_COUNT) as usize
     }
 
     /// Name of class `i`, empty beyond the last.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!([0, 1, 2].map(|k| model.class_name(k)), ["Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19"]);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn class_name(&self, i: usize) -> &'a str {
         let (at, len) = (u32_at(self.bytes, header::NAMES) as usize, u32_at(self.bytes, header::NAMES_LEN) as usize);
         text(slice(self.bytes, at, len).split(|byte| *byte == b'\n').nth(i).unwrap_or_default())
     }
 
     /// Provenance: a JSON object written by the exporter.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.metadata().contains("not a medical device"));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn metadata(&self) -> &'a str {
         let (at, len) = (u32_at(self.bytes, header::METADATA) as usize, u32_at(self.bytes, header::METADATA_LEN) as usize);
         text(slice(self.bytes, at, len))
     }
 
     /// Softmax temperature fitted on validation images; above 0.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.temperature() > 0.0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn temperature(&self) -> f32 {
         f32_at(self.bytes, header::TEMPERATURE)
     }
 
     /// Calibrated top probability under which the verdict is withheld; 0 withholds none.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!((0.0..=1.0).contains(&model.abstain_below()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn abstain_below(&self) -> f32 {
         f32_at(self.bytes, header::ABSTAIN_BELOW)
     }
 
     /// Multiply-accumulates for one inference.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!((143_000_000..145_000_000).contains(&model.macs()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn macs(&self) -> u64 {
         let (mut total, mut i) = (0, 0);
         while let Some(layer) = self.layer(i) {
@@ -237,23 +120,11 @@ impl<'a> Model<'a> {
     }
 
     /// The file's checksum.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.as_bytes()[12..16], model.checksum().to_le_bytes());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn checksum(&self) -> u32 {
         u32_at(self.bytes, header::CRC)
     }
 
     /// The file.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.as_bytes()[..4], cxr_core::format::MAGIC);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }

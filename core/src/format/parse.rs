@@ -1,16 +1,11 @@
 //! Checking a model file.
 
 use super::bytes::{crc32, crc32_folded, f32_at, shape_at, slice, u16_at, u32_at};
-use super::{MAGIC, MAX_CLASSES, MAX_LAYERS, Model, OLDEST, VERSION, check, header, record};
+use super::check::{self, invalid};
+use super::layout::{MAGIC, MAX_CLASSES, MAX_LAYERS, MAX_ROW, OLDEST, VERSION, header, record};
+use super::model::Model;
 use crate::error::Error;
 use crate::plan;
-
-/// Most elements in one row of a feature map; keeps every offset far from overflow.
-pub(super) const MAX_ROW: usize = 1 << 20;
-
-pub(super) const fn invalid<T>(offset: usize, field: &'static str) -> Result<T, Error> {
-    Err(Error::InvalidField { offset: offset as u32, field })
-}
 
 /// `?` for `const fn`.
 macro_rules! attempt {
@@ -22,8 +17,39 @@ macro_rules! attempt {
     };
 }
 
+impl<'a> Model<'a> {
+    /// Checks a model file and borrows it.
+    ///
+    /// ```
+    /// use cxr_core::{error::Error, format::Model};
+    /// assert_eq!(Model::parse(b"GIF89a").err(), Some(Error::BadMagic));
+    /// ```
+    ///
+    /// # Errors
+    /// Names the first field that is wrong and its offset. Never panics, whatever the bytes.
+    pub const fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
+        parse::<false>(bytes)
+    }
+
+    /// [`parse`](Self::parse) for constants: a bad file does not compile, and the compiler prints why.
+    ///
+    /// # Panics
+    /// Where `parse` returns an error; meant for const evaluation, see [`include_model!`](crate::include_model).
+    pub const fn parse_or_panic(bytes: &'a [u8]) -> Self {
+        match parse::<true>(bytes) {
+            Ok(model) => model,
+            Err(Error::InvalidField { field, .. }) => panic!("{}", field),
+            Err(Error::Truncated { .. }) => panic!("the model file is truncated"),
+            Err(Error::BadMagic) => panic!("not a .cxr model file"),
+            Err(Error::UnsupportedVersion { .. }) => panic!("unsupported model file version: export it again"),
+            Err(Error::BadChecksum { .. }) => panic!("the model file is damaged: wrong checksum"),
+            Err(_) => panic!("the model file is invalid"),
+        }
+    }
+}
+
 /// `COMPILING`: in fewer steps, which the compiler interprets, and with more memory.
-pub const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
+const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
     if b.len() >= 4 && !(b[0] == MAGIC[0] && b[1] == MAGIC[1] && b[2] == MAGIC[2] && b[3] == MAGIC[3]) {
         return Err(Error::BadMagic);
     }

@@ -2,24 +2,32 @@
 
 use super::Rows;
 use crate::format::Layer;
-use crate::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, pack};
+use crate::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel, Shape};
 use crate::quant::requantize;
 use crate::shape::Window2d;
 
 /// Filters of a layer and, where a [`crate::prepared::Prepared`] has them, the same packed.
 pub const fn filters<'a>(layer: &Layer<'a>, packed: &'a [u8]) -> Filters<'a> {
-    Filters { weights: layer.weights, bias: layer.bias, scales: layer.scales, zero_point: layer.output_zero_point, packed }
+    Filters {
+        weights: layer.weights,
+        bias: layer.bias,
+        scales: layer.scales,
+        shifts: &[],
+        zero_point: layer.output_zero_point,
+        packed,
+    }
 }
 
 /// What a kernel packs of a layer whose channels are not grouped; `gray`: for [`gray_row`].
-pub const fn packing(layer: &Layer<'_>, window: Window2d, gray: bool) -> pack::Shape {
+pub const fn packing(layer: &Layer<'_>, window: Window2d, gray: bool) -> Shape {
     let channels = if gray { 1 } else { layer.input.channels as usize };
-    pack::Shape {
+    Shape {
         height: window.kernel[0] as usize,
         span: window.kernel[1] as usize * channels,
         step: window.stride[1] as usize * channels,
         channels: layer.output.channels as usize,
         wide: gray,
+        fixed: false,
     }
 }
 
@@ -28,7 +36,7 @@ pub fn row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, kernel: &Kernel
     if layer.groups != 1 {
         return grouped_row(layer, window, rows, out);
     }
-    let pack::Shape { span, step, channels, .. } = packing(layer, window, false);
+    let Shape { span, step, channels, .. } = packing(layer, window, false);
     kernel.conv_row(&ConvRow { rows, filters: filters(layer, packed), span, step, channels }, out)
 }
 
@@ -43,7 +51,7 @@ pub fn gray_row(
     packed: &[u8],
     out: &mut [i8],
 ) -> bool {
-    let pack::Shape { span, step, channels, .. } = packing(layer, window, true);
+    let Shape { span, step, channels, .. } = packing(layer, window, true);
     let args = GrayRow { rows, filters: Filters { weights, ..filters(layer, packed) }, span, step, channels };
     kernel.gray_row(&args, out)
 }
@@ -76,7 +84,7 @@ fn grouped_row(layer: &Layer<'_>, window: Window2d, rows: &Rows<'_>, out: &mut [
                 for column in 0..columns {
                     let at = x * step + column * channels + c / outside * inside;
                     let (Some(cell), Some(weights)) = (row.get(at..at + inside), weights.next()) else { return false };
-                    sum += crate::kernels::scalar::dot(cell, weights);
+                    sum += crate::kernels::dot(cell, weights);
                 }
             }
             *q = requantize(sum, layer.scale_at(c), layer.output_zero_point);

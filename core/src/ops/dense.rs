@@ -1,8 +1,7 @@
 //! Fully connected layer over a whole feature map, accumulated row by row (ONNX `MatMulInteger`).
 
 use crate::format::Layer;
-use crate::kernels::Kernel;
-use crate::kernels::scalar::dot;
+use crate::kernels::{Kernel, dot};
 
 /// Adds row `y` of the map to the accumulators, one a class; none where there are no weights for it.
 pub fn accumulate(layer: &Layer<'_>, y: usize, row: &[i8], kernel: &Kernel, accumulators: &mut [i32]) -> Option<()> {

@@ -1,6 +1,6 @@
 //! Filters for layers that compute several output rows at once, and where those layers' rows are in a session's extra memory.
 
-use super::{ALIGN, packing, packings};
+use super::packings::{ALIGN, packing, packings};
 use crate::format::{MAX_LAYERS, Model, Op};
 use crate::kernels::{Kernel, Plan};
 use crate::plan::waiting;
@@ -25,13 +25,13 @@ fn plan(model: &Model<'_>, kernel: &Kernel, entry: usize) -> Option<Plan> {
     let layer = model.layer(entry.checked_sub(1).filter(|i| *i > 0)?)?;
     let Op::Conv2d(window) = layer.op else { return None };
     let size = [layer.output.height, layer.output.width].map(usize::from);
-    (kernel.blocks?.plan)(&packing(&layer, None)?, usize::from(window.stride[0]), size)
+    (kernel.blocks()?.plan)(&packing(&layer, None)?, usize::from(window.stride[0]), size)
 }
 
 /// Packs entry `entry` of [`packings`]; the bytes taken.
 pub fn pack(model: &Model<'_>, kernel: &Kernel, entry: usize, out: &mut [u8]) -> usize {
     let Some(layer) = packings(model).nth(entry).flatten() else { return 0 };
-    match plan(model, kernel, entry).zip(kernel.blocks) {
+    match plan(model, kernel, entry).zip(kernel.blocks()) {
         Some((plan, blocks)) => (blocks.pack)(plan.form, &layer, out),
         None => kernel.pack(&layer, out),
     }

@@ -6,17 +6,10 @@
 
 use super::{Observer, Progress, Session};
 use crate::format::Op;
-use crate::kernels::BlockRows;
-use crate::kernels::checked::Covered;
+use crate::kernels::{BlockRows, Covered};
 use crate::ops::{average_pool_2d, conv_2d};
-use crate::prepared::{ALIGN, Block};
+use crate::prepared::Block;
 use crate::step::{copy, fill_row, top_padding};
-
-/// From where on vectors do not cross cache lines.
-pub(super) fn aligned(memory: &mut [i8]) -> &mut [i8] {
-    let start = memory.as_ptr().align_offset(ALIGN);
-    memory.get_mut(start..).unwrap_or_default()
-}
 
 impl Block {
     /// Where the next row waits, in a session's extra memory; nowhere if the plan has no place for it.
@@ -67,7 +60,7 @@ impl Session<'_, '_> {
         let covered = Covered::new(conv_2d::packing(&layer, window, false), conv_2d::filters(&layer, packed))?;
         let width = usize::from(layer.output.width);
         let args = BlockRows { layer: covered, input, row_len: block.row_len, rows, width };
-        if !(self.kernel.blocks?.run)(&args, scratch, out) {
+        if !(self.kernel.blocks()?.run)(&args, scratch, out) {
             return None;
         }
         // What the next block needs again: fewer rows than it drops lie after the last block of the image.

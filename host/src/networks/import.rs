@@ -1,24 +1,36 @@
-//! `host import`: a .tflite file to NAME.cxr and NAME.json.
+//! `host import`: a .tflite or .onnx file to NAME.cxr and NAME.json; of a float network also NAME.onnx, its int8 form.
 
-use crate::files;
-use anyhow::{Context, Result, bail};
-use rownet_convert::{inspect, package};
-use std::path::PathBuf;
+use anyhow::{Context, Result, bail, ensure};
+use cxr_app::{decode, files};
+use rownet_convert::ir::{Element, Graph};
+use rownet_convert::reference::{Data, Tensor};
+use rownet_convert::{calibrate, import, inspect, package, picture};
+use serde_json::json;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `host import`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The network: .tflite, quantised to int8.
+    /// The network: .tflite or .onnx, of int8 or of floats.
     pub network: PathBuf,
-    /// Prefix of what is written, e.g. models/vww: .cxr and .json.
+    /// Prefix of what is written, e.g. models/vww: .cxr and .json; of a float network also .onnx.
     #[arg(long, value_name = "PREFIX")]
     pub out: PathBuf,
     /// Inputs to calibrate a float network with, [n, h, w, c] or [n, values].
     #[arg(long, value_name = "X.npy", conflicts_with = "images")]
     pub inputs: Option<PathBuf>,
-    /// Images to calibrate a float network with.
+    /// Images to calibrate a float network with; `--mean` and `--std` say what it is fed.
     #[arg(long, value_name = "DIR")]
     pub images: Option<PathBuf>,
+    /// Taken off each gray level, 0 to 255, of an image: one number, or one for each channel.
+    #[arg(long, value_name = "M,...", value_delimiter = ',', default_value = "0", requires = "images")]
+    pub mean: Vec<f32>,
+    /// What each gray level is divided by then; 255 gives 0 to 1.
+    #[arg(long, value_name = "S,...", value_delimiter = ',', default_value = "255", requires = "images")]
+    pub std: Vec<f32>,
+    /// Classes of the inputs, whole numbers as uint8 or int8: accuracy before and after is printed.
+    #[arg(long, value_name = "Y.npy", requires = "inputs")]
+    pub targets: Option<PathBuf>,
     /// Names of the classes, one a line.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
@@ -33,25 +45,48 @@ pub struct Args {
 /// What cannot run: the node, its operator, the attribute, why, and what to change. Nothing is written then.
 pub fn run(args: &Args) -> Result<()> {
     let named = args.network.display().to_string();
-    if let Some(path) = args.inputs.as_ref().or(args.images.as_ref()) {
-        bail!(
-            "{}: float networks are not calibrated yet; quantise the network to int8 (full integer quantisation) and leave this out",
-            path.display()
-        );
-    }
-    let file = files::read(&args.network)?;
+    let mut file = files::read(&args.network)?;
     let labels = match &args.labels {
         Some(path) => String::from_utf8(files::read(path)?).with_context(|| format!("{}: not UTF-8", path.display()))?,
         None => String::new(),
     };
-    let source = args.network.file_name().map_or_else(|| named.clone(), |name| name.to_string_lossy().into_owned());
-    let package = package::import(&file, &source, &files::sha256(&file), &labels).with_context(|| named.clone())?;
-    super::plan::check_ram(&named, package.plan.bytes, args.ram)?;
     let prefix = files::prefix(&args.out);
-    let (cxr, json) = (files::with_suffix(&prefix, "cxr"), files::with_suffix(&prefix, "json"));
+    let mut source = args.network.file_name().map_or_else(|| named.clone(), |name| name.to_string_lossy().into_owned());
+    let read = import::read(&file).with_context(|| named.clone())?;
+    let (mut extra, mut onnx) = (serde_json::Map::new(), None);
+    let mut notes = read.notes.clone();
+    if calibrate::is_float(&read) {
+        let inputs = inputs(args, &read).with_context(|| named.clone())?;
+        let converted = calibrate::convert(&file, &inputs).with_context(|| named.clone())?;
+        print!("{}", converted.report);
+        extra.insert("calibration".to_owned(), serde_json::to_value(&converted.report)?);
+        extra.insert("float_source".to_owned(), json!({ "file": source, "sha256": files::sha256(&file) }));
+        if let Some(path) = &args.targets {
+            let accuracy = calibrate::accuracy(&read, &converted.onnx, &inputs, &super::array(path)?)?;
+            println!("{accuracy}");
+            extra.insert("accuracy".to_owned(), serde_json::to_value(&accuracy)?);
+        }
+        notes = converted.notes;
+        let path = files::with_suffix(&prefix, "onnx");
+        source = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        file = converted.onnx;
+        onnx = Some((path, file.clone()));
+    } else if let Some(path) = args.inputs.as_ref().or(args.images.as_ref()) {
+        bail!("{}: {named} is quantised already and keeps its scales; leave this out", path.display());
+    }
+    for note in &notes {
+        println!("note: {note}");
+    }
+    extra.insert("notes".to_owned(), json!(notes));
+    let package = package::import(&file, &source, &files::sha256(&file), &labels, args.ram).with_context(|| named.clone())?;
+    let (cxr, about) = (files::with_suffix(&prefix, "cxr"), files::with_suffix(&prefix, "json"));
     let network = rownet_convert::execute::Network::parse(&package.file)?;
     let inspection = inspect::inspect(&network);
-    let mut text = serde_json::to_vec_pretty(&inspection)?;
+    let mut said = serde_json::to_value(&inspection)?;
+    if let Some(said) = said.as_object_mut() {
+        said.extend(extra);
+    }
+    let mut text = serde_json::to_vec_pretty(&said)?;
     text.push(b'\n');
     println!(
         "{}: {} bytes of arena, {} of weights, {} multiply-accumulates, {} operators in {} segments, {} arithmetic",
@@ -63,5 +98,55 @@ pub fn run(args: &Args) -> Result<()> {
         inspection.plan.len(),
         inspection.arithmetic
     );
-    files::write_all(&[(cxr, package.file.clone()), (json, text)])
+    let written = [(cxr, package.file.clone()), (about, text)];
+    files::write_all(&written.into_iter().chain(onnx).collect::<Vec<_>>())
+}
+
+/// What a float network is calibrated with.
+fn inputs(args: &Args, network: &Graph) -> Result<Tensor> {
+    let value = network.value(network.inputs[0]);
+    let shape = &value.shape;
+    match (&args.inputs, &args.images) {
+        (Some(path), _) => {
+            let mut given = super::array(path)?;
+            if let (Data::U8(bytes), Element::F32) = (&given.data, value.element) {
+                given.data = Data::F32(bytes.iter().map(|&b| b.into()).collect());
+            }
+            Ok(given)
+        }
+        (None, Some(folder)) => pictures(args, folder, shape),
+        (None, None) => bail!(
+            "a float network: calibrate it with --inputs X.npy, [n, {}], or --images DIR",
+            shape[1..].iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// Images of a folder as the network takes them.
+fn pictures(args: &Args, folder: &Path, shape: &[usize]) -> Result<Tensor> {
+    let &[1, height, width, channels @ (1 | 3)] = shape else {
+        bail!("{}: the network takes {shape:?}, not one image; give --inputs X.npy", folder.display());
+    };
+    let per_channel = |all: &[f32], c: usize| all[c % all.len().max(1)];
+    ensure!(
+        [&args.mean, &args.std].iter().all(|all| [1, channels].contains(&all.len())) && args.std.iter().all(|s| *s != 0.0),
+        "--mean and --std: give one number, or {channels}; no deviation of 0"
+    );
+    let (mut all, mut count) = (Vec::new(), 0);
+    let paths = files::images(folder)?;
+    // As many as calibration takes, evenly spread.
+    for path in paths.iter().step_by(paths.len().div_ceil(160).max(1)) {
+        let name = path.display().to_string();
+        let bytes = decode::read(path)?;
+        let decoded = decode::Image::decode(&bytes, &name)?;
+        let rgb = decoded.raw().0.to_rgb8();
+        let size = [rgb.width() as usize, rgb.height() as usize];
+        let pixels = picture::resized(rgb.as_raw(), size, [width, height], channels).with_context(|| name.clone())?;
+        let real =
+            |(i, &p): (usize, &u8)| (f32::from(p) - per_channel(&args.mean, i % channels)) / per_channel(&args.std, i % channels);
+        all.extend(pixels.iter().enumerate().map(real));
+        count += 1;
+    }
+    ensure!(count > 0, "{}: there is no image; check the path", folder.display());
+    Ok(Tensor { shape: vec![count, height, width, channels], data: Data::F32(all) })
 }

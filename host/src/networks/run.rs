@@ -1,8 +1,8 @@
 //! `host run`: arrays through an imported network.
 
 use super::File;
-use crate::files;
 use anyhow::{Context, Result};
+use cxr_app::files;
 use rownet_convert::npy;
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
 //! `host verify` of an imported network; of a trained one where the file is such a one.
 
 use super::File;
-use crate::fail::CheckFailed;
-use crate::files;
 use anyhow::{Context, Result, bail};
+use cxr_app::fail::CheckFailed;
+use cxr_app::files;
 use rownet_convert::verify::{Report, verify};
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ fn trained(args: &Args) -> Result<()> {
     if std::fs::read(&path).is_ok_and(|file| file.starts_with(b"RNET")) {
         bail!("{}: an imported network; name the file that it came from with --against", path.display());
     }
-    crate::verify::run(&crate::verify::Args {
+    cxr_study::verify::run(&cxr_study::verify::Args {
         model: args.model.clone(),
         images: args.images.clone(),
         limit: args.limit,

@@ -1,139 +1,222 @@
-//! What kernels take: rows under a window, filters, and how sums become int8.
+//! What kernels take: rows under a window, and filters.
 
-use crate::model::bytes::{f32_at, i8_at, u32_at};
-use crate::model::desc::Rescale;
-use crate::quant::{clamp, multiply_by_quantized_multiplier, round_ties_even};
+use crate::quant::{requantize, requantize_fixed};
 
-/// Weights and biases of the output channels of one operator, and how their sums become int8.
+/// Largest kernel extent that vector kernels of microcontrollers take.
+pub const MAX_KERNEL: usize = 15;
+
+/// Weights, biases and scales of the output channels of one layer.
+///
+/// ```
+/// use rownet::kernels::{ConvRow, Filters, Kernel};
+/// let filters = Filters {
+///     weights: &[1, 2, 0, 0],
+///     bias: &0i32.to_le_bytes(),
+///     scales: &1f32.to_le_bytes(),
+///     shifts: &[],
+///     zero_point: 0,
+///     packed: &[],
+/// };
+/// assert_eq!(filters.weights.len() % 4, 0);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Filters<'a> {
     /// Weights in the layout of the operator.
     pub weights: &'a [u8],
     /// i32 biases, little-endian.
     pub bias: &'a [u8],
-    /// Scales, or multipliers and shifts: one, or one a channel.
-    pub rescale: Rescale<'a>,
-    /// Zero point of the input: what padding holds.
-    pub input_zero_point: i8,
+    /// f32 scales, little-endian; where there are shifts, i32 multipliers, none below 0.
+    pub scales: &'a [u8],
+    /// Of TFLite's arithmetic ([`quant::requantize_fixed`](crate::quant::requantize_fixed)): i8 shifts, from -31 to 30. Empty: scales
+    /// are f32.
+    pub shifts: &'a [u8],
     /// Zero point of the output.
     pub zero_point: i8,
-    /// Least and greatest output.
-    pub clamp: [i8; 2],
-    /// Output channels.
-    pub channels: usize,
+    /// The same, packed by the kernel that runs them (see [`Prepared`](crate::prepared::Prepared)); empty where they are not.
+    pub packed: &'a [u8],
 }
 
 impl Filters<'_> {
-    /// The bias of channel `c`.
+    /// True of TFLite's arithmetic.
     #[inline(always)]
-    pub fn bias_of(&self, c: usize) -> i32 {
-        u32_at(self.bias, 4 * c) as i32
+    pub const fn is_fixed(&self) -> bool {
+        !self.shifts.is_empty()
     }
 
-    /// Adds the biases of the channels from `first` on.
+    /// The output of a channel whose sum, bias included, this is.
     #[inline(always)]
-    pub fn add_bias(&self, first: usize, sums: &mut [i32]) {
-        let bias = self.bias.get(4 * first..).unwrap_or_default();
-        for (sum, bias) in sums.iter_mut().zip(bias.chunks_exact(4)) {
-            *sum = sum.wrapping_add(u32_at(bias, 0) as i32);
+    pub(crate) fn requantize(&self, channel: usize, sum: i32) -> i8 {
+        let scale =
+            self.scales.get(4 * channel..).and_then(|rest| rest.first_chunk()).map_or(0, |word| i32::from_le_bytes(*word));
+        if self.is_fixed() {
+            let shift = self.shifts.get(channel).map_or(0, |shift| *shift as i8);
+            return requantize_fixed(sum, scale, shift, self.zero_point);
         }
-    }
-
-    /// The outputs of the channels from `first` on, whose sums these are.
-    #[inline(always)]
-    pub fn requantize(&self, first: usize, sums: &[i32], out: &mut [i8]) {
-        let zero_point = i32::from(self.zero_point);
-        match self.rescale {
-            Rescale::Float { scales } if scales.len() > 4 => {
-                let scales = scales.get(4 * first..).unwrap_or_default();
-                for ((q, sum), scale) in out.iter_mut().zip(sums).zip(scales.chunks_exact(4)) {
-                    *q = clamp(round_ties_even(*sum as f32 * f32_at(scale, 0)) + zero_point, self.clamp);
-                }
-            }
-            Rescale::Float { scales } => {
-                let scale = f32_at(scales, 0);
-                for (q, sum) in out.iter_mut().zip(sums) {
-                    *q = clamp(round_ties_even(*sum as f32 * scale) + zero_point, self.clamp);
-                }
-            }
-            Rescale::Fixed { multipliers, shifts } if shifts.len() > 1 => {
-                let (multipliers, shifts) =
-                    (multipliers.get(4 * first..).unwrap_or_default(), shifts.get(first..).unwrap_or_default());
-                for (((q, sum), multiplier), shift) in out.iter_mut().zip(sums).zip(multipliers.chunks_exact(4)).zip(shifts) {
-                    let x = multiply_by_quantized_multiplier(*sum, u32_at(multiplier, 0) as i32, *shift as i8);
-                    *q = clamp(x + zero_point, self.clamp);
-                }
-            }
-            Rescale::Fixed { multipliers, shifts } => {
-                let (multiplier, shift) = (u32_at(multipliers, 0) as i32, i8_at(shifts, 0));
-                for (q, sum) in out.iter_mut().zip(sums) {
-                    *q = clamp(multiply_by_quantized_multiplier(*sum, multiplier, shift) + zero_point, self.clamp);
-                }
-            }
-        }
-    }
-
-    /// The f32 output of channel `c`, whose sum this is; only of `Rescale::Float`.
-    #[inline(always)]
-    pub fn dequantize(&self, c: usize, sum: i32) -> f32 {
-        let Rescale::Float { scales } = self.rescale else { return 0.0 };
-        sum as f32 * f32_at(scales, if scales.len() > 4 { 4 * c } else { 0 })
-    }
-}
-
-/// How a window moves along a row.
-#[derive(Clone, Copy, Debug)]
-pub struct Columns {
-    /// Pixels of an input row.
-    pub width: usize,
-    /// Values of an input pixel.
-    pub channels: usize,
-    /// Pixels under the window.
-    pub kernel: usize,
-    /// Pixels between windows.
-    pub stride: usize,
-    /// Pixels between taps.
-    pub dilation: usize,
-    /// Padding to the left.
-    pub left: usize,
-}
-
-impl Columns {
-    /// Where tap `kx` of window `x` starts in a row, `None` in the padding.
-    #[inline(always)]
-    pub fn tap(&self, x: usize, kx: usize) -> Option<usize> {
-        let pixel = (x * self.stride + kx * self.dilation).checked_sub(self.left)?;
-        (pixel < self.width).then_some(pixel * self.channels)
-    }
-
-    /// Where window `x` starts in a row, if all of it lies inside and its taps are neighbours.
-    #[inline(always)]
-    pub fn inside(&self, x: usize) -> Option<usize> {
-        let first = (x * self.stride).checked_sub(self.left)?;
-        (first + self.kernel <= self.width && (self.dilation == 1 || self.kernel == 1)).then_some(first * self.channels)
+        requantize(sum, f32::from_bits(scale as u32), self.zero_point)
     }
 }
 
 /// Arguments of a convolution over one output row.
+///
+/// ```
+/// use rownet::kernels::{ConvRow, Filters, Kernel};
+/// // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+/// let filters = Filters {
+///     weights: &[1, 2, 0, 0],
+///     bias: &0i32.to_le_bytes(),
+///     scales: &1f32.to_le_bytes(),
+///     shifts: &[],
+///     zero_point: 0,
+///     packed: &[],
+/// };
+/// let row = [1i8, 2, 3, 4, 5, 6];
+/// let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+/// assert_eq!((args.taps(), args.filter_stride()), (2, 4));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ConvRow<'a> {
-    /// Input rows under the window, top to bottom, each `width * channels` long; empty in the padding.
+    /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
     pub rows: &'a [&'a [i8]],
-    /// How the window moves.
-    pub columns: Columns,
-    /// Divides both channel counts.
-    pub groups: usize,
-    /// Weights `[out][ky][kx][in / groups]`, each filter followed by zeros up to a multiple of 4 bytes.
+    /// Weights `[out][ky][kx][in]`, int8, each filter followed by zeros up to [`filter_stride`](Self::filter_stride).
     pub filters: Filters<'a>,
+    /// Elements of a row under the window: kernel width * input channels.
+    pub span: usize,
+    /// Elements between windows: horizontal stride * input channels.
+    pub step: usize,
+    /// Output channels.
+    pub channels: usize,
 }
 
-/// Arguments of a depthwise convolution over one output row.
+impl ConvRow<'_> {
+    /// Weights of a filter: kernel height * kernel width * input channels; [`usize::MAX`] where that is larger.
+    ///
+    /// ```
+    /// # use rownet::kernels::{ConvRow, Filters, Kernel};
+    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+    /// # let filters = Filters {
+    /// #     weights: &[1, 2, 0, 0],
+    /// #     bias: &0i32.to_le_bytes(),
+    /// #     scales: &1f32.to_le_bytes(),
+    /// #     shifts: &[],
+    /// #     zero_point: 0,
+    /// #     packed: &[],
+    /// # };
+    /// # let row = [1i8, 2, 3, 4, 5, 6];
+    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+    /// assert_eq!(args.taps(), 2);
+    /// ```
+    #[inline(always)]
+    pub const fn taps(&self) -> usize {
+        self.rows.len().saturating_mul(self.span)
+    }
+
+    /// Bytes from one filter to the next: [`taps`](Self::taps) rounded up to a multiple of 4, so that words can be loaded.
+    ///
+    /// ```
+    /// # use rownet::kernels::{ConvRow, Filters, Kernel};
+    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
+    /// # let filters = Filters {
+    /// #     weights: &[1, 2, 0, 0],
+    /// #     bias: &0i32.to_le_bytes(),
+    /// #     scales: &1f32.to_le_bytes(),
+    /// #     shifts: &[],
+    /// #     zero_point: 0,
+    /// #     packed: &[],
+    /// # };
+    /// # let row = [1i8, 2, 3, 4, 5, 6];
+    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
+    /// assert_eq!(args.filter_stride(), 4);
+    /// ```
+    #[inline(always)]
+    pub const fn filter_stride(&self) -> usize {
+        multiple_of_4(self.taps())
+    }
+}
+
+/// Arguments of the first convolution over one output row of a gray image: all input channels are equal, so that
+/// their weights are summed once, at export.
+///
+/// ```
+/// use rownet::kernels::{Filters, GrayRow};
+/// let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), shifts: &[], zero_point: 0, packed: &[] };
+/// let args = GrayRow { rows: &[&[5i8, 6, 7]], filters, span: 1, step: 1, channels: 1 };
+/// let mut out = [0; 3];
+/// assert!(rownet::kernels::Kernel::best().gray_row(&args, &mut out));
+/// assert_eq!(out, [15, 18, 21]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct GrayRow<'a> {
+    /// Input rows under the window, top to bottom, one int8 value a pixel.
+    pub rows: &'a [&'a [i8]],
+    /// Weights `[out][ky][kx]`, i16, little-endian, each filter padded with a zero to an even count.
+    pub filters: Filters<'a>,
+    /// Kernel width.
+    pub span: usize,
+    /// Horizontal stride.
+    pub step: usize,
+    /// Output channels.
+    pub channels: usize,
+}
+
+impl GrayRow<'_> {
+    /// Weights of a filter: kernel height * kernel width; [`usize::MAX`] where that is larger.
+    ///
+    /// ```
+    /// # use rownet::kernels::{Filters, GrayRow};
+    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], shifts: &[], zero_point: 0, packed: &[] };
+    /// let row = [0i8; 9];
+    /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
+    /// assert_eq!(args.taps(), 9);
+    /// ```
+    #[inline(always)]
+    pub const fn taps(&self) -> usize {
+        self.rows.len().saturating_mul(self.span)
+    }
+
+    /// Bytes from one filter to the next: [`taps`](Self::taps) i16, rounded up to a multiple of 4 bytes.
+    ///
+    /// ```
+    /// # use rownet::kernels::{Filters, GrayRow};
+    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], shifts: &[], zero_point: 0, packed: &[] };
+    /// let row = [0i8; 9];
+    /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
+    /// assert_eq!(args.filter_stride(), 20); // nine i16 and a zero
+    /// ```
+    #[inline(always)]
+    pub const fn filter_stride(&self) -> usize {
+        multiple_of_4(self.taps().saturating_mul(2))
+    }
+}
+
+/// Arguments of a depthwise convolution (one filter a channel) over one output row.
+///
+/// ```
+/// use rownet::kernels::{DepthwiseRow, Filters, Kernel};
+/// let scales: Vec<u8> = [1f32, 1.0].iter().flat_map(|s| s.to_le_bytes()).collect();
+/// let filters = Filters { weights: &[2, 3], bias: &[0; 8], scales: &scales, shifts: &[], zero_point: 0, packed: &[] };
+/// let args = DepthwiseRow { rows: &[&[1i8, 1, 2, 2]], filters, kernel_width: 1, step: 2, channels: 2 };
+/// let mut out = [0; 4];
+/// assert!(Kernel::best().depthwise_row(&args, &mut out));
+/// assert_eq!(out, [2, 3, 4, 6]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct DepthwiseRow<'a> {
-    /// Input rows under the window, top to bottom, each `width * channels` long; empty in the padding.
+    /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
     pub rows: &'a [&'a [i8]],
-    /// How the window moves.
-    pub columns: Columns,
-    /// Weights `[ky][kx][out]`.
+    /// Weights `[ky][kx][channel]`, int8.
     pub filters: Filters<'a>,
+    /// Kernel width.
+    pub kernel_width: usize,
+    /// Elements between windows: horizontal stride * channels.
+    pub step: usize,
+    /// Channels, of input and output.
+    pub channels: usize,
+}
+
+/// The next multiple of 4, the largest number where there is none: no slice is that long.
+const fn multiple_of_4(bytes: usize) -> usize {
+    match bytes.checked_next_multiple_of(4) {
+        Some(bytes) => bytes,
+        None => usize::MAX,
+    }
 }

@@ -1,68 +1,145 @@
-//! Inner loops. One contract, one implementation an instruction set; [`Kernel::PORTABLE`] is the definition.
+//! Inner loops. One contract, one implementation an instruction set; [`Kernel::SCALAR`] is the definition.
 //!
-//! A kernel computes one output row from the input rows under its window. Padding is not stored: an empty row is a row of
-//! padding, and columns outside of a row are. Every implementation gives the bytes of the portable one.
+//! A kernel computes one output row from the input rows under its window, padding already in place. Every
+//! implementation gives the bytes of the scalar one. A [`Kernel`] that the processor lacks cannot be had. What none of them
+//! takes, padding that is not stored among it, is for the loops of [`general`].
 
+mod api;
 mod args;
+#[cfg(row_blocks)]
+mod blocks;
+mod checked;
+#[allow(unsafe_code)]
+mod columns;
+#[allow(unsafe_code)]
+pub(crate) mod edges;
+pub mod general;
+// Only vector kernels pack.
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")), allow(dead_code))]
+mod pack;
+#[allow(unsafe_code)]
 mod portable;
-#[cfg(target_arch = "x86_64")]
+mod scalar;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[allow(unsafe_code)]
+mod aarch64;
+#[cfg(any(cortex_m3, cortex_m_dsp))]
+#[allow(unsafe_code)]
+mod arm_m;
+#[cfg(any(
+    row_blocks,
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
+#[allow(unsafe_code)]
+mod vector;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[allow(unsafe_code)]
+mod wasm32;
+#[cfg(row_blocks)]
 #[allow(unsafe_code)]
 mod x86;
 
-pub use args::{Columns, ConvRow, DepthwiseRow, Filters};
+pub use api::Kernel;
+pub use args::{ConvRow, DepthwiseRow, Filters, GrayRow, MAX_KERNEL};
+#[cfg(row_blocks)]
+pub use blocks::{BlockRows, Blocks, Plan};
+pub use checked::{Covered, Shape};
+pub use scalar::dot;
 
-/// The inner loops of one instruction set.
-#[derive(Clone, Copy, Debug)]
-pub struct Kernel {
-    name: &'static str,
-    conv_row: fn(&ConvRow<'_>, &mut [i8]),
-    depthwise_row: fn(&DepthwiseRow<'_>, &mut [i8]),
-    dots: fn(&[i8], &[u8], usize, &mut [i32]),
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use aarch64::available as own_kernels;
+#[cfg(any(cortex_m3, cortex_m_dsp))]
+use arm_m::available as own_kernels;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use wasm32::available as own_kernels;
+#[cfg(row_blocks)]
+use x86::available as own_kernels;
+
+#[cfg(not(any(
+    cortex_m3,
+    cortex_m_dsp,
+    row_blocks,
+    all(target_arch = "aarch64", target_feature = "neon"),
+    all(target_arch = "wasm32", target_feature = "simd128")
+)))]
+fn own_kernels() -> impl Iterator<Item = Kernel> {
+    core::iter::empty()
 }
 
 impl Kernel {
-    /// Plain loops.
-    pub const PORTABLE: Self = Self {
-        name: "portable",
-        conv_row: |args, out| portable::conv_row(args, out),
-        depthwise_row: |args, out| portable::depthwise_row(args, out),
-        dots: |window, weights, stride, sums| portable::dots(window, weights, stride, sums),
+    /// Loops over one sum after another: the definition.
+    pub const SCALAR: Self = Self {
+        name: "scalar",
+        conv_row: scalar::conv_row,
+        gray_row: scalar::gray_row,
+        depthwise_row: scalar::depthwise_row,
+        dot: scalar::dot,
+        dots: general::loops::dots,
+        pack: None,
+        #[cfg(row_blocks)]
+        blocks: None,
+        #[cfg(row_blocks)]
+        general: general::LOOPS,
     };
 
-    /// The fastest that this processor has.
+    /// Portable loops in blocks: what a microcontroller runs that has no kernel of its own.
+    pub const PORTABLE: Self = Self {
+        name: "portable",
+        conv_row: portable::conv_row,
+        gray_row: portable::gray_row,
+        depthwise_row: portable::depthwise_row,
+        dot: scalar::dot,
+        dots: general::loops::dots,
+        pack: None,
+        #[cfg(row_blocks)]
+        blocks: None,
+        #[cfg(row_blocks)]
+        general: general::LOOPS,
+    };
+
+    /// The fastest kernel that this processor has.
+    ///
+    /// ```
+    /// use rownet::kernels::Kernel;
+    /// assert_eq!(Kernel::available().next().map(|kernel| kernel.name()), Some(Kernel::best().name()));
+    /// ```
     pub fn best() -> Self {
-        Self::available().next().unwrap_or(Self::PORTABLE)
+        Self::available().next().unwrap_or(Self::SCALAR)
     }
 
-    /// Every kernel that this processor has, fastest first, [`PORTABLE`](Self::PORTABLE) last.
+    /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
+    ///
+    /// ```
+    /// use rownet::kernels::Kernel;
+    /// assert_eq!(Kernel::available().last().map(|kernel| kernel.name()), Some("scalar"));
+    /// ```
     pub fn available() -> impl Iterator<Item = Self> {
-        #[cfg(target_arch = "x86_64")]
-        let vectors = (!cfg!(miri)).then(x86::available).flatten();
-        #[cfg(not(target_arch = "x86_64"))]
-        let vectors = None;
-        vectors.into_iter().chain([Self::PORTABLE])
+        // Miri interprets no assembly.
+        let own = (!cfg!(miri)).then(own_kernels).into_iter().flatten();
+        // Compilers make vectors of the definition where there are any; and where an extension is nearly always there, the flash
+        // is not worth it for a processor without.
+        let is_small = cfg!(all(any(target_arch = "arm", target_arch = "riscv32"), not(cortex_m_dsp_optional)));
+        let portable = is_small.then_some(Self::PORTABLE);
+        own.chain(portable).chain([Self::SCALAR])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_gives_the_bytes_of_the_definition() {
+        Kernel::available().for_each(|kernel| testing::check(&kernel));
     }
 
-    /// Name of the instruction set.
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// One output row of a convolution; `out` is `output width * channels` long.
-    #[inline]
-    pub fn conv_row(&self, args: &ConvRow<'_>, out: &mut [i8]) {
-        (self.conv_row)(args, out);
-    }
-
-    /// One output row of a depthwise convolution; `out` is `output width * channels` long.
-    #[inline]
-    pub fn depthwise_row(&self, args: &DepthwiseRow<'_>, out: &mut [i8]) {
-        (self.depthwise_row)(args, out);
-    }
-
-    /// Adds to each sum the products of the window and its filter, which starts `stride` bytes after the one before.
-    #[inline]
-    pub fn dots(&self, window: &[i8], weights: &[u8], stride: usize, sums: &mut [i32]) {
-        (self.dots)(window, weights, stride, sums);
+    #[test]
+    fn the_best_kernel_comes_first_and_the_definition_last() {
+        assert_eq!(Kernel::available().next().map(|k| k.name()), Some(Kernel::best().name()));
+        assert_eq!(Kernel::available().last().map(|k| k.name()), Some("scalar"));
     }
 }

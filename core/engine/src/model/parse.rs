@@ -12,12 +12,43 @@ const MAX_ROW: usize = 1 << 20;
 /// Most rows of all values together: a bound on the time to check a plan.
 const MAX_ROWS: u64 = 1 << 20;
 
+/// Operators that may share their constants, about.
+const MAX_SHARING: u64 = 32;
+
 const fn invalid<T>(offset: usize, field: &'static str) -> Result<T, Error> {
     Err(Error::InvalidField { offset: offset as u32, field })
 }
 
+impl<'m> Model<'m> {
+    /// Reads a file and checks everything: afterwards nothing can fail but the calls themselves.
+    ///
+    /// # Errors
+    /// What is wrong first.
+    pub const fn parse(bytes: &'m [u8]) -> Result<Self, Error> {
+        parse::<false>(bytes)
+    }
+
+    /// [`parse`](Self::parse) for the compiler, which this takes less time. [`include_network!`](crate::include_network) calls it.
+    ///
+    /// # Panics
+    /// With what is wrong, which is the compiler's message.
+    #[must_use]
+    pub const fn parse_or_panic(bytes: &'m [u8]) -> Self {
+        match parse::<true>(bytes) {
+            Ok(model) => model,
+            Err(
+                Error::InvalidField { field, .. }
+                | Error::InvalidValue { field, .. }
+                | Error::InvalidOperator { field, .. }
+                | Error::InvalidPlan { field, .. },
+            ) => panic!("{}", field),
+            Err(_) => panic!("not a network file of this version, or damaged: import the network again"),
+        }
+    }
+}
+
 /// `COMPILING`: in fewer steps, which the compiler interprets, and with more memory.
-pub const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
+const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
     let model = attempt!(graph::<COMPILING>(b));
     let arena = attempt!(plan::check(&model));
     if arena != model.arena_bytes() as u64 {
@@ -41,8 +72,8 @@ pub const fn graph<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> 
     if rows > MAX_ROWS {
         return invalid(header::VALUES, "values (more rows than a million)");
     }
-    // A file in which many operators share one blob would take long to check.
-    if model.constant_bytes() / 4 > b.len() as u64 {
+    // Parts of a map share their constants; a file in which very many do would take long to check.
+    if model.constant_bytes() / MAX_SHARING > b.len() as u64 {
         return invalid(header::OPERATORS, "constants (they overlap)");
     }
     let mut i = 0;
@@ -137,7 +168,7 @@ const fn check_value(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
     if u8_at(model.values, at + value::EXTERNAL) > 2 {
         return Err(Error::InvalidValue { value: id, field: "external type" });
     }
-    if u8_at(model.values, at + value::STORAGE) > 1 {
+    if u8_at(model.values, at + value::STORAGE) > 3 {
         return Err(Error::InvalidValue { value: id, field: "storage" });
     }
     // From 2^-60 to 2^60: products and sums of such values stay finite.

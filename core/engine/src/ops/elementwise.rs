@@ -1,6 +1,6 @@
 //! What is computed value by value, or pixel by pixel.
 
-use super::{Cells, Side, Step};
+use super::step::{Cells, Side, Step};
 use crate::model::bytes::{i8_at, u32_at};
 use crate::model::desc::{Op, Rescale};
 use crate::quant::{clamp, multiply_by_quantized_multiplier, round_clamped};

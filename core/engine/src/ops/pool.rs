@@ -1,6 +1,6 @@
 //! Pools and means of rows that are all there.
 
-use super::Step;
+use super::step::Step;
 use crate::model::bytes::{f32_at, i8_at, u32_at};
 use crate::model::desc::{Rescale, Window};
 use crate::quant::{clamp, multiply_by_quantized_multiplier, round_clamped};

@@ -3,9 +3,12 @@
 //! Afterwards every value is 1 x height x width x channels, and of transpositions, paddings, clamps and concatenations of
 //! many values only those are left that no operator could take up.
 
+mod affine;
 mod clips;
 mod concats;
 mod dead;
+mod dense;
+mod detach;
 mod maps;
 mod order;
 mod pads;
@@ -21,8 +24,10 @@ type Pass = fn(&mut Graph) -> bool;
 pub const PASSES: &[(&str, Pass)] = &[
     ("transposes", transposes::fold),
     ("reshapes", reshapes::fold),
+    ("dense", dense::fold),
     ("pads", pads::fold),
     ("clips", clips::fold),
+    ("affine", affine::fold),
     ("concats", concats::fold),
     ("dead", dead::fold),
 ];
@@ -45,12 +50,6 @@ pub fn fold(graph: &mut Graph) -> Result<(), Refusal> {
     graph.check()
 }
 
-/// Takes out a node that hands on what it reads: its readers read its input instead.
-fn bypass(graph: &mut Graph, index: usize) {
-    let node = graph.nodes.remove(index);
-    graph.replace(node.output, node.inputs[0]);
-}
-
 #[cfg(test)]
 pub mod testing {
     use crate::ir::*;
@@ -67,6 +66,7 @@ pub mod testing {
             nodes: Vec::new(),
             inputs: vec![Id(0)],
             outputs: vec![Id(0)],
+            notes: Vec::new(),
         }
     }
 

@@ -40,13 +40,7 @@ fn fold_one(graph: &mut Graph, index: usize, permutation: &[usize]) -> bool {
     let sunk = match &graph.nodes[reader].op {
         Op::Mean { axes } => Op::Mean { axes: through(axes, permutation) },
         Op::Max { axes } => Op::Max { axes: through(axes, permutation) },
-        op @ (Op::Clip { .. }
-        | Op::HardSwish
-        | Op::Logistic
-        | Op::Tanh
-        | Op::LeakyRelu { .. }
-        | Op::Quantize
-        | Op::Dequantize) => op.clone(),
+        op if op.is_table() || matches!(op, Op::Dequantize) => op.clone(),
         _ => return false,
     };
     sink(graph, reader, input, sunk, Op::Transpose { permutation: permutation.to_vec() });

@@ -1,5 +1,6 @@
 //! Readers: files to the representation.
 
+pub mod onnx;
 pub mod tflite;
 
 use crate::ir::Graph;
@@ -10,6 +11,8 @@ use anyhow::{Result, bail};
 pub enum Format {
     /// TensorFlow Lite's flatbuffer.
     Tflite,
+    /// ONNX's protobuf.
+    Onnx,
 }
 
 impl Format {
@@ -18,9 +21,11 @@ impl Format {
     /// # Errors
     /// It is of no format that can be read.
     pub fn of(file: &[u8]) -> Result<Self> {
-        match file.get(4..8) {
-            Some(b"TFL3") => Ok(Self::Tflite),
-            _ => bail!("not a .tflite file (no TFL3 at byte 4); export the network to .tflite"),
+        match (file.get(4..8), file.first()) {
+            (Some(b"TFL3"), _) => Ok(Self::Tflite),
+            // ONNX has no magic: the first field is the version of its IR, or another of the first fields.
+            (_, Some(0x08 | 0x12 | 0x1a | 0x22 | 0x2a | 0x32 | 0x3a | 0x42)) => Ok(Self::Onnx),
+            _ => bail!("neither a .tflite nor a .onnx file; export the network to one of them"),
         }
     }
 }
@@ -32,5 +37,6 @@ impl Format {
 pub fn read(file: &[u8]) -> Result<Graph> {
     match Format::of(file)? {
         Format::Tflite => tflite::read(file),
+        Format::Onnx => onnx::read(file),
     }
 }

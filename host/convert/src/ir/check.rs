@@ -4,14 +4,12 @@
 mod parts;
 
 use super::{Arithmetic, Element, Graph, Id, Node, Op, Refusal, Weights, Window};
-use parts::{BATCH, check_weights, reduced, windowed};
+use parts::{BATCH, Checked, check_weights, reduced, windowed};
 
 /// Most elements of a value.
 pub const MOST_ELEMENTS: usize = 1 << 24;
 /// Most nodes of a graph.
 pub const MOST_NODES: usize = 1024;
-
-type Checked = Result<(), Refusal>;
 
 impl Graph {
     /// Checks the graph.
@@ -130,16 +128,12 @@ impl Graph {
                 check_weights(node, weights, bias.len())?;
                 output.to_vec()
             }
-            Op::Add { .. } if input != shape(node.inputs[1]) => {
-                let why = format!("{input:?} and {:?} are added", shape(node.inputs[1]));
-                return Err(node.refuse("inputs", why, "add values of one shape: broadcasting is not supported"));
-            }
-            Op::Mul { .. } => {
+            Op::Add { .. } | Op::Mul { .. } => {
                 let second = shape(node.inputs[1]);
                 let vector = second.iter().product::<usize>() == *second.last().unwrap_or(&0) && second.last() == input.last();
                 if input != second && !vector {
-                    let why = format!("{input:?} and {second:?} are multiplied");
-                    return Err(node.refuse("inputs", why, "multiply values of one shape, or a map by a vector of its channels"));
+                    let why = format!("{input:?} and {second:?} meet");
+                    return Err(node.refuse("inputs", why, "use values of one shape, or a map and a vector of its channels"));
                 }
                 input.to_vec()
             }
@@ -195,11 +189,13 @@ impl Graph {
                 }
                 permutation.iter().map(|&axis| input[axis]).collect()
             }
-            Op::Add { .. }
-            | Op::Clip { .. }
+            Op::Clip { .. }
             | Op::HardSwish
+            | Op::Swish
+            | Op::HardSigmoid { .. }
             | Op::Logistic
             | Op::Tanh
+            | Op::Scalar { .. }
             | Op::LeakyRelu { .. }
             | Op::Softmax { .. }
             | Op::Quantize

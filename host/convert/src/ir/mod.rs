@@ -7,7 +7,7 @@
 pub mod check;
 pub mod op;
 
-pub use op::{Activation, Axes, Bias, Op, Padding, Weights, Window};
+pub use op::{Activation, Arithmetical, Axes, Bias, Op, Padding, Weights, Window};
 
 use std::fmt;
 
@@ -122,6 +122,8 @@ pub struct Graph {
     pub inputs: Vec<Id>,
     /// Values that the caller gets, in order.
     pub outputs: Vec<Id>,
+    /// What was left out or is not exact, for the user.
+    pub notes: Vec<String>,
 }
 
 impl Graph {

@@ -141,6 +141,46 @@ impl Bias {
 /// Axes of a value, ascending, 0 the batch.
 pub type Axes = Vec<usize>;
 
+/// How a value and a number meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetical {
+    /// x + number.
+    Add,
+    /// x - number.
+    Subtract,
+    /// number - x.
+    SubtractFrom,
+    /// x * number.
+    Multiply,
+    /// x / number.
+    Divide,
+}
+
+impl Arithmetical {
+    /// Of an ONNX operator; `first`: the number is its first operand. None where a number is divided.
+    pub fn of(kind: &str, first: bool) -> Option<Self> {
+        match (kind, first) {
+            ("Add", _) => Some(Self::Add),
+            ("Sub", false) => Some(Self::Subtract),
+            ("Sub", true) => Some(Self::SubtractFrom),
+            ("Mul", _) => Some(Self::Multiply),
+            ("Div", false) => Some(Self::Divide),
+            _ => None,
+        }
+    }
+
+    /// The result, in f32.
+    pub fn apply(self, x: f32, number: f32) -> f32 {
+        match self {
+            Self::Add => x + number,
+            Self::Subtract => x - number,
+            Self::SubtractFrom => number - x,
+            Self::Multiply => x * number,
+            Self::Divide => x / number,
+        }
+    }
+}
+
 /// What a node computes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
@@ -166,7 +206,7 @@ pub enum Op {
         /// Clamp of the output.
         activation: Activation,
     },
-    /// Sum of two values of one shape.
+    /// Sum of two values; the second may be one vector of channels for all cells.
     Add {
         /// Clamp of the output.
         activation: Activation,
@@ -224,8 +264,24 @@ pub enum Op {
     HardSwish,
     /// 1 / (1 + exp(-x)).
     Logistic,
+    /// x / (1 + exp(-x)).
+    Swish,
+    /// clip(alpha x + beta, 0, 1).
+    HardSigmoid {
+        /// Slope.
+        alpha: f32,
+        /// Value at 0.
+        beta: f32,
+    },
     /// Hyperbolic tangent.
     Tanh,
+    /// x and a number.
+    Scalar {
+        /// How they meet.
+        kind: Arithmetical,
+        /// The number.
+        number: f32,
+    },
     /// x where it is positive, else alpha times x.
     LeakyRelu {
         /// Slope below zero.
@@ -250,6 +306,22 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether it works on each element alone, so that on bytes it is a table.
+    pub fn is_table(&self) -> bool {
+        matches!(
+            self,
+            Self::Clip { .. }
+                | Self::HardSwish
+                | Self::Swish
+                | Self::HardSigmoid { .. }
+                | Self::Logistic
+                | Self::Tanh
+                | Self::Scalar { .. }
+                | Self::LeakyRelu { .. }
+                | Self::Quantize
+        )
+    }
+
     /// The operator's name here.
     pub fn name(&self) -> &'static str {
         match self {
@@ -268,7 +340,10 @@ impl Op {
             Self::Clip { .. } => "clip",
             Self::HardSwish => "hard_swish",
             Self::Logistic => "logistic",
+            Self::Swish => "swish",
+            Self::HardSigmoid { .. } => "hard_sigmoid",
             Self::Tanh => "tanh",
+            Self::Scalar { .. } => "scalar",
             Self::LeakyRelu { .. } => "leaky_relu",
             Self::Softmax { .. } => "softmax",
             Self::Reshape => "reshape",

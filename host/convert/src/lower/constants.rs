@@ -42,7 +42,8 @@ impl Lowering<'_> {
             Op::AveragePool { window, .. } => {
                 operator.op = desc::Op::AveragePool2d { window: self.window(node, window, usize::MAX)? };
                 if self.graph.arithmetic == Arithmetic::Onnx {
-                    put(node, operator, numbers::mean_rescale(self.graph, node, window.kernel[0] * window.kernel[1])?)?;
+                    let scale = numbers::average_scale(self.graph, node, window.kernel[0] * window.kernel[1])?;
+                    put(node, operator, Rescale::Float(scale))?;
                 }
             }
             Op::MaxPool { window, .. } => operator.op = desc::Op::MaxPool2d { window: self.window(node, window, usize::MAX)? },
@@ -82,11 +83,6 @@ impl Lowering<'_> {
                 operator.op = desc::Op::Softmax { diff_min };
                 put(node, operator, Rescale::Fixed(multiplier))?;
             }
-            Op::Clip { .. } | Op::HardSwish | Op::Logistic | Op::Tanh | Op::LeakyRelu { .. } | Op::Quantize => {
-                operator.op = desc::Op::Table;
-                operator.clamp = [i8::MIN, i8::MAX];
-                operator.weights = numbers::table(self.graph, node)?.map(i8::cast_unsigned).to_vec();
-            }
             Op::Transpose { permutation } => {
                 return Err(node.refuse(
                     "perm",
@@ -96,6 +92,12 @@ impl Lowering<'_> {
             }
             Op::Dequantize => {
                 return Err(node.refuse("operator", "floats flow on inside the network", "quantise the whole network"));
+            }
+            // All others work on each byte alone.
+            _ => {
+                operator.op = desc::Op::Table;
+                operator.clamp = [i8::MIN, i8::MAX];
+                operator.weights = numbers::table(self.graph, node)?.map(i8::cast_unsigned).to_vec();
             }
         }
         Ok(())

@@ -44,6 +44,22 @@ impl Operator {
     }
 }
 
+impl Operator {
+    /// The same constants for another operator and inputs.
+    #[must_use]
+    pub fn with(&self, op: desc::Op, a: u16, b: Option<u16>) -> Self {
+        Self { op, a, b, ..self.clone() }
+    }
+
+    /// An operator for the same node that hands bytes on.
+    #[must_use]
+    pub fn copying(&self, op: desc::Op, a: u16, b: Option<u16>) -> Self {
+        let (weights, bias, scales) = (Vec::new(), Vec::new(), Vec::new());
+        let shifts = self.shifts.as_ref().map(|_| Vec::new());
+        Self { op, a, b, clamp: [i8::MIN, i8::MAX], node: self.node, weights, bias, scales, shifts }
+    }
+}
+
 /// A network without a plan.
 #[derive(Clone, Debug)]
 pub struct Lowered {
@@ -180,7 +196,10 @@ impl Lowering<'_> {
             return Ok(());
         }
         if let Op::Dequantize = node.op {
-            return self.dequantize(node);
+            return self.leave(node, desc::External::F32);
+        }
+        if output.element == Element::U8 {
+            return self.leave(node, desc::External::U8);
         }
         if output.element != Element::I8 || node.inputs.iter().any(|&id| self.graph.value(id).element == Element::F32) {
             return Err(node.refuse(
@@ -208,16 +227,23 @@ impl Lowering<'_> {
         self.push(node.output, output, output.quantization, desc::External::I8, output.shape.clone())
     }
 
-    /// The engine gives floats where the user wants them.
-    fn dequantize(&mut self, node: &Node) -> Result<(), Refusal> {
+    /// The engine gives floats or unsigned bytes where the user wants them.
+    fn leave(&mut self, node: &Node, external: desc::External) -> Result<(), Refusal> {
         let (input, outputs) = (node.inputs[0], &self.graph.outputs);
         let (Some(mut number), true) = (self.ids[input.0], outputs.contains(&node.output)) else {
-            return Err(node.refuse("output", "floats flow on inside the network", "quantise the whole network"));
+            return Err(node.refuse("output", "its type flows on inside the network", "quantise the whole network to int8"));
         };
+        if external == desc::External::U8 {
+            let [from, to] = [input, node.output].map(|id| self.graph.value(id).quantization);
+            let moved = |q: Quantization| Quantization { zero_point: q.zero_point + 128, ..q };
+            if !matches!(node.op, Op::Quantize) || from.map(moved) != to {
+                return Err(node.refuse("output", "uint8 of another scale", "give the output int8"));
+            }
+        }
         if number == 0 || outputs.contains(&input) {
             number = self.copy(number, node.output, self.graph.value(node.output))?;
         }
-        self.lowered.values[usize::from(number)].external = desc::External::F32;
+        self.lowered.values[usize::from(number)].external = external;
         self.ids[node.output.0] = Some(number);
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Integers that follow from scales: multipliers, clamps, tables. The interpreter computes with them and the file carries
 //! the same.
 
-use super::Data;
 use super::elementwise::real;
 use super::fixed::{Multiplier, divide_by_pot, logistic, tanh};
+use super::tensor::Data;
 use crate::ir::{Activation, Arithmetic, Element, Graph, Id, Node, Op, Quantization, Refusal, Weights};
 
 /// Scale and zero point of a value of bytes.
@@ -99,12 +99,23 @@ pub fn mul_multiplier(graph: &Graph, node: &Node) -> Result<Multiplier, Refusal>
 pub fn mean_rescale(graph: &Graph, node: &Node, cells: usize) -> Result<Rescale, Refusal> {
     let (x, y) = (quantization(graph, node, node.inputs[0])?, quantization(graph, node, node.output)?);
     if graph.arithmetic == Arithmetic::Onnx {
-        return Ok(Rescale::Float(x.scale / cells as f32 / y.scale));
+        // As onnxruntime's QLinearGlobalAveragePool multiplies them.
+        return Ok(Rescale::Float(x.scale / (y.scale * cells as f32)));
     }
     let Multiplier { multiplier, shift } = Multiplier::new(f64::from(x.scale) / f64::from(y.scale));
     let bits = (63 - (cells as u64).leading_zeros() as i32).min(32).min(31 + shift);
     let multiplier = ((i64::from(multiplier) << bits) / cells as i64) as i32;
     Ok(Rescale::Fixed(Multiplier { multiplier, shift: shift - bits }))
+}
+
+/// How the sum under a whole window of an average, zero points taken off, becomes a byte in ONNX's arithmetic: as QLinearConv
+/// with weights of 1 at the scale of one over `cells`.
+///
+/// # Errors
+/// A value without a scale.
+pub fn average_scale(graph: &Graph, node: &Node, cells: usize) -> Result<f32, Refusal> {
+    let (x, y) = (quantization(graph, node, node.inputs[0])?, quantization(graph, node, node.output)?);
+    Ok(x.scale * (1.0 / cells as f32) / y.scale)
 }
 
 /// The byte that stands for a real number, not clamped: halves away from 0, or to even.

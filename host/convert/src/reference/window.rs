@@ -97,6 +97,7 @@ pub fn average_i8(graph: &Graph, node: &Node, window: &Window, x: &[i8]) -> Resu
     let (zx, zy) = (numbers::quantization(graph, node, node.inputs[0])?, numbers::quantization(graph, node, node.output)?);
     let mut y = Vec::with_capacity(graph.value(node.output).len());
     let whole = window.kernel[0] * window.kernel[1];
+    let average = numbers::average_scale(graph, node, whole)?;
     for cell in cells(output) {
         let inside: Vec<_> = taps(window, [height, width], cell).map(|(_, at)| at).collect();
         let count = inside.len() as i32;
@@ -105,8 +106,7 @@ pub fn average_i8(graph: &Graph, node: &Node, window: &Window, x: &[i8]) -> Resu
             let q = match graph.arithmetic {
                 Arithmetic::Tflite => (if sum > 0 { sum + count / 2 } else { sum - count / 2 }) / count,
                 Arithmetic::Onnx => {
-                    let scale = zx.scale / whole as f32 / zy.scale;
-                    let scale = if inside.len() == whole { scale } else { scale * whole as f32 / count as f32 };
+                    let scale = if inside.len() == whole { average } else { average * whole as f32 / count as f32 };
                     numbers::Rescale::Float(scale).apply(sum - count * zx.zero_point).saturating_add(zy.zero_point)
                 }
             };

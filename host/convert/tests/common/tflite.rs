@@ -266,6 +266,7 @@ fn operator<'b>(w: &mut Writer<'b>, graph: &Graph, node: &Node, values: &[i32]) 
         }
         Op::Quantize => (Code::QUANTIZE, None),
         Op::Dequantize => (Code::DEQUANTIZE, None),
+        Op::Swish | Op::HardSigmoid { .. } | Op::Scalar { .. } => panic!("{} is of .onnx alone", node.op.name()),
     };
     let opcode_index = w.code(code);
     let (inputs, outputs) = (Some(w.builder.create_vector(&inputs)), Some(w.builder.create_vector(&[values[node.output.0]])));

@@ -1,6 +1,6 @@
 //! Where buffers lie: each lives in some segments, and those that live together must not overlap.
 
-use super::super::lifetime::Life;
+use super::super::lifetime::{Life, kept};
 use super::super::reads::state_bytes;
 use super::needs::Over;
 use super::waiting::both_ends;
@@ -104,11 +104,9 @@ impl Pool {
         only: Option<usize>,
     ) -> Self {
         let mut buffers = Vec::new();
-        for (id, (value, life)) in values.iter().zip(lives).enumerate() {
-            let rows = match value.storage {
-                Storage::Waiting { rows, .. } | Storage::Ring { rows, .. } => usize::from(rows),
-            };
-            let len = rows * model.row_bytes(id as ValueId);
+        for (id, life) in lives.iter().enumerate() {
+            let span = kept(model, id as ValueId);
+            let len = (span.end - span.at) as usize;
             buffers.push(Buffer { purpose: Use::Rows(id), len, from: life.from, to: life.to, at: 0 });
         }
         let segment_of: Vec<usize> = lives.iter().map(|life| life.from).collect();
@@ -166,7 +164,8 @@ impl Pool {
                     if let Some(value) = values.get_mut(id) {
                         match &mut value.storage {
                             Storage::Waiting { kept, .. } => *kept = at,
-                            Storage::Ring { at: start, .. } => *start = at,
+                            Storage::Ring { at: start, .. } | Storage::Columns { at: start, .. } => *start = at,
+                            Storage::Recomputed { .. } => {}
                         }
                     }
                 }
@@ -178,7 +177,7 @@ impl Pool {
                 Use::Waiting(segment) => {
                     let in_segment = self.segment_of.iter().zip(&self.waiting).zip(values.iter_mut());
                     for ((_, offset), value) in in_segment.filter(|((of, _), _)| **of == segment) {
-                        if let Storage::Waiting { at: start, .. } = &mut value.storage
+                        if let Storage::Waiting { at: start, .. } | Storage::Recomputed { at: start, .. } = &mut value.storage
                             && *start != IN_PLACE
                         {
                             *start = at + *offset as u32;

@@ -68,6 +68,7 @@ impl<'a> Reader<'a> {
             nodes: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            notes: Vec::new(),
         };
         // A value for each tensor that flows; constants are taken by the operators that read them.
         let mut values: Vec<Option<Id>> = vec![None; self.tensors.len()];
