@@ -16,8 +16,7 @@ use std::time::{Duration, Instant};
 const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --package rownet-convert";
 
 /// The packages beside the host's that have tests.
-const OTHERS: &str =
-    "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package cxr-wasm --package xtask";
+const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-testkit --package cxr-tests --package cxr-wasm --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -18,7 +18,8 @@ impl Build {
     fn new(side: usize) -> Self {
         let input = value("input".to_owned(), vec![1, side, side, 3]);
         let (inputs, outputs) = (vec![Id(0)], Vec::new());
-        let graph = Graph { arithmetic: Arithmetic::Tflite, values: vec![input], nodes: Vec::new(), inputs, outputs };
+        let graph =
+            Graph { arithmetic: Arithmetic::Tflite, values: vec![input], nodes: Vec::new(), inputs, outputs, notes: Vec::new() };
         Self { graph, random: 1 }
     }
 

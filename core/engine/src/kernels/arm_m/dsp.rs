@@ -29,7 +29,7 @@ mod depthwise;
 mod fixed;
 
 pub use dense::dots;
-pub use depthwise::depthwise_row;
+pub use depthwise::{depthwise_row, padded_row};
 
 /// Taps that a tile holds; longer filters are summed in several passes.
 const TAPS: usize = 192;
@@ -109,7 +109,8 @@ fn column(args: &ConvRow<'_>, x: usize, stride: usize, out: &mut [i8]) {
             dense::dots(window, args.filters.weights.get(first * stride + y * args.span..).unwrap_or_default(), stride, sums);
         }
         for (k, (q, sum)) in out.iter_mut().zip(sums).enumerate() {
-            *q = args.filters.requantize(first + k, *sum);
+            let (filters, channel) = (&args.filters, first + k);
+            *q = if filters.is_fixed() { fixed::one(filters, channel, *sum) } else { filters.requantize(channel, *sum) };
         }
     }
 }
