@@ -5,7 +5,9 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, site, targets};
+use crate::{
+    bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, site, targets, wheel,
+};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -65,8 +67,10 @@ pub enum Step {
     Unit,
     /// Documentation tests.
     Doc,
-    /// Tests that drive the built `host`.
+    /// Tests that drive the built `host`, beside Orthanc too.
     Integration,
+    /// The Python wheel in a clean environment, and an archive classified by two workers.
+    Wheel,
 }
 
 impl Step {
@@ -128,9 +132,11 @@ impl Step {
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
                 tests.env("CXR_WASM", site::modules(workspace)?).env("CXR_GECKODRIVER", install::firefox(workspace)?);
                 install::debian(workspace, &["nodejs"], || have("node"))?;
+                tests.env("CXR_ORTHANC", install::orthanc(workspace)?).env("CXR_PYTHON", install::python(workspace)?);
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }
+            Self::Wheel => wheel::test(workspace),
         }
     }
 }
