@@ -10,7 +10,7 @@ use core::arch::{asm, naked_asm};
 /// There are a multiplier and a shift for each of these channels, of which there is one; each of `out` can be written for as
 /// many bytes.
 #[inline(never)]
-pub unsafe fn requantize(filters: &Filters<'_>, channel: usize, sums: &[[i32; COLUMNS]], out: [*mut i8; COLUMNS]) {
+pub unsafe fn requantize(filters: &Filters<'_>, channel: usize, sums: &[[i32; COLUMNS]], out: &[*mut i8; COLUMNS]) {
     let (multipliers, shifts) = (filters.scales.as_ptr(), filters.shifts.as_ptr());
     let twice = 2 * i32::from(filters.zero_point) + 1;
     let range = sums.as_ptr_range();
