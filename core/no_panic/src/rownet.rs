@@ -11,8 +11,9 @@
 use core::fmt::Write;
 use core::hint::black_box;
 use rownet::error::Error;
-use rownet::kernels::Kernel;
-use rownet::kernels::general::{Columns, ConvRow, DepthwiseRow, Filters, LOOPS};
+use rownet::image::{BorrowedResizer, ColorResizer, Resizer, Row, Window};
+use rownet::kernels::general::{self, Columns};
+use rownet::kernels::{ConvRow, Covered, DepthwiseRow, Filters, GrayRow, Kernel, Shape as Layer};
 use rownet::model::Model;
 use rownet::model::desc::{Op, Rescale, Shape, ValueId};
 use rownet::plan;
@@ -20,6 +21,7 @@ use rownet::prepared::Prepared;
 use rownet::quant;
 use rownet::session::{Outputs, Session};
 
+#[allow(long_running_const_eval)]
 const EVERY: Model<'static> = rownet::include_network!(concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/tests/every.rnet"));
 
 /// Everything that comes from outside. The linker's entry takes it, so that nothing about it is known here.
