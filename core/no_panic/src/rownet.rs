@@ -11,6 +11,7 @@
 use core::fmt::Write;
 use core::hint::black_box;
 use rownet::error::Error;
+use rownet::image::{ColorResizer, Row, Window};
 use rownet::kernels::Kernel;
 use rownet::kernels::general::{Columns, ConvRow, DepthwiseRow, Filters, LOOPS};
 use rownet::model::Model;
@@ -54,6 +55,9 @@ extern "Rust" fn exercise(outside: &mut Outside<'_>, arena: &mut [i8; EVERY.aren
     }
     kernels(outside);
     arithmetic(outside);
+    if let Err(error) = images(outside) {
+        report(error);
+    }
     #[cfg(feature = "control")]
     black_box(outside.bytes[outside.numbers[0]]);
     sum
@@ -70,6 +74,7 @@ fn push(session: Session<'_, '_>, outside: &Outside<'_>, sum: &mut f32) -> Resul
     describe(session.model(), outside.numbers);
     read(&session.finish()?, outside.numbers, sum)?;
     session.reset();
+    black_box(session.next_input_row());
     read(&session.run(outside.row)?, outside.numbers, sum)
 }
 
@@ -85,7 +90,27 @@ fn describe(model: &Model<'_>, [i, j, ..]: [usize; 8]) {
     black_box((model.arena_bytes(), model.operator_count(), model.output_count(), model.segment_count(), model.segment(i)));
     black_box((model.output(i), model.labels(), model.metadata(), model.head(), model.shape(id), model.row_bytes(id)));
     black_box((model.storage(id), model.value(id), model.op(operator), model.operator(operator)));
-    black_box((model.macs(), model.constant_bytes()));
+    black_box((model.macs(), model.constant_bytes(), model.operator_macs(operator), model.input_passes()));
+    let storage = model.storage(id);
+    black_box((storage.over(), storage.whole(operator, i)));
+}
+
+/// The resizer in colour, whose memory is three times the gray one's.
+fn images(outside: &mut Outside<'_>) -> Result<(), Error> {
+    let [width, height, out_width, out_height, low, high, ..] = outside.numbers;
+    let window = Window { low: low as u16, high: high as u16, invert: low > high };
+    let (mut sums, mut out) = ([0; 48], [0; 24]);
+    let mut resizer = ColorResizer::new(&mut sums, &mut out, [width, height], [out_width, out_height], window)?;
+    let (bytes, words) = (outside.bytes, [low as u16; 8]);
+    for row in [Row::Gray8(bytes), Row::Rgb8(bytes), Row::Rgba8(bytes), Row::Yuyv(bytes), Row::Uyvy(bytes), Row::Rgb565(&words)] {
+        resizer.push_row(row, |row| {
+            black_box(row);
+        })?;
+        row.write_rgb(&mut [0; 24])?;
+    }
+    resizer.restart();
+    black_box(resizer.rows_left());
+    Ok(())
 }
 
 /// What a session cannot give to a kernel, a caller of the kernels can.

@@ -119,8 +119,9 @@ pub fn points(graph: &Graph, lowered: &Lowered) -> Result<Vec<Plan>> {
         plan.bytes = arena;
         // What first fit loses, other cuts may not.
         if arena > greatest + greatest / 50 {
-            let others = neighbours(&plan.segments).into_iter().filter(|other| keeps(lowered, &plan, other));
-            for segments in others.take(MOST_PLACED / 10 / usize::from(known.count).max(1)) {
+            let mut others = neighbours(&plan.segments);
+            others.retain(|other| keeps(lowered, &plan, other));
+            for segments in others.into_iter().take(MOST_PLACED / 10 / usize::from(known.count).max(1)) {
                 let mut other = Plan { segments, ..plan.clone() };
                 other.bytes = self::arena(lowered, &planner, &other).unwrap_or(usize::MAX);
                 if other.bytes < plan.bytes {
