@@ -64,6 +64,9 @@ extern "Rust" fn exercise(outside: &mut Outside<'_>, arena: &mut [i8; EVERY.aren
     }
     kernels(outside);
     arithmetic(outside);
+    if let Err(error) = images(outside) {
+        report(error);
+    }
     #[cfg(feature = "control")]
     black_box(outside.bytes[outside.numbers[0]]);
     sum
@@ -81,6 +84,7 @@ fn push(session: Session<'_, '_>, outside: &Outside<'_>, sum: &mut f32) -> Resul
     describe(session.model(), outside.numbers);
     read(&session.finish()?, outside.numbers, sum)?;
     session.reset();
+    black_box(session.next_input_row());
     read(&session.run(outside.row)?, outside.numbers, sum)
 }
 
@@ -96,7 +100,9 @@ fn describe(model: &Model<'_>, [i, j, ..]: [usize; 8]) {
     black_box((model.arena_bytes(), model.operator_count(), model.output_count(), model.segment_count(), model.segment(i)));
     black_box((model.output(i), model.labels(), model.metadata(), model.head(), model.shape(id), model.row_bytes(id)));
     black_box((model.storage(id), model.value(id), model.op(operator), model.operator(operator), model.checksum()));
-    black_box((model.macs(), model.constant_bytes()));
+    black_box((model.macs(), model.constant_bytes(), model.operator_macs(operator), model.input_passes()));
+    let storage = model.storage(id);
+    black_box((storage.over(), storage.whole(operator, i)));
 }
 
 fn prepare(outside: &mut Outside<'_>) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use core::cmp::Reverse;
 /// Orders of placement that are tried.
 const WAYS: usize = 160;
 /// Changes of the best of these that are tried.
-const PROMOTIONS: usize = 400;
+const PROMOTIONS: usize = 150;
 
 /// What a buffer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
