@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use cxr_app::budget::Budget;
 use cxr_app::decode::{Kind, Refusal};
-use cxr_app::heatmap::{self, Map};
+use cxr_app::heatmap;
+use cxr_app::model_file::Map;
 use cxr_app::model_file::{Answer, Engine};
 use image::RgbImage;
 

@@ -1,6 +1,6 @@
 //! Elements of a header as they lie in the file: for programs that answer an archive in its own terms.
 
-use super::super::{Kind, MAX_ALLOC, Refusal, refuse};
+use super::super::{MAX_ALLOC, refuse};
 use super::data_set::walk;
 use super::file;
 use anyhow::Result;
@@ -15,7 +15,7 @@ const MAX_VALUE: usize = 4096;
 /// This is the only place where a patient's elements leave a file.
 ///
 /// # Errors
-/// A [`Refusal`] for bytes that are no DICOM file, or a damaged one.
+/// A [`Refusal`](crate::decode::Refusal) for bytes that are no DICOM file, or a damaged one.
 pub fn attributes(bytes: &[u8], name: &str, wanted: &[Tag]) -> Result<Vec<(Tag, Vec<u8>)>> {
     if !file::is_dicom(bytes) {
         refuse!(NotAnImage, "{name}: not a DICOM file");
@@ -37,6 +37,7 @@ pub fn attributes(bytes: &[u8], name: &str, wanted: &[Tag]) -> Result<Vec<(Tag, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::{Kind, Refusal};
     use dicom_dictionary_std::tags;
     use std::path::Path;
 
