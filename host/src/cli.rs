@@ -53,6 +53,9 @@ pub enum Command {
     /// Serve the upload page and its API.
     #[cfg(feature = "serve")]
     Serve(cxr_app::serve::Args),
+    /// Take X-rays from archives and modalities by DICOM, and answer them with reports and maps.
+    #[cfg(feature = "dicom")]
+    Dicom(cxr_dicom::Args),
     /// Write the upload page for any static host: browsers classify, pictures stay on their device.
     #[cfg(feature = "serve")]
     Site(cxr_app::site::Args),
@@ -95,6 +98,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Predict(args) => cxr_app::predict::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => cxr_app::serve::run(&args),
+        #[cfg(feature = "dicom")]
+        Command::Dicom(args) => cxr_dicom::run(&args),
         #[cfg(feature = "serve")]
         Command::Site(args) => cxr_app::site::run(&args),
         #[cfg(feature = "device")]

@@ -14,8 +14,8 @@ use std::path::Path;
 /// The packages from the top floor down: each may depend on those below it alone.
 const FLOORS: [&[&str]; 10] = [
     &["xtask", "cxr-tests"],
-    &["cxr-host", "cxr-wasm"],
-    &["cxr-study"],
+    &["cxr-host", "cxr-python", "cxr-wasm"],
+    &["cxr-dicom", "cxr-study"],
     &["rownet-convert"],
     &["cxr-app", "cxr-rp2350"],
     &["cxr-firmware", "cxr-bench", "cxr-capi", "cxr-no-panic", "cxr-core-benches"],

@@ -16,6 +16,7 @@ mod shell;
 mod site;
 mod steps;
 mod targets;
+mod wheel;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -5,7 +5,9 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, site, targets};
+use crate::{
+    bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, site, targets, wheel,
+};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -16,8 +18,7 @@ use std::time::{Duration, Instant};
 const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --package rownet-convert";
 
 /// The packages beside the host's that have tests.
-const OTHERS: &str =
-    "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package cxr-wasm --package xtask";
+const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-testkit --package cxr-tests --package cxr-wasm --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,7 +51,7 @@ pub enum Step {
     NoPanic,
     /// cxr-core's kernels and sessions under AddressSanitizer; without vectors, and the C interface, in Miri where it can be had.
     Memory,
-    /// A minute of fuzzing the parser, the session, the kernels and the resizer.
+    /// A minute and a half of fuzzing the parser, the session, the kernels, the resizer and the importers.
     Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
@@ -66,8 +67,10 @@ pub enum Step {
     Unit,
     /// Documentation tests.
     Doc,
-    /// Tests that drive the built `host`.
+    /// Tests that drive the built `host`, beside Orthanc too.
     Integration,
+    /// The Python wheel in a clean environment, and an archive classified by two workers.
+    Wheel,
 }
 
 impl Step {
@@ -129,9 +132,11 @@ impl Step {
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
                 tests.env("CXR_WASM", site::modules(workspace)?).env("CXR_GECKODRIVER", install::firefox(workspace)?);
                 install::debian(workspace, &["nodejs"], || have("node"))?;
+                tests.env("CXR_ORTHANC", install::orthanc(workspace)?).env("CXR_PYTHON", install::python(workspace)?);
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }
+            Self::Wheel => wheel::test(workspace),
         }
     }
 }

@@ -8,7 +8,7 @@ mod raster;
 mod refusal;
 mod thumbnail;
 
-pub use dicom::Preset;
+pub use dicom::{Preset, attributes};
 pub use raster::Image;
 pub use refusal::{Kind, Refusal};
 pub use thumbnail::{Samples, Thumbnail};

@@ -21,6 +21,8 @@ pub mod predict;
 pub mod prediction;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(not(target_family = "wasm"))]
+pub mod shipped;
 #[cfg(feature = "serve")]
 pub mod site;
 pub mod unseen;

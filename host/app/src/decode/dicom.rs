@@ -4,6 +4,7 @@
 //! What the header says against the image being a frontal chest radiograph becomes a warning.
 
 mod about;
+mod attributes;
 mod colour;
 mod data_set;
 mod element;
@@ -22,6 +23,7 @@ mod syntax;
 mod table;
 mod voi;
 
+pub use attributes::attributes;
 pub(super) use file::is_dicom;
 pub use voi::Preset;
 

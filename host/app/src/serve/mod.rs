@@ -12,7 +12,7 @@ mod connection;
 mod evaluation;
 mod limits;
 mod linger;
-mod logging;
+pub mod logging;
 mod metrics;
 pub(crate) mod model_info;
 mod peer;
@@ -20,7 +20,7 @@ pub mod pool;
 mod predictions;
 mod problem;
 mod routes;
-mod signals;
+pub mod signals;
 mod upload;
 
 pub use args::Args;

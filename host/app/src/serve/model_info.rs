@@ -4,17 +4,10 @@ use crate::classes::DISCLAIMER;
 use crate::files;
 use crate::model_file::ModelFile;
 use crate::predict::{CAUTION, default_model};
-use crate::unseen;
+use crate::{shipped, unseen};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::path::Path;
-
-/// The shipped model and its reports, so that the program alone is enough.
-const SHIPPED: (&[u8], &str, &str) = (
-    include_bytes!("../../../../models/default.cxr"),
-    include_str!("../../../../models/default.json"),
-    include_str!("../../../../models/default.report.json"),
-);
 
 /// A model to serve and what `GET /api/v1/model` says of it.
 pub(crate) struct Served {
@@ -36,7 +29,7 @@ pub(crate) fn load(model: Option<&Path>, report: Option<&Path>, limits: &Value) 
             file.name = name;
             (file, beside(&prefix, "json")?, beside(&prefix, "report.json")?)
         }
-        None => (ModelFile::new(SHIPPED.0.to_vec(), "default.cxr")?, None, None),
+        None => (shipped::model()?, None, None),
     };
     let mut page = None;
     if let Some(folder) = report {
@@ -53,9 +46,9 @@ pub(crate) fn load(model: Option<&Path>, report: Option<&Path>, limits: &Value) 
         );
     }
     // Figures of another file say nothing about this one.
-    let shipped = |text: &str| serde_json::from_str::<Value>(text).ok();
-    let card = card.or_else(|| shipped(SHIPPED.1)).filter(|card| card["files"]["cxr"]["sha256"] == file.sha256);
-    let evaluation = evaluation.or_else(|| shipped(SHIPPED.2)).filter(|report| report["model_sha256"] == file.sha256);
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
+    let card = card.or_else(|| parsed(shipped::CARD)).filter(|card| card["files"]["cxr"]["sha256"] == file.sha256);
+    let evaluation = evaluation.or_else(|| parsed(shipped::REPORT)).filter(|report| report["model_sha256"] == file.sha256);
     let json = describe(&file, card.as_ref(), evaluation, page.is_some(), limits)?;
     Ok(Served { file, json, report: page })
 }
@@ -137,15 +130,11 @@ fn describe(
 mod tests {
     use super::*;
 
-    fn shipped() -> ModelFile {
-        ModelFile::new(SHIPPED.0.to_vec(), "default.cxr").unwrap()
-    }
-
     #[test]
     fn the_embedded_figures_are_of_the_embedded_model() {
-        let sha256 = shipped().sha256;
-        let card: Value = serde_json::from_str(SHIPPED.1).unwrap();
-        let report: Value = serde_json::from_str(SHIPPED.2).unwrap();
+        let sha256 = shipped::model().unwrap().sha256;
+        let card: Value = serde_json::from_str(shipped::CARD).unwrap();
+        let report: Value = shipped::report();
         assert_eq!(card["files"]["cxr"]["sha256"], sha256);
         assert_eq!(report["model_sha256"], sha256);
     }
@@ -159,13 +148,13 @@ mod tests {
     #[test]
     fn a_model_without_figures_has_none() {
         let limits = json!({});
-        let value = describe(&shipped(), None, None, false, &limits).unwrap();
+        let value = describe(&shipped::model().unwrap(), None, None, false, &limits).unwrap();
         assert!(value["evaluation"].is_null() && value["parameters"].is_null() && value["evaluation_report"].is_null());
         assert_eq!(value["classes"].as_array().unwrap().len(), 3);
         assert!(value["unseen"].is_null());
         assert_eq!(value["unseen_summary"], unseen::NOT_MEASURED);
         let report = json!({ "splits": {}, "unseen": { "pk": { "healthy_called_covid": { "hits": 425, "n": 513 } } } });
-        let value = describe(&shipped(), None, Some(report), false, &limits).unwrap();
+        let value = describe(&shipped::model().unwrap(), None, Some(report), false, &limits).unwrap();
         assert_eq!(value["unseen"]["pk"]["healthy_called_covid"]["n"], 513);
         assert!(value["unseen_summary"].as_str().unwrap().contains("425 (83 %)"), "{value}");
     }

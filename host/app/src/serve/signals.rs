@@ -1,13 +1,17 @@
 //! What ends the server.
 
 /// SIGINT and SIGTERM, heard from when this is made.
-pub(super) struct Signals {
+pub struct Signals {
     #[cfg(unix)]
     heard: [tokio::signal::unix::Signal; 2],
 }
 
 impl Signals {
-    pub(super) fn new() -> std::io::Result<Self> {
+    /// Hears from now on; within a runtime.
+    ///
+    /// # Errors
+    /// A system that has no signals left.
+    pub fn new() -> std::io::Result<Self> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +22,7 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
+    pub async fn next(&mut self) {
         #[cfg(unix)]
         {
             let [interrupt, terminate] = &mut self.heard;
