@@ -39,8 +39,8 @@ impl<const N: usize> Patch<N> {
             && filters.weights.len() >= taps
             && filters.bias.len() >= 4 * channels
             && out.is_multiple_of(channels);
-        let most = (ROOM / (N * height)).checked_sub(columns.kernel).filter(|_| is_sound)?;
-        Some(most / columns.stride + 1)
+        let most = (ROOM / N).checked_div(height)?.checked_sub(columns.kernel).filter(|_| is_sound)?;
+        Some(most.checked_div(columns.stride)? + 1)
     }
 
     /// Pixels of a row of the patch for so many columns.

@@ -69,13 +69,15 @@ impl Group {
             self.scales = filters.scales.as_ptr().add(4 * channel).cast::<[u32; 4]>().read_unaligned();
         }
         let twice = 2 * i32::from(filters.zero_point) + 1;
-        for (i, shift) in filters.shifts.iter().skip(channel).take(4).enumerate() {
+        let [offsets, places] = &mut self.rounding;
+        let shifts = filters.shifts.get(channel..).unwrap_or_default();
+        for (((shift, bias), offset), place) in shifts.iter().zip(&self.bias).zip(offsets).zip(places) {
             let s = -i32::from(*shift as i8) - 1;
             // Sums of so few taps are doubled without saturation where biases are not huge: two places more than in `fixed.rs`.
-            if !(0..=22).contains(&s) || self.bias[i].unsigned_abs() >= 1 << 28 {
+            if !(0..=22).contains(&s) || bias.unsigned_abs() >= 1 << 28 {
                 return false;
             }
-            (self.rounding[0][i], self.rounding[1][i]) = (twice << s, s);
+            (*offset, *place) = (twice << s, s);
         }
         true
     }
@@ -91,7 +93,7 @@ pub fn padded_row(args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
     if columns.kernel < TRIPLE || filters.is_fixed() && filters.shifts.len() < channels {
         return false;
     }
-    let (total, per_row) = (out.len() / channels, columns.kernel.div_ceil(TRIPLE));
+    let (total, per_row) = (out.len().checked_div(channels).unwrap_or(0), columns.kernel.div_ceil(TRIPLE));
     let overlap = TRIPLE * per_row - columns.kernel;
     let mut patch = Patch::<4>::new();
     let mut group = Group {
@@ -110,9 +112,9 @@ pub fn padded_row(args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
     for x in (0..total).step_by(most) {
         let count = most.min(total - x);
         let len = Patch::<4>::pixels(args, count);
-        for (i, triple) in group.triples.iter_mut().take(per_row * height).enumerate() {
-            let first = (TRIPLE * (i % per_row)).min(columns.kernel - TRIPLE);
-            triple.write(patch.start().wrapping_add(4 * (i / per_row * len + first)));
+        let places = (0..height).flat_map(|y| (0..per_row).map(move |i| (y, TRIPLE * i)));
+        for (triple, (y, first)) in group.triples.iter_mut().zip(places) {
+            triple.write(patch.start().wrapping_add(4 * (y * len + first.min(columns.kernel - TRIPLE))));
         }
         for channel in (0..channels).step_by(4) {
             let channel = channel.min(channels - 4);

@@ -81,14 +81,14 @@ pub fn padded_row(args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
     if count > TAPS || filters.is_fixed() && filters.shifts.len() < channels {
         return false;
     }
-    let total = out.len() / channels;
+    let total = out.len().checked_div(channels).unwrap_or(0);
     let mut patch = Patch::<LANES>::new();
     let mut lanes = Lanes::new();
     for x in (0..total).step_by(most) {
         let width = most.min(total - x);
         let len = Patch::<LANES>::pixels(args, width);
-        for (i, tap) in lanes.taps.iter_mut().take(count).enumerate() {
-            let pixel = i / columns.kernel * len + i % columns.kernel;
+        let pixels = (0..height).flat_map(|y| (0..columns.kernel).map(move |i| y * len + i));
+        for (tap, pixel) in lanes.taps.iter_mut().zip(pixels) {
             tap.write(patch.start().wrapping_add(LANES * pixel));
         }
         for channel in (0..channels).step_by(LANES) {
