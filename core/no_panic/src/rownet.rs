@@ -96,7 +96,7 @@ fn describe(model: &Model<'_>, [i, j, ..]: [usize; 8]) {
 }
 
 /// The resizer in colour, whose memory is three times the gray one's.
-fn images(outside: &mut Outside<'_>) -> Result<(), Error> {
+fn images(outside: &Outside<'_>) -> Result<(), Error> {
     let [width, height, out_width, out_height, low, high, ..] = outside.numbers;
     let window = Window { low: low as u16, high: high as u16, invert: low > high };
     let (mut sums, mut out) = ([0; 48], [0; 24]);
