@@ -35,7 +35,7 @@ pub fn radiograph(n: u32) -> Radiograph {
     let cut = crop_imm(&sample, n % 7, n % 5, 256 - n % 11, 256 - n % 13).to_image();
     let picture = resize(&cut, 300 + n % 50, 280 + n % 40, FilterType::Triangle);
     let picture = if n.is_multiple_of(10) {
-        let noise = crate::golden::pixels(n + 1);
+        let noise = cxr_testkit::Lcg(n + 1);
         GrayImage::from_raw(300, 300, noise.take(300 * 300).collect()).expect("a picture")
     } else {
         picture

@@ -1,8 +1,9 @@
 //! `host dicom` and peers that are hostile, slow or mistaken: each is ended or told so, and others go on.
 
+use cxr_testkit::Lcg;
 use cxr_tests::dicom::{CLASSES, Radiograph, element, file, radiograph};
 use cxr_tests::dimse::{Answer, Peer, command, data, pdu, request, store};
-use cxr_tests::golden::pixels;
+
 use cxr_tests::hospital::Hospital;
 use cxr_tests::http;
 use cxr_tests::orthanc::free_port;
@@ -70,7 +71,7 @@ fn who_may_not_send_is_told_so() {
 #[test]
 fn what_is_no_dicom_ends_its_own_connection_alone() {
     let mut setting = Setting::new(&[]);
-    let noise: Vec<u8> = pixels(7).take(100_000).collect();
+    let noise: Vec<u8> = Lcg(7).take(100_000).collect();
     let nested: Vec<u8> = command(&[(0x0100, &[0xff; 9000]), (0x0002, &[b'1'; 9000])]);
     let claimed = [&[0, 0, 0x00, 0x01][..], &u32::MAX.to_le_bytes()].concat();
     let mut talks: Vec<Vec<u8>> =
@@ -156,7 +157,7 @@ fn hostile_objects_are_refused_or_answered_and_never_worse() {
     }
     eventually("three reports", || count(&setting.answers) == 3);
     // Bytes turned at random: whatever comes of it, it goes on.
-    let mut random = pixels(11);
+    let mut random = Lcg(11);
     for n in 100..160 {
         let mut turned = radiograph(n);
         for _ in 0..20 {
