@@ -64,9 +64,6 @@ extern "Rust" fn exercise(outside: &mut Outside<'_>, arena: &mut [i8; EVERY.aren
     }
     kernels(outside);
     arithmetic(outside);
-    if let Err(error) = images(outside) {
-        report(error);
-    }
     #[cfg(feature = "control")]
     black_box(outside.bytes[outside.numbers[0]]);
     sum
