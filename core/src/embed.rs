@@ -55,31 +55,11 @@ pub trait EmbeddedModel {
 }
 
 /// The arena of a model, an array: `static mut ARENA: Arena<Chest> = Chest::ARENA`.
-///
-/// ```
-/// use cxr_core::embed::{Arena, EmbeddedModel};
-/// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
-/// let arena: Arena<Chest> = [0; Chest::ARENA_BYTES];
-/// ```
 pub type Arena<M> = <M as EmbeddedModel>::Arena;
 
 impl<'b> Session<'static, 'b> {
     /// Starts an inference of an embedded model. The arena may be longer than the model needs, so that several
     /// models can take turns in one; a shorter one does not compile.
-    ///
-    /// ```
-    /// use cxr_core::{embed::EmbeddedModel, session::Session};
-    /// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
-    /// let mut arena = [0; Chest::ARENA_BYTES];
-    /// let session = Session::embedded::<Chest, _>(&mut arena);
-    /// ```
-    ///
-    /// ```compile_fail,E0080
-    /// use cxr_core::{embed::EmbeddedModel, session::Session};
-    /// cxr_core::embed_model!(struct Chest, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
-    /// let mut arena = [0; Chest::ARENA_BYTES - 1];
-    /// let session = Session::embedded::<Chest, _>(&mut arena);
-    /// ```
     pub fn embedded<M: EmbeddedModel, const N: usize>(arena: &'b mut [i8; N]) -> Self {
         const { assert!(N >= M::ARENA_BYTES, "the arena is smaller than the model's ARENA_BYTES") }
         let (arena, _) = arena.split_at_mut_checked(M::ARENA_BYTES).unwrap_or_default();

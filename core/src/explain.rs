@@ -22,15 +22,6 @@ use crate::format::Model;
 use crate::shape::Shape;
 
 /// Rows and columns of the map of each class: the extent of the final feature map.
-///
-/// ```
-/// # use cxr_core::{explain, format::Model, session::Session};
-/// # const FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
-/// let model = Model::parse(FILE)?;
-/// let shape = explain::map_shape(&model);
-/// println!("{} maps of {} x {} cells", shape.channels, shape.height, shape.width);
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 pub const fn map_shape(model: &Model<'_>) -> Shape {
     match model.layer(model.layer_count() - 1) {
         Some(dense) => Shape::new(dense.input.height, dense.input.width, model.class_count() as u16),
@@ -39,14 +30,6 @@ pub const fn map_shape(model: &Model<'_>) -> Shape {
 }
 
 /// Elements that the maps of all classes take, `[class][y][x]`.
-///
-/// ```
-/// # use cxr_core::{explain, format::Model, session::Session};
-/// # const FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
-/// let model = Model::parse(FILE)?;
-/// let mut maps = vec![0i32; explain::map_len(&model)]; // in firmware: an array, see `EmbeddedModel::MAP_LEN`
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 pub const fn map_len(model: &Model<'_>) -> usize {
     map_shape(model).len()
 }
@@ -54,18 +37,6 @@ pub const fn map_len(model: &Model<'_>) -> usize {
 /// The map of one class, rows from top to bottom, out of the maps of all classes.
 ///
 /// Its sum plus [`bias`] is the class's accumulator, to the last bit; times [`scale`] it is in logits.
-///
-/// ```
-/// # use cxr_core::{explain, format::Model, session::Session};
-/// # const FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
-/// # let model = Model::parse(FILE)?;
-/// # let (mut arena, mut maps) = (vec![0; model.arena_bytes()], vec![0; explain::map_len(&model)]);
-/// # let mut session = Session::new(&model, &mut arena)?.with_map(&mut maps)?;
-/// # let verdict = session.run(&vec![99; model.input().len()])?;
-/// let cells = explain::class_map(&model, session.map(), 2);
-/// let hottest = cells.iter().enumerate().max_by_key(|(_, cell)| **cell);
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 pub fn class_map<'a>(model: &Model<'_>, maps: &'a [i32], class: usize) -> &'a [i32] {
     let shape = map_shape(model);
     let cells = shape.height as usize * shape.width as usize;
@@ -73,18 +44,6 @@ pub fn class_map<'a>(model: &Model<'_>, maps: &'a [i32], class: usize) -> &'a [i
 }
 
 /// Bias of a class's accumulator.
-///
-/// ```
-/// # use cxr_core::{explain, format::Model, session::Session};
-/// # const FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
-/// # let model = Model::parse(FILE)?;
-/// # let (mut arena, mut maps) = (vec![0; model.arena_bytes()], vec![0; explain::map_len(&model)]);
-/// # let mut session = Session::new(&model, &mut arena)?.with_map(&mut maps)?;
-/// # let verdict = session.run(&vec![99; model.input().len()])?;
-/// let cells: i32 = explain::class_map(&model, session.map(), 0).iter().sum();
-/// assert_eq!(cells + explain::bias(&model, 0), verdict.accumulators()[0]);
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 pub const fn bias(model: &Model<'_>, class: usize) -> i32 {
     match model.layer(model.layer_count() - 1) {
         Some(dense) => dense.bias_at(class),
@@ -93,17 +52,6 @@ pub const fn bias(model: &Model<'_>, class: usize) -> i32 {
 }
 
 /// Logits for one unit of the map.
-///
-/// ```
-/// # use cxr_core::{explain, format::Model, session::Session};
-/// # const FILE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/tiny.cxr"));
-/// # let model = Model::parse(FILE)?;
-/// # let (mut arena, mut maps) = (vec![0; model.arena_bytes()], vec![0; explain::map_len(&model)]);
-/// # let mut session = Session::new(&model, &mut arena)?.with_map(&mut maps)?;
-/// # let verdict = session.run(&vec![99; model.input().len()])?;
-/// assert_eq!(verdict.accumulators()[0] as f32 * explain::scale(&model, 0), verdict.logits()[0]);
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 pub const fn scale(model: &Model<'_>, class: usize) -> f32 {
     match model.layer(model.layer_count() - 1) {
         Some(dense) => dense.scale_at(class),

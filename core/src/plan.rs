@@ -8,11 +8,6 @@ use crate::format::{Model, Op, refusal};
 use crate::shape::Shape;
 
 /// What a layer keeps between rows.
-///
-/// ```
-/// let ring = cxr_core::plan::Ring { rows: 2, row_len: 774 };
-/// assert_eq!(ring.bytes(), 1548);
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ring {
     /// Rows kept: input rows, or open output rows of max-pooling.
@@ -23,23 +18,12 @@ pub struct Ring {
 
 impl Ring {
     /// Bytes that the ring takes.
-    ///
-    /// ```
-    /// assert_eq!(cxr_core::plan::Ring { rows: 2, row_len: 10 }.bytes(), 20);
-    /// ```
     pub const fn bytes(&self) -> usize {
         self.rows * self.row_len
     }
 }
 
 /// The ring of a layer.
-///
-/// ```
-/// use cxr_core::{format::Op, plan, shape::{Padding, Shape, Window2d}};
-/// let window = Window2d { kernel: [3, 3], stride: [2, 2], pad: Padding { top: 1, left: 1, bottom: 1, right: 1 } };
-/// let ring = plan::ring(Op::Conv2d(window), Shape::new(256, 256, 3), Shape::new(128, 128, 8));
-/// assert_eq!((ring.rows, ring.row_len), (2, 258 * 3)); // the third row under the kernel waits elsewhere
-/// ```
 pub const fn ring(op: Op, input: Shape, output: Shape) -> Ring {
     match op {
         Op::Conv2d(w) | Op::DepthwiseConv2d(w) | Op::AveragePool2d(w) => {
@@ -56,19 +40,9 @@ pub const fn ring(op: Op, input: Shape, output: Shape) -> Ring {
 }
 
 /// Bytes of a running sum.
-///
-/// ```
-/// assert_eq!(cxr_core::plan::Arena::new().with_features(8).bytes(), 8 * cxr_core::plan::SUM);
-/// ```
 pub const SUM: usize = 4;
 
 /// A row that waits for a layer.
-///
-/// ```
-/// use cxr_core::{format::Op, plan, shape::{Padding, Shape, Window2d}};
-/// let window = Window2d { kernel: [3, 3], stride: [2, 2], pad: Padding { top: 1, left: 1, bottom: 1, right: 1 } };
-/// assert_eq!(plan::waiting(Op::Conv2d(window), Shape::new(8, 8, 4)), plan::Waiting { len: 40, left: 4 });
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// Bytes, left and right padding included.
@@ -78,11 +52,6 @@ pub struct Waiting {
 }
 
 /// How a row waits for a layer.
-///
-/// ```
-/// use cxr_core::{format::Op, plan, shape::Shape};
-/// assert_eq!(plan::waiting(Op::Dense, Shape::new(8, 8, 4)).len, 32);
-/// ```
 pub const fn waiting(op: Op, input: Shape) -> Waiting {
     match op {
         Op::Conv2d(w) | Op::DepthwiseConv2d(w) => {
@@ -96,13 +65,6 @@ pub const fn waiting(op: Op, input: Shape) -> Waiting {
 
 /// Sizes of the arena's parts: the rings in execution order, the channel sums of the refusal head, and the two
 /// scratch rows, which even and odd layers read by turns.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// let arena = cxr_core::plan::Arena::of(&model);
-/// assert_eq!(arena.rings + arena.features + arena.scratch[0] + arena.scratch[1], model.arena_bytes());
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arena {
     layers: usize,
@@ -116,21 +78,11 @@ pub struct Arena {
 
 impl Arena {
     /// No layers yet.
-    ///
-    /// ```
-    /// assert_eq!(cxr_core::plan::Arena::new().bytes(), 0);
-    /// ```
     pub const fn new() -> Self {
         Self { layers: 0, rings: 0, features: 0, scratch: [0; 2] }
     }
 
     /// Adds the next layer.
-    ///
-    /// ```
-    /// use cxr_core::{format::Op, plan::Arena, shape::Shape};
-    /// let arena = Arena::new().with_layer(Op::Dense, Shape::new(1, 8, 4), Shape::new(1, 1, 3));
-    /// assert_eq!(arena.bytes(), 32); // a row on its way
-    /// ```
     pub const fn with_layer(mut self, op: Op, input: Shape, output: Shape) -> Self {
         self.rings += ring(op, input, output).bytes();
         let len = waiting(op, input).len;
@@ -142,22 +94,12 @@ impl Arena {
     }
 
     /// Adds the sums over `channels` that the refusal head reads.
-    ///
-    /// ```
-    /// assert_eq!(cxr_core::plan::Arena::new().with_features(128).bytes(), 512);
-    /// ```
     pub const fn with_features(mut self, channels: usize) -> Self {
         self.features = SUM * channels;
         self
     }
 
     /// The arena of a model.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(cxr_core::plan::Arena::of(&model).bytes(), model.arena_bytes());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn of(model: &Model<'_>) -> Self {
         let (mut arena, mut i) = (Self::new(), 0);
         while let Some(layer) = model.layer(i) {
@@ -171,10 +113,6 @@ impl Arena {
     }
 
     /// Bytes in all.
-    ///
-    /// ```
-    /// assert_eq!(cxr_core::plan::Arena::new().bytes(), 0);
-    /// ```
     pub const fn bytes(&self) -> usize {
         self.rings + self.features + self.scratch[0] + self.scratch[1]
     }
@@ -187,12 +125,6 @@ impl Default for Arena {
 }
 
 /// Bytes of arena that a model takes.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// assert_eq!(cxr_core::plan::arena_bytes(&model), model.arena_bytes());
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 pub const fn arena_bytes(model: &Model<'_>) -> usize {
     Arena::of(model).bytes()
 }

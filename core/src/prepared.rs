@@ -33,15 +33,6 @@ pub(crate) use packings::aligned_rest;
 use packings::{aligned, packings, total};
 
 /// Filters of a model, packed for a kernel.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// use cxr_core::{kernels::Kernel, prepared::Prepared};
-/// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-/// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-/// assert!(prepared.is_of(&model));
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Prepared<'a> {
     index: Index,
@@ -76,25 +67,11 @@ pub struct Index {
 
 impl<'a> Prepared<'a> {
     /// Bytes of buffer that [`new`](Self::new) needs: none for a kernel that reads the file as it is.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// assert_eq!(Prepared::bytes(&model, &Kernel::SCALAR), 0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn bytes(model: &Model<'_>, kernel: &Kernel) -> usize {
         total(packings(model).flatten().map(|layer| kernel.packed_len(&layer)))
     }
 
     /// Bytes of buffer that [`blocks`](Self::blocks) needs.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// assert_eq!(Prepared::blocks_bytes(&model, &Kernel::SCALAR), 0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn blocks_bytes(model: &Model<'_>, kernel: &Kernel) -> usize {
         #[cfg(row_blocks)]
         {
@@ -105,15 +82,6 @@ impl<'a> Prepared<'a> {
     }
 
     /// Packs the filters of `model` for `kernel` into a buffer of at least [`bytes`](Self::bytes).
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// assert_eq!(prepared.kernel().name(), Kernel::best().name());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
@@ -141,17 +109,6 @@ impl<'a> Prepared<'a> {
     /// [`new`](Self::new) for sessions with more memory, [`arena_bytes`](Self::arena_bytes): layers compute several rows at once where
     /// the kernel has loops for that (AVX2, AVX-VNNI), which takes less time. Elsewhere the same.
     ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{kernels::Kernel, prepared::Prepared, session::Session};
-    /// let mut buffer = vec![0; Prepared::blocks_bytes(&model, &Kernel::best())];
-    /// let prepared = Prepared::blocks(&model, Kernel::best(), &mut buffer)?;
-    /// let mut arena = vec![0; prepared.arena_bytes(&model)];
-    /// let mut session = Session::new(&model, &mut arena)?.with_prepared(&prepared)?;
-    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
-    ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
     pub fn blocks(model: &Model<'a>, kernel: Kernel, buffer: &'a mut [u8]) -> Result<Self, Error> {
@@ -172,14 +129,6 @@ impl<'a> Prepared<'a> {
 
     /// Bytes of arena that a session with these filters takes: [`Model::arena_bytes`], and what layers need that compute several rows at
     /// once.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// let prepared = Prepared::blocks(&model, Kernel::SCALAR, &mut [])?;
-    /// assert_eq!(prepared.arena_bytes(&model), model.arena_bytes()); // row by row
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn arena_bytes(&self, model: &Model<'_>) -> usize {
         model.arena_bytes() + if self.index.extra > 0 { self.index.extra + ALIGN - 1 } else { 0 }
     }
@@ -205,16 +154,6 @@ impl<'a> Prepared<'a> {
 
     /// The filters that [`new`](Self::new) packed into `buffer`, which has not moved or changed since.
     ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// let index = prepared.index();
-    /// assert!(Prepared::resume(&model, index, &buffer).is_ok());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
-    ///
     /// # Errors
     /// [`Error::OtherModel`] if they are of another file.
     pub fn resume(model: &Model<'a>, index: Index, buffer: &'a [u8]) -> Result<Self, Error> {
@@ -225,44 +164,16 @@ impl<'a> Prepared<'a> {
     }
 
     /// What lies where in the buffer.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// let index = prepared.index();
-    /// assert!(Prepared::resume(&model, index, &buffer).is_ok());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn index(&self) -> Index {
         self.index
     }
 
     /// The kernel that reads these filters.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// assert_eq!(prepared.kernel().name(), Kernel::best().name());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn kernel(&self) -> Kernel {
         self.index.kernel
     }
 
     /// True if `model` is the file that was prepared.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// # let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// # let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// assert!(prepared.is_of(&model));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn is_of(&self, model: &Model<'_>) -> bool {
         self.index.file == model.checksum()
     }

@@ -89,13 +89,6 @@ pub type Observer<'f> = dyn FnMut(usize, usize, &[i8]) + 'f;
 impl<'m, 'b> Session<'m, 'b> {
     /// Starts an inference in a buffer of at least [`Model::arena_bytes`] elements.
     ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{error::Error, session::Session};
-    /// assert!(matches!(Session::new(&model, &mut [0; 100]), Err(Error::BufferTooSmall { .. })));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
-    ///
     /// # Errors
     /// [`Error::BufferTooSmall`].
     pub fn new(model: &Model<'m>, arena: &'b mut [i8]) -> Result<Self, Error> {
@@ -142,16 +135,6 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// Computes with the given kernel in place of [`Kernel::best`], and with no prepared filters; the results are the same.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::session::Session;
-    /// let mut arena = [0; 65_536];
-    /// let mut session = Session::new(&model, &mut arena)?;
-    /// let mut session = session.with_kernel(cxr_core::kernels::Kernel::SCALAR);
-    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     #[must_use]
     #[cfg_attr(not(row_blocks), allow(clippy::missing_const_for_fn))]
     pub fn with_kernel(mut self, kernel: Kernel) -> Self {
@@ -168,17 +151,6 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// Computes with the filters and the kernel of `prepared`, in less time; the results are the same. Rows pushed before are
     /// forgotten where the filters, then or now, are from [`Prepared::blocks`].
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// use cxr_core::{kernels::Kernel, prepared::Prepared};
-    /// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-    /// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-    /// let mut arena = [0; 65_536];
-    /// let mut session = cxr_core::session::Session::new(&model, &mut arena)?.with_prepared(&prepared)?;
-    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok()); // the same result, sooner
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     ///
     /// # Errors
     /// [`Error::OtherModel`] if it was prepared from another file; [`Error::BufferTooSmall`] if the arena is shorter than
@@ -236,30 +208,11 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// Rows pushed since the session began or was [`reset`](Self::reset).
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::session::Session;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = Session::new(&model, &mut arena)?;
-    /// session.push_gray_row(&[90; 256])?;
-    /// assert_eq!(session.rows(), 1);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn rows(&self) -> u16 {
         self.rows
     }
 
     /// The explanation of the rows pushed so far, empty without [`with_map`](Self::with_map).
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::session::Session;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = Session::new(&model, &mut arena)?;
-    /// assert!(session.map().is_empty()); // none was asked for
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn map(&self) -> &[i32] {
         self.map
     }
@@ -311,16 +264,6 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// Takes the next row: `width * channels` bytes, channels interleaved, 0 black to 255 white.
     ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::session::Session;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = Session::new(&model, &mut arena)?;
-    /// session.push_row(&[90; 256 * 3])?;
-    /// assert!(session.push_row(&[90; 5]).is_err());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
-    ///
     /// # Errors
     /// [`Error::RowLength`], [`Error::TooManyRows`]; nothing is taken then.
     pub fn push_row(&mut self, row: &[u8]) -> Result<(), Error> {
@@ -330,16 +273,6 @@ impl<'m, 'b> Session<'m, 'b> {
     /// Takes the next row of a gray image: `width` bytes, given to every channel. The same result as
     /// [`push_row`](Self::push_row) with each byte repeated, in less time; both may be mixed.
     ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::session::Session;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = Session::new(&model, &mut arena)?;
-    /// session.push_gray_row(&[90; 256])?;
-    /// session.push_row(&[90; 256 * 3])?; // the same row
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
-    ///
     /// # Errors
     /// As [`push_row`](Self::push_row).
     pub fn push_gray_row(&mut self, row: &[u8]) -> Result<(), Error> {
@@ -347,15 +280,6 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// [`push_row`](Self::push_row) that shows every row that a layer computes to `observe`.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::session::Session;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = Session::new(&model, &mut arena)?;
-    /// session.push_row_observed(&[90; 256 * 3], &mut |layer, row, values| println!("{layer} {row} {}", values.len()))?;
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     ///
     /// # Errors
     /// As [`push_row`](Self::push_row).
@@ -369,15 +293,6 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// [`push_gray_row`](Self::push_gray_row) that shows every row that a layer computes to `observe`.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::session::Session;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = Session::new(&model, &mut arena)?;
-    /// session.push_gray_row_observed(&[90; 256], &mut |_, _, _| ())?;
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     ///
     /// # Errors
     /// As [`push_row`](Self::push_row).
@@ -403,15 +318,6 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// The verdict, after `input().height` rows.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::session::Session;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = Session::new(&model, &mut arena)?;
-    /// assert_eq!(session.finish().err(), Some(cxr_core::error::Error::MissingRows { given: 0, expected: 256 }));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     ///
     /// # Errors
     /// [`Error::MissingRows`]; [`Error::Internal`] if a layer did not see and compute all its rows, which is a fault of this library.

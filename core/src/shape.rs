@@ -1,12 +1,6 @@
 //! Shapes of feature maps: NHWC with N = 1.
 
 /// Height, width and channels of a feature map.
-///
-/// ```
-/// use cxr_core::shape::Shape;
-/// let image = Shape::new(256, 256, 3);
-/// assert_eq!((image.row_len(), image.len()), (768, 196_608));
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Rows.
@@ -19,64 +13,32 @@ pub struct Shape {
 
 impl Shape {
     /// A shape from its three extents.
-    ///
-    /// ```
-    /// # use cxr_core::shape::Shape;
-    /// assert_eq!(Shape::new(4, 5, 6), Shape { height: 4, width: 5, channels: 6 });
-    /// ```
     pub const fn new(height: u16, width: u16, channels: u16) -> Self {
         Self { height, width, channels }
     }
 
     /// Elements in one row: `width * channels`.
-    ///
-    /// ```
-    /// # use cxr_core::shape::Shape;
-    /// assert_eq!(Shape::new(4, 5, 6).row_len(), 30);
-    /// ```
     pub const fn row_len(&self) -> usize {
         (self.width as usize).saturating_mul(self.channels as usize)
     }
 
     /// Elements in the whole map; `usize::MAX` where that many cannot be.
-    ///
-    /// ```
-    /// # use cxr_core::shape::Shape;
-    /// assert_eq!(Shape::new(4, 5, 6).len(), 120);
-    /// ```
     pub const fn len(&self) -> usize {
         self.row_len().saturating_mul(self.height as usize)
     }
 
     /// True if any extent is zero.
-    ///
-    /// ```
-    /// # use cxr_core::shape::Shape;
-    /// assert!(Shape::new(4, 0, 6).is_empty());
-    /// ```
     pub const fn is_empty(&self) -> bool {
         self.height == 0 || self.width == 0 || self.channels == 0
     }
 
     /// True if both shapes are the same (`==` is not `const`).
-    ///
-    /// ```
-    /// # use cxr_core::shape::Shape;
-    /// const SQUARE: bool = Shape::new(4, 4, 1).equals(&Shape::new(4, 4, 1));
-    /// assert!(SQUARE);
-    /// ```
     pub const fn equals(&self, other: &Self) -> bool {
         self.height == other.height && self.width == other.width && self.channels == other.channels
     }
 }
 
 /// Cells added around a feature map.
-///
-/// ```
-/// use cxr_core::shape::Padding;
-/// let same = Padding { top: 1, left: 1, bottom: 1, right: 1 }; // keeps the extent under a 3x3 kernel
-/// assert!(!same.is_none() && Padding::default().is_none());
-/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Padding {
     /// Rows above.
@@ -91,23 +53,12 @@ pub struct Padding {
 
 impl Padding {
     /// True if no side is padded.
-    ///
-    /// ```
-    /// # use cxr_core::shape::Padding;
-    /// assert!(Padding::default().is_none());
-    /// ```
     pub const fn is_none(&self) -> bool {
         self.top == 0 && self.left == 0 && self.bottom == 0 && self.right == 0
     }
 }
 
 /// A sliding window: of a convolution or of pooling.
-///
-/// ```
-/// use cxr_core::shape::{Padding, Window2d};
-/// let half = Window2d { kernel: [2, 2], stride: [2, 2], pad: Padding::default() };
-/// assert_eq!(half.area(), 4);
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window2d {
     /// Height and width, 1 to [`MAX_KERNEL`].
@@ -119,20 +70,10 @@ pub struct Window2d {
 }
 
 /// Largest kernel extent and stride.
-///
-/// ```
-/// use cxr_core::shape::{MAX_KERNEL, Window2d};
-/// assert_eq!(Window2d::output_extent(100, 0, 0, MAX_KERNEL as u8 + 1, 1), None);
-/// ```
 pub const MAX_KERNEL: usize = crate::kernels::MAX_KERNEL;
 
 impl Window2d {
     /// Cells under the window.
-    ///
-    /// ```
-    /// # use cxr_core::shape::{Padding, Window2d};
-    /// assert_eq!(Window2d { kernel: [3, 5], stride: [1, 1], pad: Padding::default() }.area(), 15);
-    /// ```
     pub const fn area(&self) -> usize {
         self.kernel[0] as usize * self.kernel[1] as usize
     }

@@ -4,16 +4,6 @@ use crate::format::MAX_CLASSES;
 use heapless::Vec;
 
 /// Why a verdict was withheld.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// # let mut arena = [0; 65_536];
-/// # let mut session = cxr_core::session::Session::new(&model, &mut arena)?;
-/// # let verdict = session.run(&[0; 256 * 256 * 3])?; // a black picture
-/// use cxr_core::verdict::{AbstainReason, Decision};
-/// assert_eq!(verdict.decision(), Decision::Abstain(AbstainReason::OutOfDistribution));
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AbstainReason {
@@ -48,15 +38,6 @@ pub enum Decision {
 }
 
 /// The result for one image.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// # let mut arena = [0; 65_536];
-/// # let mut session = cxr_core::session::Session::new(&model, &mut arena)?;
-/// # let verdict = session.run(&[0; 256 * 256 * 3])?; // a black picture
-/// assert_eq!(verdict.logits().len(), model.class_count());
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Verdict {
@@ -69,89 +50,32 @@ pub struct Verdict {
 
 impl Verdict {
     /// The class, or that there is none.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = cxr_core::session::Session::new(&model, &mut arena)?;
-    /// # let verdict = session.run(&[0; 256 * 256 * 3])?; // a black picture
-    /// assert!(!matches!(verdict.decision(), cxr_core::verdict::Decision::Class(_)));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn decision(&self) -> Decision {
         self.decision
     }
 
     /// Logits, one a class: `f32(accumulator) * scale`.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = cxr_core::session::Session::new(&model, &mut arena)?;
-    /// # let verdict = session.run(&[0; 256 * 256 * 3])?; // a black picture
-    /// assert!(verdict.logits().iter().all(|logit| logit.is_finite()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn logits(&self) -> &[f32] {
         &self.logits
     }
 
     /// Calibrated probabilities, one a class, summing to 1. They say nothing of a picture that is no chest X-ray.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = cxr_core::session::Session::new(&model, &mut arena)?;
-    /// # let verdict = session.run(&[0; 256 * 256 * 3])?; // a black picture
-    /// assert!((verdict.probabilities().iter().sum::<f32>() - 1.0).abs() < 1e-5);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn probabilities(&self) -> &[f32] {
         &self.probabilities
     }
 
     /// Accumulators of the last layer, bias included.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = cxr_core::session::Session::new(&model, &mut arena)?;
-    /// # let verdict = session.run(&[0; 256 * 256 * 3])?; // a black picture
-    /// let scale = cxr_core::explain::scale(&model, 0);
-    /// assert_eq!(verdict.accumulators()[0] as f32 * scale, verdict.logits()[0]);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn accumulators(&self) -> &[i32] {
         &self.accumulators
     }
 
     /// How unlike the training images the picture is (see [`Refusal`](crate::format::Refusal)), if the model can tell.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = cxr_core::session::Session::new(&model, &mut arena)?;
-    /// # let verdict = session.run(&[0; 256 * 256 * 3])?; // a black picture
-    /// let head = model.refusal().expect("the shipped model has one");
-    /// assert!(verdict.refusal_score().is_some_and(|score| score > head.refuse_above()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn refusal_score(&self) -> Option<f32> {
         self.refusal_score
     }
 
     /// The likeliest class and its probability, even where the decision is to abstain: for reports on the model, not
     /// for users of it.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = cxr_core::session::Session::new(&model, &mut arena)?;
-    /// # let verdict = session.run(&[0; 256 * 256 * 3])?; // a black picture
-    /// let (class, probability) = verdict.likeliest_regardless();
-    /// assert_eq!(verdict.probabilities()[class], probability);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn likeliest_regardless(&self) -> (usize, f32) {
         likeliest(&self.probabilities)
     }

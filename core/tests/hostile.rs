@@ -63,7 +63,7 @@ impl Call {
     fn run(&self, kernel: &Kernel, packed: &[u8]) -> (bool, Vec<i8>) {
         let rows: Vec<&[i8]> = self.rows.iter().map(Vec::as_slice).collect();
         let Self { weights, bias, scales, span, step, channels, .. } = self;
-        let filters = Filters { weights, bias, scales, zero_point: -3, packed };
+        let filters = Filters { weights, bias, scales, shifts: &[], zero_point: -3, packed };
         let (rows, span, step, channels) = (&rows[..], *span, *step, *channels);
         let mut memory = vec![UNTOUCHED; self.out + 2 * GUARD];
         let out = &mut memory[GUARD..GUARD + self.out];

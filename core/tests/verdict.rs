@@ -7,46 +7,32 @@ use cxr_core::format::Model;
 use cxr_core::kernels::Kernel;
 use cxr_core::prepared::Prepared;
 use cxr_core::session::Session;
+use cxr_testkit::{CRC32, Lcg};
 
 const MODEL: &[u8] = include_bytes!("../../models/default.cxr");
 /// What onnxruntime computes, layer by layer, written by scripts/make_golden.py.
 const GOLDEN: &str = include_str!("../../tests/golden/default.json");
 
-/// The generator of `GOLDEN`'s image: a byte is the state's highest.
-struct Bytes(u32);
-
-impl Bytes {
-    fn next(&mut self) -> u8 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 24) as u8
-    }
-}
-
-fn crc32(crc: u32, bytes: impl Iterator<Item = u8>) -> u32 {
-    bytes.fold(crc, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
-    })
-}
-
 /// CRC-32 of every layer's rows for a picture in colour, then for one in gray; FNV-1a of all rows, as they come, and logits of both.
 fn run(model: &Model<'_>, kernel: Kernel, filters: Option<&Prepared<'_>>) -> ([Vec<u32>; 2], u64) {
     let mut arena = vec![0; filters.map_or(model.arena_bytes(), |filters| filters.arena_bytes(model))];
-    let mut layers = [const { Vec::new() }; 2];
     let mut hash = 0xCBF2_9CE4_8422_2325u64;
     let mut update = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3);
-    for (layers, gray) in layers.iter_mut().zip([false, true]) {
-        *layers = vec![u32::MAX; model.layer_count() - 1];
+    let layers = [false, true].map(|gray| {
+        let mut layers = vec![CRC32.digest(); model.layer_count() - 1];
         let mut session = Session::new(model, &mut arena).unwrap().with_kernel(kernel);
         if let Some(filters) = filters {
             session = session.with_prepared(filters).unwrap();
         }
-        let mut bytes = Bytes(1);
+        let mut bytes = Lcg(1);
         let mut row = vec![0; if gray { usize::from(model.input().width) } else { model.input().row_len() }];
         for _ in 0..model.input().height {
-            row.fill_with(|| bytes.next());
+            row.fill_with(|| bytes.byte());
             let mut observe = |layer: usize, _: usize, values: &[i8]| {
-                values.iter().for_each(|v| update(*v as u8));
-                layers[layer] = crc32(layers[layer], values.iter().map(|v| *v as u8));
+                for value in values {
+                    update(*value as u8);
+                    layers[layer].update(&[*value as u8]);
+                }
             };
             if gray { session.push_gray_row_observed(&row, &mut observe) } else { session.push_row_observed(&row, &mut observe) }
                 .unwrap();
@@ -54,8 +40,9 @@ fn run(model: &Model<'_>, kernel: Kernel, filters: Option<&Prepared<'_>>) -> ([V
         for logit in session.finish().unwrap().logits() {
             logit.to_bits().to_le_bytes().into_iter().for_each(&mut update);
         }
-    }
-    (layers.map(|crcs| crcs.into_iter().map(|crc| !crc).collect()), hash)
+        layers.into_iter().map(|crc| crc.finalize()).collect()
+    });
+    (layers, hash)
 }
 
 /// `CXR_EXPECT_KERNELS` names what this machine has, by somebody else's word: a kernel that is not offered is not tested.

@@ -34,6 +34,8 @@ fn run() -> Result<()> {
         println!("cargo::rerun-if-env-changed={variable}");
         text = text.replace(mark, &env::var(variable).unwrap_or_else(|_| "64K".into()));
     }
+    // Where QEMU's loader may put a file: `loaded`.
+    text.push_str("PROVIDE(__model = ORIGIN(MODEL));\n");
     println!("cargo::rustc-cfg=board");
     fs::write(out.join("memory.x"), text)?;
     println!("cargo::rustc-link-search={}", out.display());

@@ -33,12 +33,8 @@ impl Source<'_> {
             0..=239 => 0,
             other => isize::from(other % 4) - 2,
         });
-        let mut state = u32::from(self.byte()) << 8 | u32::from(self.byte()) | 1 << 16;
-        let noise = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        (0..len).map(noise).collect()
+        let seed = u32::from(self.byte()) << 8 | u32::from(self.byte()) | 1 << 16;
+        cxr_testkit::Lcg(seed).take(len).collect()
     }
 }
 
@@ -71,7 +67,7 @@ pub fn kernels(data: &[u8]) {
     let rows: Vec<&[i8]> = rows.iter().map(Vec::as_slice).collect();
     let (rows, zero_point) = (&rows[..], source.byte() as i8);
     let run = |kernel: &Kernel, packed: &[u8]| {
-        let filters = Filters { weights: &weights, bias: &bias, scales: &scales, zero_point, packed };
+        let filters = Filters { weights: &weights, bias: &bias, scales: &scales, shifts: &[], zero_point, packed };
         let mut memory = vec![0x5A; len + 2 * GUARD];
         let out = &mut memory[GUARD..GUARD + len];
         let done = match operation {

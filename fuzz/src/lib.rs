@@ -17,6 +17,7 @@ use cxr_core::format::Model;
 use cxr_core::kernels::Kernel;
 use cxr_core::prepared::Prepared;
 use cxr_core::session::{Session, Verdict};
+use cxr_testkit::mend;
 use std::hint::black_box;
 
 /// A target: what it does with an input, and inputs to start from.
@@ -194,34 +195,4 @@ fn check(model: &Model<'_>, session: &Session<'_, '_>, verdict: &Verdict, image:
             assert_eq!(cells + i64::from(explain::bias(model, class)), i64::from(*sum));
         }
     }
-}
-
-/// Writes the length and the checksum that belong to a file.
-fn mend(file: &mut [u8]) {
-    let len = (file.len() as u32).to_le_bytes();
-    if let Some(field) = file.get_mut(8..12) {
-        field.copy_from_slice(&len);
-    }
-    let crc = crc32(file.get(16..).unwrap_or_default()).to_le_bytes();
-    if let Some(field) = file.get_mut(12..16) {
-        field.copy_from_slice(&crc);
-    }
-}
-
-/// CRC-32 of zlib.
-fn crc32(bytes: &[u8]) -> u32 {
-    static TABLE: [u32; 256] = {
-        let (mut table, mut i) = ([0; 256], 0);
-        while i < 256 {
-            let (mut value, mut bit) = (i as u32, 0);
-            while bit < 8 {
-                value = if value & 1 == 1 { (value >> 1) ^ 0xEDB8_8320 } else { value >> 1 };
-                bit += 1;
-            }
-            table[i] = value;
-            i += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ TABLE[usize::from(crc as u8 ^ byte)])
 }

@@ -30,9 +30,6 @@ pub enum Command {
     /// Compare core with tract, or an imported network with its file's referee: byte by byte, layer by layer.
     #[cfg(feature = "convert")]
     Verify(crate::networks::verify::Args),
-    /// Compare core with tract, byte by byte, layer by layer.
-    #[cfg(all(feature = "lab", not(feature = "convert")))]
-    Verify(cxr_study::verify::Args),
     /// Read a .tflite network and write NAME.cxr for the engine.
     #[cfg(feature = "convert")]
     Import(crate::networks::import::Args),
@@ -56,6 +53,12 @@ pub enum Command {
     /// Serve the upload page and its API.
     #[cfg(feature = "serve")]
     Serve(cxr_app::serve::Args),
+    /// Take X-rays from archives and modalities by DICOM, and answer them with reports and maps.
+    #[cfg(feature = "dicom")]
+    Dicom(cxr_dicom::Args),
+    /// Write the upload page for any static host: browsers classify, pictures stay on their device.
+    #[cfg(feature = "serve")]
+    Site(cxr_app::site::Args),
     /// Classify X-ray images on a board.
     #[cfg(feature = "device")]
     Device(cxr_app::device::Args),
@@ -80,8 +83,6 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Export(args) => cxr_study::export::run(&args),
         #[cfg(feature = "convert")]
         Command::Verify(args) => crate::networks::verify::run(&args),
-        #[cfg(all(feature = "lab", not(feature = "convert")))]
-        Command::Verify(args) => cxr_study::verify::run(&args),
         #[cfg(feature = "convert")]
         Command::Import(args) => crate::networks::import::run(&args),
         #[cfg(feature = "convert")]
@@ -97,6 +98,10 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Predict(args) => cxr_app::predict::run(&args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => cxr_app::serve::run(&args),
+        #[cfg(feature = "dicom")]
+        Command::Dicom(args) => cxr_dicom::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Site(args) => cxr_app::site::run(&args),
         #[cfg(feature = "device")]
         Command::Device(args) => cxr_app::device::run(&args),
     }

@@ -1,10 +1,11 @@
-//! Chromium through chromedriver, both Debian's.
+//! Chromium through chromedriver, both Debian's; Firefox, Debian's, through geckodriver.
 
 use crate::http;
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,17 +32,8 @@ pub fn screenshots() -> PathBuf {
 }
 
 impl Browser {
-    /// Starts one; `None`, with a line that says so, where the machine has no chromedriver (`cargo xtask test` installs it).
+    /// Starts Chromium; `None`, with a line that says so, where the machine has no chromedriver (`cargo xtask test` installs it).
     pub async fn start() -> Option<Self> {
-        let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let Ok(mut driver) = driver else {
-            assert!(std::env::var_os("CXR_AXE").is_none(), "chromedriver is missing");
-            println!("skipped: no chromedriver here; `cargo xtask test` installs it");
-            return None;
-        };
-        let lines = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
-        let port = lines.map_while(Result::ok).find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse().ok());
-        let address = SocketAddr::from(([127, 0, 0, 1], port.expect("chromedriver names its port")));
         let arguments = [
             "--headless=new",
             "--no-sandbox",
@@ -55,11 +47,35 @@ impl Browser {
             "--lang=en",
         ];
         let options = json!({ "goog:chromeOptions": { "args": arguments }, "goog:loggingPrefs": { "performance": "ALL", "browser": "ALL" } });
-        let capabilities: Capabilities = serde_json::from_value(options).expect("an object");
+        Self::driven_by("chromedriver".as_ref(), "CXR_AXE", &options).await
+    }
+
+    /// Starts Firefox; `None`, with a line that says so, where there is no geckodriver: `CXR_GECKODRIVER` names it.
+    pub async fn firefox() -> Option<Self> {
+        let driver = std::env::var_os("CXR_GECKODRIVER").unwrap_or_else(|| "geckodriver".into());
+        let options = json!({ "moz:firefoxOptions": { "binary": "/usr/bin/firefox-esr", "args": ["-headless", "--width=1280", "--height=900"] } });
+        Self::driven_by(&driver, "CXR_GECKODRIVER", &options).await
+    }
+
+    /// Starts a driver, which must be there where the variable `required` is set, and a browser with empty hands.
+    async fn driven_by(driver: &OsStr, required: &str, options: &Value) -> Option<Self> {
+        let name = driver.display();
+        let started = Command::new(driver).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let Ok(mut child) = started else {
+            assert!(std::env::var_os(required).is_none(), "{name} is missing");
+            println!("skipped: no {name} here; `cargo xtask test` installs it");
+            return None;
+        };
+        // chromedriver says `on port PORT.`, geckodriver `Listening on 127.0.0.1:PORT`; before that chromedriver names port 0.
+        let port_of = |line: String| line.trim_end_matches('.').rsplit([' ', ':']).next()?.parse().ok().filter(|port| *port > 0);
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let port: Option<u16> = lines.map_while(Result::ok).find_map(port_of);
+        let address = SocketAddr::from(([127, 0, 0, 1], port.expect("a driver names its port")));
+        let capabilities: Capabilities = serde_json::from_value(options.clone()).expect("an object");
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(&format!("http://{address}")).await.expect("a session");
         let session = client.session_id().await.expect("a session").expect("its name");
-        Some(Self { driver, address, client, session })
+        Some(Self { driver: child, address, client, session })
     }
 
     /// Chromedriver's own commands, which WebDriver does not have.
@@ -98,6 +114,17 @@ impl Browser {
     /// Evaluates a script's value.
     pub async fn eval(&self, script: &str) -> Value {
         self.client.execute(&format!("return {script};"), Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Runs an asynchronous script and gives what it returns.
+    pub async fn run(&self, script: &str) -> Value {
+        let wrapped = format!(
+            "const done = arguments[arguments.length - 1]; (async () => {{ {script} }})().then((value) => done({{ value }}), (error) => done({{ error: String(error.stack ?? error) }}));"
+        );
+        let mut answer =
+            self.client.execute_async(&wrapped, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"));
+        assert!(answer["error"].is_null(), "{script}: {}", answer["error"]);
+        answer["value"].take()
     }
 
     /// Waits until a script's value is true.

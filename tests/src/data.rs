@@ -77,7 +77,7 @@ pub fn write_coronahack(folder: &Path, rows: &[Row]) {
 
 /// Writes a 64x64 gray PNG of noise, whatever the path's extension: readers go by content.
 pub fn write_image(path: &Path, seed: u32) {
-    let mut noise = crate::golden::pixels(seed.wrapping_mul(0x9E37_79B9));
+    let mut noise = cxr_testkit::Lcg(seed.wrapping_mul(0x9E37_79B9));
     // Blocks of 4x4 survive thumbnails, so that no two images look alike.
     let blocks: Vec<u8> = noise.by_ref().take(256).collect();
     let image = GrayImage::from_fn(64, 64, |x, y| Luma([blocks[(y / 4 * 16 + x / 4) as usize]]));

@@ -2,25 +2,17 @@
 //! from `models/NAME.int8.onnx` (written by scripts/make_golden.py).
 
 use anyhow::{Context, Result, ensure};
-use crc::{CRC_32_ISO_HDLC, Crc};
 use cxr_core::format::{Model, Op};
 use cxr_core::session::Session;
+use cxr_testkit::{CRC32, Lcg};
 use serde_json::Value;
-
-static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
-
-/// The generated image: `x = x * 1664525 + 1013904223 (mod 2^32)` from `seed`; a pixel is each new `x >> 24`.
-pub fn pixels(seed: u32) -> impl Iterator<Item = u8> {
-    let step = |x: &u32| Some(x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
-    std::iter::successors(Some(seed), step).skip(1).map(|x| (x >> 24) as u8)
-}
 
 /// Runs a fixture through `cxr_core`; an error names the first difference.
 pub fn check(model: &[u8], golden: &Value) -> Result<()> {
     ensure!(golden["model_sha256"] == crate::sha256(model), "the fixture was made from another model");
     let seed = golden["input"]["seed"].as_u64().context("input.seed")?;
     let model = Model::parse(model)?;
-    let image: Vec<u8> = pixels(u32::try_from(seed)?).take(model.input().len()).collect();
+    let image: Vec<u8> = Lcg(u32::try_from(seed)?).take(model.input().len()).collect();
 
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::new(&model, &mut arena)?;

@@ -2,10 +2,16 @@
 
 pub mod browser;
 pub mod data;
+pub mod dicom;
+pub mod dimse;
 pub mod golden;
+pub mod hospital;
 pub mod host;
 pub mod http;
+pub mod orthanc;
 pub mod server;
+pub mod static_host;
+pub mod wasm;
 
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! The page of `host serve` in headless Chromium: what a person does, what a screen reader hears, what axe-core finds,
 //! and that no request leaves the origin. Screenshots are kept to be looked at.
 
+use cxr_testkit::Lcg;
 use cxr_tests::browser::{Browser, screenshots};
-use cxr_tests::golden::pixels;
 use cxr_tests::root;
 use cxr_tests::server::Server;
 use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
@@ -176,7 +176,7 @@ fn dicom_many_files_errors_and_refusals() {
         let letter = folder.path().join("=letter.txt");
         std::fs::write(&letter, "Dear Sir or Madam").expect("a temporary file");
         let noise = folder.path().join("noise.png");
-        let picture = image::GrayImage::from_raw(256, 256, pixels(5).take(65536).collect()).expect("an image");
+        let picture = image::GrayImage::from_raw(256, 256, Lcg(5).take(65536).collect()).expect("an image");
         picture.save(&noise).expect("a temporary image");
         let files = [
             fixture("window-presets.dcm"),

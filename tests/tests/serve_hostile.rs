@@ -1,6 +1,6 @@
 //! `host serve` against those who mean harm: files, requests and clients. Right status each, alive, in bounds.
 
-use cxr_tests::golden::pixels;
+use cxr_testkit::Lcg;
 use cxr_tests::http::{Response, connect, multipart, predict, raw, read, request};
 use cxr_tests::root;
 use cxr_tests::server::{Server, eventually};
@@ -36,7 +36,7 @@ fn hostile_files_get_the_right_status() {
     let mut server = Server::start(["--max-pixels", "64"]);
     let good = sample();
     let jpeg = encoded(
-        &DynamicImage::ImageLuma8(GrayImage::from_raw(64, 64, pixels(3).take(4096).collect()).expect("an image")),
+        &DynamicImage::ImageLuma8(GrayImage::from_raw(64, 64, Lcg(3).take(4096).collect()).expect("an image")),
         ImageFormat::Jpeg,
     );
     let bmp = encoded(&DynamicImage::new_rgb8(9, 9), ImageFormat::Bmp);
@@ -150,7 +150,7 @@ fn noise_on_the_wire_never_ends_it() {
         form.len()
     );
     let whole = [head.as_bytes(), &form].concat();
-    let mut random = pixels(77);
+    let mut random = Lcg(77);
     let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
     for round in 0..400 {
         let mut bytes = whole.clone();

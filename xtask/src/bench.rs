@@ -1,25 +1,35 @@
 //! `cargo xtask bench`: exact instruction counts on the boards that QEMU emulates, and the gate on them.
 
-use crate::bare_metal::Toolchain;
-use crate::install;
+mod board;
+mod cortex_m;
+mod cycles;
+mod exact;
+mod mca;
+mod network;
+mod symbols;
+mod table;
+mod trace;
+
 use crate::shell::{Workspace, output, run};
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use board::Board;
+use clap::Args;
 use cxr_bench::{Buffers, LAYERS, NoCounter, network};
 use cxr_core::format::{Model, Op};
 use cxr_core::kernels::Kernel;
+use network::Task;
 use object::{Object, ObjectSegment};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+/// The boards that the committed counts of cxr-core are of.
+const COUNTED: [Board; 6] =
+    [Board::Mps2An385, Board::Mps2An386, Board::Mps2An500, Board::Mps2An505, Board::Mps3An547, Board::Riscv32];
 /// The committed counts.
 const TABLE: &str = "tests/instructions.json";
 /// Growth of a count that the gate lets pass.
 const TOLERANCE: f64 = 1.005;
-/// Code and RAM that the images may take; those of a product are `firmware`'s to limit.
-const LIMITS: [(&str, &str); 2] = [("CXR_FLASH", "512K"), ("CXR_RAM", "480K")];
 
 /// Options of `cargo xtask bench`.
 #[derive(Args)]
@@ -27,6 +37,19 @@ pub struct Options {
     /// Boards (default: all).
     #[arg(long = "board", value_name = "BOARD", value_enum, value_delimiter = ',')]
     boards: Vec<Board>,
+    /// Count a network (.tflite, .onnx, .cxr), or each of a folder, instead of `default`; with --check and --update exactly, in
+    /// tests/network_instructions.json.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    network: Option<PathBuf>,
+    /// Estimate the cycles of an image that marks its parts as firmware/board's `mark` does: for a look at the model itself.
+    #[arg(long, value_name = "ELF", conflicts_with = "network")]
+    image: Option<PathBuf>,
+    /// Estimate cycles, too: of the Cortex-M4 by its manual, of the M7, M33 and M55 by llvm-mca.
+    #[arg(long)]
+    cycles: bool,
+    /// Write the table of docs/networks.md.
+    #[arg(long, requires = "network")]
+    docs: bool,
     /// Print one JSON object a board, a line each.
     #[arg(long)]
     json: bool,
@@ -38,112 +61,47 @@ pub struct Options {
     update: bool,
 }
 
-/// A board under QEMU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Board {
-    /// Cortex-M3.
-    #[value(name = "mps2-an385")]
-    Mps2An385,
-    /// Cortex-M4F.
-    #[value(name = "mps2-an386")]
-    Mps2An386,
-    /// Cortex-M7F.
-    #[value(name = "mps2-an500")]
-    Mps2An500,
-    /// Cortex-M33F.
-    #[value(name = "mps2-an505")]
-    Mps2An505,
-    /// Cortex-M55 with Helium.
-    #[value(name = "mps3-an547")]
-    Mps3An547,
-    /// RV32IMC on the `virt` machine.
-    Riscv32,
-}
-
-impl Board {
-    /// Name, Rust target, feature of cxr-board, QEMU and its machine.
-    const fn description(self) -> [&'static str; 5] {
-        const ARM: &str = "qemu-system-arm";
-        match self {
-            // The memory map of the Cortex-M0+ image is this board's, too.
-            Self::Mps2An385 => ["mps2-an385", "thumbv7m-none-eabi", "mps2-an383", ARM, "mps2-an385"],
-            Self::Mps2An386 => ["mps2-an386", "thumbv7em-none-eabihf", "mps2-an386", ARM, "mps2-an386"],
-            Self::Mps2An500 => ["mps2-an500", "thumbv7em-none-eabihf", "mps2-an500", ARM, "mps2-an500"],
-            Self::Mps2An505 => ["mps2-an505", "thumbv8m.main-none-eabihf", "mps2-an505", ARM, "mps2-an505"],
-            Self::Mps3An547 => ["mps3-an547", "thumbv8m.main-none-eabihf", "mps3-an547", ARM, "mps3-an547"],
-            Self::Riscv32 => ["riscv32", "riscv32imc-unknown-none-elf", "rv32-virt", "qemu-system-riscv32", "virt"],
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        self.description()[0]
-    }
-
-    /// Builds the images; returns their folder.
-    fn build(self, workspace: &Workspace, binaries: &[&str]) -> Result<PathBuf> {
-        let [_, target, feature, ..] = self.description();
-        let toolchain = Toolchain::find(workspace, target)?;
-        let mut cargo = toolchain.cargo(workspace, "build", "cxr-bench", target);
-        cargo.args(["--quiet", "--features", feature]).args(binaries.iter().flat_map(|name| ["--bin", name])).envs(LIMITS);
-        output(cargo)?;
-        Ok(toolchain.folder(workspace).join(target).join("release"))
-    }
-
-    /// QEMU with an image, counting instructions exactly.
-    fn qemu(self, workspace: &Workspace, image: &Path) -> Result<Command> {
-        let [.., program, machine] = self.description();
-        let mut qemu = workspace.command("timeout");
-        qemu.args(["300", program, "-M", machine, "-nographic", "-semihosting-config", "enable=on,target=native"]);
-        if let Self::Riscv32 = self {
-            install::qemu_riscv(workspace)?;
-            qemu.args(["-bios", "none", "-icount", "shift=0"]);
-        } else {
-            install::qemu(workspace)?;
-            qemu.args(["-icount", "shift=7"]);
-        }
-        qemu.arg("-kernel").arg(image);
-        Ok(qemu)
-    }
-
-    /// Runs the images; what they print becomes one object.
-    fn measure(self, workspace: &Workspace, model: &Model<'_>, hashes: &Hashes) -> Result<Value> {
-        let folder = self.build(workspace, &["bench", "infer"])?;
-        let printed = output(self.qemu(workspace, &folder.join("bench"))?)?;
-        let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
-        let number = |text: &str| text.parse::<u64>().with_context(|| format!("{}: {text}", self.name()));
-        let (mut totals, mut stack, mut per_layer, mut peers, mut others) = (None, 0, vec![], vec![], vec![]);
-        for line in &lines {
-            match line[..] {
-                ["network", kernel, colour, gray, hash] => totals = Some((kernel, number(colour)?, number(gray)?, hash)),
-                ["network_layer", i, count] => {
-                    let layer = model.layer(number(i)? as usize).context("more layers than the model has")?;
-                    per_layer.push(counted(json!({ "layer": number(i)?, "op": op(layer.op) }), number(count)?, layer.macs()));
-                }
-                ["stack", bytes] => stack = number(bytes)?,
-                ["layer", kernel, i, count, hash] => {
-                    let i = number(i)? as usize;
-                    let layer = LAYERS.get(i).context("more layers than cxr_bench::LAYERS")?;
-                    ensure!(hash == hashes.layers[i], "{}, {kernel}, {}: not the host's bytes", self.name(), layer.name);
-                    let fields = json!({ "layer": layer.name, "kernel": kernel, "hash": hash });
-                    let first = peers.first().is_none_or(|peer: &Value| peer["kernel"] == kernel);
-                    if first { &mut peers } else { &mut others }.push(counted(fields, number(count)?, layer.macs()));
-                }
-                _ => bail!("{}: unexpected line: {}", self.name(), line.join(" ")),
+/// Runs the images; what they print becomes one object.
+fn measure(board: Board, workspace: &Workspace, model: &Model<'_>, hashes: &Hashes, wants_cycles: bool) -> Result<Value> {
+    let folder = board.build(workspace, &["bench", "infer"])?;
+    let printed = output(board.qemu(workspace, &folder.join("bench"))?)?;
+    let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    let number = |text: &str| text.parse::<u64>().with_context(|| format!("{}: {text}", board.name()));
+    let (mut totals, mut stack, mut per_layer, mut peers, mut others) = (None, 0, vec![], vec![], vec![]);
+    for line in &lines {
+        match line[..] {
+            ["network", kernel, colour, gray, hash] => totals = Some((kernel, number(colour)?, number(gray)?, hash)),
+            ["network_layer", i, count] => {
+                let layer = model.layer(number(i)? as usize).context("more layers than the model has")?;
+                per_layer.push(counted(json!({ "layer": number(i)?, "op": op(layer.op) }), number(count)?, layer.macs()));
             }
+            ["stack", bytes] => stack = number(bytes)?,
+            ["layer", kernel, i, count, hash] => {
+                let i = number(i)? as usize;
+                let layer = LAYERS.get(i).context("more layers than cxr_bench::LAYERS")?;
+                ensure!(hash == hashes.layers[i], "{}, {kernel}, {}: not the host's bytes", board.name(), layer.name);
+                let fields = json!({ "layer": layer.name, "kernel": kernel, "hash": hash });
+                let first = peers.first().is_none_or(|peer: &Value| peer["kernel"] == kernel);
+                if first { &mut peers } else { &mut others }.push(counted(fields, number(count)?, layer.macs()));
+            }
+            _ => bail!("{}: unexpected line: {}", board.name(), line.join(" ")),
         }
-        let (kernel, instructions, gray, hash) = totals.with_context(|| format!("{}: no counts", self.name()))?;
-        ensure!(hash == hashes.network, "{}: verdict hash {hash}, the host's is {}", self.name(), hashes.network);
-        let mut object = counted(json!({ "board": self.name(), "kernel": kernel }), instructions, model.macs());
-        object["gray_instructions"] = json!(gray);
-        object["per_layer"] = json!(per_layer);
-        object["peer_layers"] = json!(peers);
-        object["other_kernels"] = json!(others);
-        object["arena_bytes"] = json!(model.arena_bytes());
-        object["flash_bytes"] = json!(flash_bytes(&folder.join("infer"))?);
-        object["stack_bytes"] = json!(stack);
-        object["verdict_hash"] = json!(hash);
-        Ok(object)
     }
+    let (kernel, instructions, gray, hash) = totals.with_context(|| format!("{}: no counts", board.name()))?;
+    ensure!(hash == hashes.network, "{}: verdict hash {hash}, the host's is {}", board.name(), hashes.network);
+    let mut object = counted(json!({ "board": board.name(), "kernel": kernel }), instructions, model.macs());
+    object["gray_instructions"] = json!(gray);
+    object["per_layer"] = json!(per_layer);
+    if wants_cycles && let Some(estimate) = cycles::estimate(workspace, board, &folder.join("bench"), None)? {
+        network::add_cycles(&mut json!({}), &mut peers, &estimate);
+    }
+    object["peer_layers"] = json!(peers);
+    object["other_kernels"] = json!(others);
+    object["arena_bytes"] = json!(model.arena_bytes());
+    object["flash_bytes"] = json!(flash_bytes(&folder.join("infer"))?);
+    object["stack_bytes"] = json!(stack);
+    object["verdict_hash"] = json!(hash);
+    Ok(object)
 }
 
 /// What the host computes, with the definition.
@@ -190,14 +148,29 @@ fn flash_bytes(image: &Path) -> Result<u64> {
 
 /// Measures, and prints or compares.
 pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
+    if let Some(image) = &options.image {
+        let [board] = options.boards[..] else { bail!("--image: name one --board") };
+        return cycles::print(workspace, board, image);
+    }
+    if let Some(path) = &options.network {
+        let task = Task { path, boards: &options.boards, wants_cycles: options.cycles, is_json: options.json };
+        let measured = network::bench(workspace, &task)?;
+        if options.docs {
+            table::write(workspace, &measured)?;
+        }
+        if options.update {
+            exact::update(workspace, &measured)?;
+        }
+        return if options.check { exact::check(workspace, &measured) } else { Ok(()) };
+    }
     let path = workspace.root.join("models/default.cxr");
     let file = fs::read(&path).with_context(|| path.display().to_string())?;
     let model = Model::parse(&file).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
     let hashes = Hashes::compute(&model)?;
-    let boards = if options.boards.is_empty() { Board::value_variants() } else { &options.boards };
+    let boards = if options.boards.is_empty() { &COUNTED[..] } else { &options.boards };
     let mut measured = Vec::new();
     for board in boards {
-        let result = board.measure(workspace, &model, &hashes)?;
+        let result = measure(*board, workspace, &model, &hashes, options.cycles)?;
         if options.json {
             println!("{result}");
         } else {
@@ -214,8 +187,11 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
 fn print_table(result: &Value) {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     println!("{}: {}, verdict hash {}", text(&result["board"]), text(&result["kernel"]), text(&result["verdict_hash"]));
-    println!("  {:<32} {:>12} {:>8}", "", "instructions", "per MAC");
-    let line = |name: &str, row: &Value| println!("  {name:<32} {:>12} {:>8}", text(&row["instructions"]), text(&row["per_mac"]));
+    println!("  {:<32} {:>12} {:>8} {:>12}", "", "instructions", "per MAC", "cycles, est.");
+    let line = |name: &str, row: &Value| {
+        let cycles = if row["cycles_estimate"].is_null() { String::new() } else { text(&row["cycles_estimate"]) };
+        println!("  {name:<32} {:>12} {:>8} {cycles:>12}", text(&row["instructions"]), text(&row["per_mac"]));
+    };
     for row in result["peer_layers"].as_array().into_iter().flatten() {
         line(&text(&row["layer"]), row);
     }
@@ -241,12 +217,6 @@ fn counts(result: &Value) -> Vec<(String, u64)> {
     counts
 }
 
-fn compiler(workspace: &Workspace) -> Result<String> {
-    let mut rustc = workspace.command("rustc");
-    rustc.arg("--version");
-    Ok(output(rustc)?.trim().to_owned())
-}
-
 fn read_table(workspace: &Workspace) -> Result<Value> {
     let text = fs::read_to_string(workspace.root.join(TABLE)).context(TABLE)?;
     serde_json::from_str(&text).context(TABLE)
@@ -254,7 +224,7 @@ fn read_table(workspace: &Workspace) -> Result<Value> {
 
 fn update(workspace: &Workspace, measured: &[Value]) -> Result<()> {
     let mut table = if workspace.root.join(TABLE).exists() { read_table(workspace)? } else { json!({}) };
-    table["rustc"] = json!(compiler(workspace)?);
+    table["rustc"] = json!(exact::compiler(workspace)?);
     for result in measured {
         let name = result["board"].as_str().context("board")?;
         table["boards"][name] = counts(result).into_iter().map(|(name, count)| (name, json!(count))).collect();
@@ -268,7 +238,7 @@ fn update(workspace: &Workspace, measured: &[Value]) -> Result<()> {
 /// Fails if a count has grown beyond the tolerance. Counts of another compiler do not compare.
 fn check(workspace: &Workspace, measured: &[Value]) -> Result<()> {
     let table = read_table(workspace)?;
-    let compiler = compiler(workspace)?;
+    let compiler = exact::compiler(workspace)?;
     if table["rustc"] != json!(compiler) {
         println!("{TABLE} was made with {}, this is {compiler}: counts not compared", table["rustc"]);
         return Ok(());
@@ -294,7 +264,7 @@ fn check(workspace: &Workspace, measured: &[Value]) -> Result<()> {
 
 /// Every kernel of every board against the definition, on the board.
 pub fn kernels(workspace: &Workspace) -> Result<()> {
-    for board in Board::value_variants() {
+    for board in COUNTED {
         let folder = board.build(workspace, &["kernels"])?;
         run(board.qemu(workspace, &folder.join("kernels"))?)?;
     }
@@ -303,5 +273,23 @@ pub fn kernels(workspace: &Workspace) -> Result<()> {
 
 /// `bench --check` of every board.
 pub fn gate(workspace: &Workspace) -> Result<()> {
-    bench(workspace, &Options { boards: vec![], json: false, check: true, update: false })
+    let all = Options {
+        boards: vec![],
+        network: None,
+        image: None,
+        cycles: false,
+        docs: false,
+        json: false,
+        check: true,
+        update: false,
+    };
+    bench(workspace, &all)
+}
+
+/// The engine's own networks on boards of four kinds: the host's bytes, and exactly the instructions of the table.
+pub fn networks(workspace: &Workspace) -> Result<()> {
+    let path = workspace.root.join("core/engine/tests");
+    let boards = [Board::Mps2An386, Board::Mps3An547, Board::Mps2An385, Board::Riscv32];
+    let task = Task { path: &path, boards: &boards, wants_cycles: false, is_json: true };
+    exact::check(workspace, &network::bench(workspace, &task)?)
 }

@@ -30,11 +30,17 @@ pub fn check(workspace: &Workspace, base: &str) -> Result<()> {
     run(workspace.cargo("fmt --all --check"))?;
     install::component(workspace, "clippy", "clippy")?;
     for package in &touched {
-        // Heavy crates are built for release alone; the classifier's host without Burn and tract.
-        let profile = if *package == "cxr-core" || *package == "rownet" { "" } else { "--release" };
-        let features = if *package == "cxr-host" { "--no-default-features --features serve,device" } else { "" };
-        run(workspace.cargo(&format!("clippy {profile} --package {package} {features} --lib --bins -- -D warnings")))?;
-        run(workspace.cargo(&format!("test {profile} --package {package} {features} --lib --bins")))?;
+        // Heavy crates are built for release alone, the host without Burn and tract where they do not belong to it.
+        let selected = match *package {
+            "cxr-core" | "rownet" => format!("--package {package}"),
+            "cxr-app" => "--release --package cxr-app --features serve,device".to_owned(),
+            "cxr-host" => "--release --package cxr-host --no-default-features --features serve,device,convert".to_owned(),
+            // With the features with which everything else builds Burn.
+            "cxr-study" => "--release --package cxr-host --package cxr-study".to_owned(),
+            _ => format!("--release --package {package}"),
+        };
+        run(workspace.cargo(&format!("clippy {selected} --lib --bins -- -D warnings")))?;
+        run(workspace.cargo(&format!("test {selected} --lib --bins")))?;
     }
     let names: Vec<&str> = touched.into_iter().collect();
     println!(

@@ -24,6 +24,13 @@ pub fn debian(workspace: &Workspace, packages: &[&str], is_there: impl Fn() -> b
     Ok(())
 }
 
+/// Orthanc, an archive of radiographs, with DICOMweb; returns the program.
+pub fn orthanc(workspace: &Workspace) -> Result<PathBuf> {
+    let (program, plugin) = (Path::new("/usr/sbin/Orthanc"), Path::new("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"));
+    debian(workspace, &["orthanc", "orthanc-dicomweb"], || program.is_file() && plugin.is_file())?;
+    Ok(program.to_owned())
+}
+
 /// QEMU for Cortex-M and RISC-V.
 pub fn qemu(workspace: &Workspace) -> Result<()> {
     debian(workspace, &["qemu-system-arm", "qemu-system-misc"], || have("qemu-system-arm") && have("qemu-system-riscv32"))
@@ -62,8 +69,13 @@ pub fn target(workspace: &Workspace, target: &str) -> Result<bool> {
 
 /// A Python with the packages of scripts/requirements.txt, in the target directory; returns its interpreter.
 pub fn python(workspace: &Workspace) -> Result<PathBuf> {
-    let wanted = workspace.root.join("scripts/requirements.txt");
-    let folder = workspace.target.join("python");
+    environment(workspace, "python", "scripts/requirements.txt")
+}
+
+/// A Python with the packages of a list, in a folder of the target directory; returns its interpreter.
+pub fn environment(workspace: &Workspace, folder: &str, list: &str) -> Result<PathBuf> {
+    let wanted = workspace.root.join(list);
+    let folder = workspace.target.join(folder);
     let (interpreter, stamp) = (folder.join("bin/python"), folder.join("installed.txt"));
     let text = fs::read_to_string(&wanted).with_context(|| wanted.display().to_string())?;
     if interpreter.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == text) {
@@ -86,6 +98,23 @@ pub fn python(workspace: &Workspace) -> Result<PathBuf> {
 
 /// axe-core for the tests of the page, and its SHA-256: what the npm registry has under this version.
 const AXE: (&str, &str) = ("4.14.1", "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c");
+
+/// Mozilla's driver of Firefox, from crates.io: Debian has none.
+const GECKODRIVER: &str = "0.37.1";
+
+/// Firefox, Debian's, with its driver, built into the target directory; returns the driver.
+pub fn firefox(workspace: &Workspace) -> Result<PathBuf> {
+    debian(workspace, &["firefox-esr"], || have("firefox-esr"))?;
+    let folder = workspace.target.join("geckodriver").join(GECKODRIVER);
+    let driver = folder.join("bin/geckodriver");
+    if !driver.is_file() {
+        let mut cargo = workspace.cargo("install geckodriver --locked --quiet --version");
+        cargo.arg(GECKODRIVER).arg("--root").arg(&folder).env("CARGO_TARGET_DIR", folder.join("build"));
+        run(cargo)?;
+        fs::remove_dir_all(folder.join("build"))?;
+    }
+    Ok(driver)
+}
 
 /// Chromium with its driver, and axe-core in the target directory; returns axe-core's script.
 pub fn browser(workspace: &Workspace) -> Result<PathBuf> {

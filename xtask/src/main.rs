@@ -13,11 +13,14 @@ mod no_panic;
 mod pages;
 mod sanitizer;
 mod shell;
+mod site;
 mod steps;
 mod targets;
+mod wheel;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Development tasks of the workspace.
@@ -52,6 +55,15 @@ enum Task {
     },
     /// Count instructions on the boards that QEMU emulates: layers, the default network; every hash must be the host's.
     Bench(bench::Options),
+    /// Write the page without a server: the classifier for browsers, built with and without vectors, and all around it.
+    Site {
+        /// Folder for the site: a new or empty one, or that of an earlier site.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Model file; models/default.cxr if absent.
+        #[arg(long, value_name = "FILE")]
+        model: Option<PathBuf>,
+    },
     /// Write core/capi/include/cxr.h from the sources of the C interface.
     Header,
     /// Build the firmware of every board, run those that QEMU emulates, report what they take; fails over budget.
@@ -78,6 +90,7 @@ fn run() -> Result<()> {
         Task::Fuzz { seconds } => fuzz::test(&workspace, seconds),
         Task::Bench(options) => bench::bench(&workspace, &options),
         Task::Header => capi::write_header(&workspace),
+        Task::Site { out, model } => site::site(&workspace, &out, model.as_deref()),
         Task::Firmware(args) => firmware::firmware(&workspace, &args),
     }
 }

@@ -1,15 +1,21 @@
-//! The public interface of cxr-core has no panic in it: an image that calls all of it does not link the panic handler.
+//! The public interfaces of cxr-core and of rownet have no panic in them: an image that calls all of one does not link the panic
+//! handler.
 
-use crate::bare_metal::{self, CORTEX_M4F};
-use crate::shell::Workspace;
+use crate::bare_metal::{self, CORTEX_M4F, Toolchain};
+use crate::shell::{Workspace, run};
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSymbol};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The image (core/no_panic).
+/// The package of the images (core/no_panic), and that of cxr-core's.
 const PACKAGE: &str = "cxr-no-panic";
+/// rownet's image.
+const ROWNET: &str = "rownet-no-panic";
+/// Where rownet must be without a panic: each has kernels of its own, or compiles others.
+const TARGETS: [&str; 5] =
+    [CORTEX_M4F, "thumbv8m.main-none-eabihf", "thumbv7m-none-eabi", "thumbv6m-none-eabi", "riscv32imc-unknown-none-elf"];
 /// Every panic of Rust ends in the panic handler, which the compiler calls this.
 const HANDLER: &str = "rust_begin_unwind";
 /// Parts of the names of what leads there, for the report.
@@ -39,10 +45,19 @@ pub fn check_image(image: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds the image, and the same with a panic in it, which must be found.
+/// Builds the images, and the same with a panic in them, which must be found.
 pub fn test(workspace: &Workspace) -> Result<()> {
-    let image = bare_metal::build(workspace, PACKAGE, CORTEX_M4F, &["control"])?.join(PACKAGE);
-    ensure!(panics(&image)?.iter().any(|name| name.contains(HANDLER)), "the control's panic is not found");
-    let image = bare_metal::build(workspace, PACKAGE, CORTEX_M4F, &[])?.join(PACKAGE);
-    check_image(&image)
+    let folder = bare_metal::build(workspace, PACKAGE, CORTEX_M4F, &["control"])?;
+    for image in [PACKAGE, ROWNET] {
+        ensure!(panics(&folder.join(image))?.iter().any(|name| name.contains(HANDLER)), "the control's panic is not found");
+    }
+    check_image(&bare_metal::build(workspace, PACKAGE, CORTEX_M4F, &[])?.join(PACKAGE))?;
+    for target in TARGETS {
+        let toolchain = Toolchain::find(workspace, target)?;
+        let mut cargo = toolchain.cargo(workspace, "build", PACKAGE, target);
+        cargo.args(["--bin", ROWNET]);
+        run(cargo)?;
+        check_image(&toolchain.folder(workspace).join(target).join("release").join(ROWNET))?;
+    }
+    Ok(())
 }

@@ -5,7 +5,9 @@
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
 use crate::shell::{Workspace, have, run};
-use crate::{bare_metal, bench, capi, container, firmware, fuzz, install, no_panic, pages, sanitizer, targets};
+use crate::{
+    bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, site, targets, wheel,
+};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
@@ -16,13 +18,15 @@ use std::time::{Duration, Instant};
 const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --package rownet-convert";
 
 /// The packages beside the host's that have tests.
-const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package xtask";
+const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-testkit --package cxr-tests --package cxr-wasm --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Step {
     /// `cargo fmt --check`.
     Format,
+    /// Imports go one way: no circle between the files of a crate, no arrow up between crates.
+    Layers,
     /// Tests of cxr-core with overflow checks and debug assertions.
     Core,
     /// The engine for any network against its plain reference, and the converter against TFLite Micro.
@@ -37,11 +41,13 @@ pub enum Step {
     Kernels,
     /// Instruction counts there have not grown beyond tests/instructions.json.
     Instructions,
+    /// Small networks in rownet on the boards: the host's bytes, and exactly the instructions of tests/network_instructions.json.
+    Boards,
     /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
     C,
     /// The Rust and C blocks of README and docs/linking.md compile.
     Pages,
-    /// No public function of cxr-core links a panic on a Cortex-M4.
+    /// No public function of cxr-core (Cortex-M4) and of rownet (every bare-metal target) links a panic.
     NoPanic,
     /// cxr-core's kernels and sessions under AddressSanitizer; without vectors, and the C interface, in Miri where it can be had.
     Memory,
@@ -61,8 +67,10 @@ pub enum Step {
     Unit,
     /// Documentation tests.
     Doc,
-    /// Tests that drive the built `host`.
+    /// Tests that drive the built `host`, beside Orthanc too.
     Integration,
+    /// The Python wheel in a clean environment, and an archive classified by two workers.
+    Wheel,
 }
 
 impl Step {
@@ -72,6 +80,7 @@ impl Step {
                 install::component(workspace, "rustfmt", "fmt")?;
                 run(workspace.cargo("fmt --all --check"))
             }
+            Self::Layers => layers::test(workspace),
             Self::Core => {
                 let mut core = workspace.cargo("test --package cxr-core");
                 core.env("CXR_EXPECT_KERNELS", targets::kernels_of_this_machine().join(","));
@@ -88,6 +97,7 @@ impl Step {
             Self::Targets => targets::test(workspace),
             Self::Kernels => bench::kernels(workspace),
             Self::Instructions => bench::gate(workspace),
+            Self::Boards => bench::networks(workspace),
             Self::C => capi::test(workspace),
             Self::Pages => pages::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
@@ -120,9 +130,13 @@ impl Step {
                 let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
                 let mut tests = workspace.cargo(&format!("test --release --test * {OTHERS}"));
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
+                tests.env("CXR_WASM", site::modules(workspace)?).env("CXR_GECKODRIVER", install::firefox(workspace)?);
+                install::debian(workspace, &["nodejs"], || have("node"))?;
+                tests.env("CXR_ORTHANC", install::orthanc(workspace)?).env("CXR_PYTHON", install::python(workspace)?);
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }
+            Self::Wheel => wheel::test(workspace),
         }
     }
 }

@@ -71,11 +71,6 @@
 #define CXR_RESIZER_BYTES_64 112
 
 /**
- * Most classes of a model.
- */
-#define CXR_MAX_CLASSES 8
-
-/**
  * Bytes of a `cxr_session` where pointers have 32 bits.
  */
 #define CXR_SESSION_BYTES_32 576
@@ -84,6 +79,11 @@
  * Bytes of a `cxr_session` where pointers have 64 bits.
  */
 #define CXR_SESSION_BYTES_64 832
+
+/**
+ * Most classes of a model.
+ */
+#define CXR_MAX_CLASSES 8
 
 /**
  * What a call returns: `CXR_OK`, `CXR_REFUSED` (from `cxr_finish` alone), or an error, which is negative.

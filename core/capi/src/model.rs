@@ -1,7 +1,7 @@
 //! Models: a checked file, read in place.
 
 use crate::status::{CxrError, CxrStatus};
-use crate::{CXR_ABI_VERSION, INITIALISED, resize, slice, slice_mut, write_sized};
+use crate::{CXR_ABI_VERSION, INITIALISED, slice, slice_mut, write_sized};
 use core::ffi::c_char;
 use core::mem::{align_of, size_of};
 use core::ptr;
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn cxr_model_info_sized(model: *const CxrModel, info: *mut
         class_count: model.class_count() as u32,
         map_height: u32::from(map.height),
         map_width: u32::from(map.width),
-        resizer_words: resize::words(input.width) as u32,
+        resizer_words: resizer_words(input.width) as u32,
     };
     // SAFETY: by contract.
     unsafe { write_sized(info, info_size, numbers) }.map_or_else(|failed| failed, |()| CxrStatus::Ok)
@@ -175,4 +175,9 @@ pub unsafe extern "C" fn cxr_class_name(model: *const CxrModel, index: i32, name
         }
     }
     text.len() as u32
+}
+
+/// Words of memory for a network of `width` columns: sums of two rows, and a row to hand on, four pixels a word.
+pub(crate) fn resizer_words(width: u16) -> usize {
+    2 * usize::from(width) + usize::from(width).div_ceil(4)
 }

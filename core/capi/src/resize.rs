@@ -1,5 +1,6 @@
 //! Images of any size: rows as the detector gives them, resized into the session as they come.
 
+use crate::model::resizer_words;
 use crate::session::{self, CxrSession};
 use crate::status::CxrStatus;
 use crate::{INITIALISED, slice, slice_mut};
@@ -42,11 +43,6 @@ struct State {
 const _: () = assert!(size_of::<State>() <= size_of::<CxrResizer>(), "CXR_RESIZER_BYTES is too small");
 const _: () = assert!(size_of::<State>() + 128 > size_of::<CxrResizer>(), "CXR_RESIZER_BYTES is too large");
 const _: () = assert!(align_of::<State>() <= align_of::<CxrResizer>());
-
-/// Words of memory for a network of `width` columns: sums of two rows, and a row to hand on, four pixels a word.
-pub(crate) fn words(width: u16) -> usize {
-    2 * usize::from(width) + usize::from(width).div_ceil(4)
-}
 
 /// An image to be resized. Stored values become gray: `low` and below is black, `high` and above is white, linear between.
 #[repr(C)]
@@ -98,13 +94,13 @@ pub unsafe extern "C" fn cxr_resizer_init_sized(
     if memory.is_null() || !memory.is_aligned() || image.is_null() || !image.is_aligned() {
         return CxrStatus::ErrorPointer;
     }
-    if words < self::words(target.width) {
+    if words < resizer_words(target.width) {
         return CxrStatus::ErrorBuffer;
     }
     // SAFETY: not null, aligned, readable by contract.
     let image = unsafe { image.read() };
     // SAFETY: writable for so many words by contract; zeroed first because they may be uninitialised.
-    unsafe { ptr::write_bytes(memory, 0, self::words(target.width)) };
+    unsafe { ptr::write_bytes(memory, 0, resizer_words(target.width)) };
     // SAFETY: initialised just now, the resizer's alone by contract; the pixels lie after the sums.
     let parts = unsafe { (slice_mut(memory, 2 * width), slice_mut(memory.add(2 * width).cast::<u8>(), width)) };
     let (Some(sums), Some(out)) = parts else { return CxrStatus::ErrorPointer };

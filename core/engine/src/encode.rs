@@ -6,7 +6,11 @@ use crate::model::desc::{Element, External, Form, Network, Op, Operator, Pads, R
 use crate::model::layout::{MAGIC, MAX_OPERATORS, NONE, VERSION, code, header, operator, value};
 use crate::model::{Model, graph};
 use crate::plan;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+
+/// Bytes from which on equal blobs are written once: shorter ones are not worth the search.
+const SHARED: usize = 16;
 
 /// Writes a network, then reads what it wrote.
 ///
@@ -28,7 +32,7 @@ pub(crate) fn tables(network: &Network<'_>) -> Vec<u8> {
         .iter()
         .map(|op| Operator { weights: &[], bias: &[], rescale: Rescale::Float { scales: &[] }, ..*op })
         .collect();
-    let mut file = Writer { bytes: Vec::new() };
+    let mut file = Writer { bytes: Vec::new(), blobs: BTreeMap::new() };
     write_tables(&mut file, &Network { operators: &operators, labels: "", metadata: "", head: &[], ..*network });
     file.bytes
 }
@@ -46,7 +50,7 @@ pub(crate) fn write(network: &Network<'_>) -> Result<Vec<u8>, Error> {
         }
         check_lengths(network, i).map_err(wrong)?;
     }
-    let mut file = Writer { bytes: Vec::new() };
+    let mut file = Writer { bytes: Vec::new(), blobs: BTreeMap::new() };
     write_tables(&mut file, network);
     for (at, bytes) in [
         (header::LABELS, network.labels.as_bytes()),
@@ -139,6 +143,8 @@ fn put_u32(bytes: &mut [u8], at: usize, value: u32) {
 
 struct Writer {
     bytes: Vec<u8>,
+    /// Where blobs lie: those that are the same are written once.
+    blobs: BTreeMap<Vec<u8>, usize>,
 }
 
 impl Writer {
@@ -166,8 +172,14 @@ impl Writer {
 
     /// A blob, whose offset is written at `field`.
     fn section(&mut self, field: usize, bytes: &[u8]) {
+        if let Some(at) = self.blobs.get(bytes).copied() {
+            return self.u32(field, at as u32);
+        }
         let at = self.table(field, bytes.len());
         self.put(at, bytes);
+        if bytes.len() >= SHARED {
+            self.blobs.insert(bytes.to_vec(), at);
+        }
     }
 
     fn align(&mut self) -> usize {
@@ -192,7 +204,9 @@ fn write_value(file: &mut Writer, at: usize, described: &Value) {
     file.put(at + value::EXTERNAL, &[external]);
     let (kind, rows, start, kept, over, strip) = match described.storage {
         Storage::Waiting { at, rows, kept, strip } => (0, rows, at, kept, NONE, strip),
+        Storage::Recomputed { at, rows, strip } => (2, rows, at, 0, NONE, strip),
         Storage::Ring { at, rows, over } => (1, rows, at, 0, over.unwrap_or(NONE), 0),
+        Storage::Columns { at, pitch, over } => (3, described.shape.height, at, pitch, over.unwrap_or(NONE), 0),
     };
     file.put(at + value::STORAGE, &[kind]);
     file.u16(at + value::ROWS, rows);
@@ -219,6 +233,8 @@ fn write_operator(file: &mut Writer, at: usize, described: &Operator<'_>) {
         Op::Table => (code::TABLE, plain, 0, 0, 0, 0),
         Op::Softmax { diff_min } => (code::SOFTMAX, plain, 0, 0, 0, diff_min),
         Op::Reshape => (code::RESHAPE, plain, 0, 0, 0, 0),
+        Op::Crop { left } => (code::CROP, Window { kernel: [0, left], ..plain }, 0, 0, 0, 0),
+        Op::ConcatColumns => (code::CONCAT_COLUMNS, plain, 0, 0, 0, 0),
     };
     let state = match described.form {
         Form::Rows => 0,

@@ -78,6 +78,8 @@ pub enum Error {
         /// Rows of the input.
         expected: u32,
     },
+    /// Filters were prepared from another file than the session's.
+    OtherModel,
     /// An extent of an image is zero or beyond what the integer arithmetic can hold.
     ImageSize {
         /// Width in pixels.
@@ -112,6 +114,7 @@ impl fmt::Display for Error {
             Self::RowLength { expected, given } => write!(f, "row has {given} elements, {expected} expected"),
             Self::TooManyRows => f.write_str("more rows than the input has"),
             Self::MissingRows { given, expected } => write!(f, "input incomplete: {given} of {expected} rows"),
+            Self::OtherModel => f.write_str("the filters were prepared from another network file"),
             Self::ImageSize { width, height } => write!(f, "image size {width}x{height} is out of range"),
             Self::EmptyWindow => f.write_str("window is empty: its high level must be above its low level"),
             Self::NoSuchOutput => f.write_str("the network has no such output"),

@@ -19,6 +19,7 @@ pub mod kernels;
 pub mod model;
 mod ops;
 pub mod plan;
+pub mod prepared;
 pub mod quant;
 pub mod session;
 mod softmax;

@@ -149,6 +149,16 @@ pub const fn multiply_by_quantized_multiplier(x: i32, multiplier: i32, shift: i8
     rounding_divide_by_pot(doubling_high_mul(x.wrapping_shl(left), multiplier), right)
 }
 
+/// An accumulator (bias included) to int8 in TFLite's arithmetic; `multiplier` is not negative.
+///
+/// ```
+/// assert_eq!(rownet::quant::requantize_fixed(1000, 1 << 30, -2, -128), -3);
+/// ```
+#[inline(always)]
+pub const fn requantize_fixed(accumulator: i32, multiplier: i32, shift: i8, zero_point: i8) -> i8 {
+    saturate(multiply_by_quantized_multiplier(accumulator, multiplier, shift).saturating_add(zero_point as i32))
+}
+
 /// Clamps to int8 limits `[least, greatest]`.
 #[inline(always)]
 pub const fn clamp(q: i32, limits: [i8; 2]) -> i8 {

@@ -140,7 +140,7 @@ impl Graph {
         let mut best: Vec<(usize, Vec<u16>)> = vec![(0, Vec::new())];
         for end in 1..=count {
             let found = (0..end).map(|cut| {
-                let bytes = best[usize::from(cut)].0.max(planner.segment_bytes(cut, end).unwrap());
+                let bytes = best[usize::from(cut)].0.max(planner.segment_bytes(cut, end, &[]).unwrap().bytes);
                 (bytes, cut)
             });
             let (bytes, cut) = found.min().unwrap();
@@ -149,7 +149,7 @@ impl Graph {
             best.push((bytes, segments));
         }
         let segments = best.pop().unwrap().1;
-        let placement = planner.place(&segments).unwrap();
+        let placement = planner.place(&segments, &[]).unwrap();
         let file = rownet::encode::encode(&Network {
             values: &placement.values,
             operators: &placement.operators,

@@ -211,7 +211,8 @@ fn operators(outside: &mut Outside<'_>) {
     // What a session cannot give to a kernel, a caller of the kernels can.
     let kernel = Kernel::best();
     let values = &mut *outside.values;
-    let filters = Filters { weights: bytes, bias: bytes, scales: bytes, zero_point: 0, packed: bytes };
+    let shifts = if d > a { bytes } else { &[] };
+    let filters = Filters { weights: bytes, bias: bytes, scales: bytes, shifts, zero_point: 0, packed: bytes };
     let conv = ConvRow { rows, filters, span: a, step: b, channels: c };
     let gray = GrayRow { rows, filters, span: a, step: b, channels: c };
     let depthwise = DepthwiseRow { rows, filters, kernel_width: a, step: b, channels: c };

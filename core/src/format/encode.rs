@@ -12,21 +12,6 @@ use crate::plan;
 use crate::shape::{Padding, Shape, Window2d};
 
 /// A layer to write. Its input shape is the output of the one before.
-///
-/// ```
-/// use cxr_core::{format::{LayerSpec, Op}, shape::Shape};
-/// let dense = LayerSpec {
-///     op: Op::Dense,
-///     output: Shape::new(1, 1, 2),
-///     input_zero_point: 0,
-///     output_zero_point: 0,
-///     groups: 1,
-///     weights: &[1, -1, 2, -2],
-///     bias: &[0, 5],
-///     scales: &[0.5, 0.25],
-/// };
-/// assert_eq!(dense.weights.len(), 2 * 2);
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LayerSpec<'a> {
     /// Operator.
@@ -49,31 +34,6 @@ pub struct LayerSpec<'a> {
 }
 
 /// A model to write.
-///
-/// ```
-/// # use cxr_core::format::{LayerSpec, Op};
-/// use cxr_core::{format::ModelSpec, shape::Shape};
-/// # let dense = LayerSpec {
-/// #     op: Op::Dense,
-/// #     output: Shape::new(1, 1, 2),
-/// #     input_zero_point: 0,
-/// #     output_zero_point: 0,
-/// #     groups: 1,
-/// #     weights: &[1, -1, 2, -2],
-/// #     bias: &[0, 5],
-/// #     scales: &[0.5, 0.25],
-/// # };
-/// let spec = ModelSpec {
-///     input: Shape::new(2, 1, 1),
-///     layers: &[dense],
-///     class_names: &["yes", "no"],
-///     metadata: "{}",
-///     temperature: 1.0,
-///     abstain_below: 0.0,
-///     refusal: None,
-/// };
-/// assert_eq!(spec.layers.len(), 1);
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ModelSpec<'a> {
     /// Shape of the input image.
@@ -106,31 +66,6 @@ fn gray_layer<'s>(spec: &ModelSpec<'s>) -> Option<&'s LayerSpec<'s>> {
 }
 
 /// Length of the encoded file, in bytes.
-///
-/// ```
-/// # use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, encode, encoded_len};
-/// # use cxr_core::shape::Shape;
-/// # let dense = LayerSpec {
-/// #     op: Op::Dense,
-/// #     output: Shape::new(1, 1, 2),
-/// #     input_zero_point: 0,
-/// #     output_zero_point: 0,
-/// #     groups: 1,
-/// #     weights: &[1, -1, 2, -2],
-/// #     bias: &[0, 5],
-/// #     scales: &[0.5, 0.25],
-/// # };
-/// # let spec = ModelSpec {
-/// #     input: Shape::new(2, 1, 1),
-/// #     layers: &[dense],
-/// #     class_names: &["yes", "no"],
-/// #     metadata: "{}",
-/// #     temperature: 1.0,
-/// #     abstain_below: 0.0,
-/// #     refusal: None,
-/// # };
-/// assert_eq!(encoded_len(&spec) % 16, 0);
-/// ```
 pub fn encoded_len(spec: &ModelSpec<'_>) -> usize {
     let mut input = spec.input;
     let mut blobs = gray_layer(spec).map_or(0, |l| align(gray_len(l.op, l.output)));

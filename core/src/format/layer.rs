@@ -4,13 +4,6 @@ use super::bytes::{f32_at, u32_at};
 use crate::shape::{Shape, Window2d};
 
 /// An operator and its window.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// use cxr_core::format::Op;
-/// assert!(matches!(model.layer(0).map(|layer| layer.op), Some(Op::Conv2d(window)) if window.stride == [2, 2]));
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Op {
@@ -33,14 +26,6 @@ pub enum Op {
 }
 
 /// One layer of a parsed model.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// for layer in (0..model.layer_count()).filter_map(|i| model.layer(i)) {
-///     assert!(layer.macs() > 0 && layer.scale_at(0) > 0.0);
-/// }
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Layer<'a> {
     /// Operator.
@@ -101,47 +86,23 @@ pub(super) const fn scale_count(op: Op, output: Shape) -> usize {
 
 impl Layer<'_> {
     /// Weights of one filter, without padding: what one output is a sum over. 0 where nothing is summed.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.layer(0).map(|layer| layer.filter_len()), Some(3 * 3 * 3));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn filter_len(&self) -> usize {
         filter_len(self.op, self.groups, self.input)
     }
 
     /// Bias of output channel `c`, 0 beyond the last.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.layer(0).map(|layer| layer.bias_at(1 << 20)), Some(0));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     #[inline(always)]
     pub const fn bias_at(&self, c: usize) -> i32 {
         u32_at(self.bias, 4 * c) as i32
     }
 
     /// Scale of output channel `c`, 0 beyond the last.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.layer(0).is_some_and(|layer| layer.scale_at(0) > 0.0));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     #[inline(always)]
     pub const fn scale_at(&self, c: usize) -> f32 {
         f32_at(self.scales, 4 * c)
     }
 
     /// Multiply-accumulates for one inference; additions of a mean count, comparisons do not.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.layer(0).map(|layer| layer.macs()), Some(128 * 128 * 16 * 27));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn macs(&self) -> u64 {
         self.output.len() as u64 * self.filter_len() as u64
     }

@@ -24,45 +24,21 @@ pub struct Model<'a> {
 
 impl<'a> Model<'a> {
     /// Exact length of the arena that [`crate::session::Session`] needs, in bytes.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.arena_bytes() < 40_960);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn arena_bytes(&self) -> usize {
         self.arena
     }
 
     /// Shape of the input image.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.input(), cxr_core::shape::Shape::new(256, 256, 3));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn input(&self) -> Shape {
         bytes::shape_at(self.bytes, header::INPUT)
     }
 
     /// Number of layers, the dense one included.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.layer(model.layer_count()).is_none());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn layer_count(&self) -> usize {
         self.layer_count
     }
 
     /// Layer `i`, in execution order.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.layer(0).map(|layer| layer.input), Some(model.input()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn layer(&self, i: usize) -> Option<Layer<'a>> {
         if i >= self.layer_count {
             return None;
@@ -98,13 +74,6 @@ impl<'a> Model<'a> {
 
     /// Weights of the first convolution summed over its input channels, for gray images: i16, little-endian,
     /// `[out][ky][kx]`, each filter padded with a zero to an even count. Empty if the model has none.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// // 8 filters of 9 sums, each padded to 10 and 2 bytes wide.
-    /// assert_eq!(model.gray_weights().len(), 16 * 10 * 2);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn gray_weights(&self) -> &'a [u8] {
         let at = u32_at(self.bytes, header::GRAY) as usize;
         match self.layer(0) {
@@ -114,69 +83,33 @@ impl<'a> Model<'a> {
     }
 
     /// Number of classes, at most [`MAX_CLASSES`](super::MAX_CLASSES).
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.class_count(), 3);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn class_count(&self) -> usize {
         u16_at(self.bytes, header::CLASS_COUNT) as usize
     }
 
     /// Name of class `i`, empty beyond the last.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!([0, 1, 2].map(|k| model.class_name(k)), ["Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19"]);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn class_name(&self, i: usize) -> &'a str {
         let (at, len) = (u32_at(self.bytes, header::NAMES) as usize, u32_at(self.bytes, header::NAMES_LEN) as usize);
         text(slice(self.bytes, at, len).split(|byte| *byte == b'\n').nth(i).unwrap_or_default())
     }
 
     /// Provenance: a JSON object written by the exporter.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.metadata().contains("not a medical device"));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn metadata(&self) -> &'a str {
         let (at, len) = (u32_at(self.bytes, header::METADATA) as usize, u32_at(self.bytes, header::METADATA_LEN) as usize);
         text(slice(self.bytes, at, len))
     }
 
     /// Softmax temperature fitted on validation images; above 0.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.temperature() > 0.0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn temperature(&self) -> f32 {
         f32_at(self.bytes, header::TEMPERATURE)
     }
 
     /// Calibrated top probability under which the verdict is withheld; 0 withholds none.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!((0.0..=1.0).contains(&model.abstain_below()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn abstain_below(&self) -> f32 {
         f32_at(self.bytes, header::ABSTAIN_BELOW)
     }
 
     /// Multiply-accumulates for one inference.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!((143_000_000..145_000_000).contains(&model.macs()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn macs(&self) -> u64 {
         let (mut total, mut i) = (0, 0);
         while let Some(layer) = self.layer(i) {
@@ -187,23 +120,11 @@ impl<'a> Model<'a> {
     }
 
     /// The file's checksum.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.as_bytes()[12..16], model.checksum().to_le_bytes());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn checksum(&self) -> u32 {
         u32_at(self.bytes, header::CRC)
     }
 
     /// The file.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert_eq!(model.as_bytes()[..4], cxr_core::format::MAGIC);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }

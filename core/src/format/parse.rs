@@ -33,14 +33,6 @@ impl<'a> Model<'a> {
 
     /// [`parse`](Self::parse) for constants: a bad file does not compile, and the compiler prints why.
     ///
-    /// ```
-    /// use cxr_core::format::Model;
-    /// # #[allow(long_running_const_eval)]
-    /// const MODEL: Model<'static> =
-    ///     Model::parse_or_panic(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")));
-    /// assert_eq!(MODEL.class_count(), 3);
-    /// ```
-    ///
     /// # Panics
     /// Where `parse` returns an error; meant for const evaluation, see [`include_model!`](crate::include_model).
     pub const fn parse_or_panic(bytes: &'a [u8]) -> Self {

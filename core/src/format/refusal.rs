@@ -29,13 +29,6 @@ pub struct Refusal<'a> {
 }
 
 /// A refusal head to write; see [`Refusal`] for what the numbers mean. All rows have the same length.
-///
-/// ```
-/// use cxr_core::format::RefusalSpec;
-/// // score = 0.5 * (feature[0] - feature[1] - 3)
-/// let head = RefusalSpec { coefficients: &[1.0], scales: &[0.5], bias: &[-3], weights: &[1, -1], back: 0, refuse_above: 10.0 };
-/// assert_eq!(head.weights.len(), 2);
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RefusalSpec<'a> {
     /// Coefficients, one a row.
@@ -82,12 +75,6 @@ pub(crate) const fn features(model: &Model<'_>) -> Option<Shape> {
 
 impl<'a> Model<'a> {
     /// The out-of-distribution score, if the model has one.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// assert!(model.refusal().is_some_and(|head| head.refuse_above().is_finite()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn refusal(&self) -> Option<Refusal<'a>> {
         Refusal::of(self)
     }
@@ -112,86 +99,37 @@ impl<'a> Refusal<'a> {
     }
 
     /// Rows: one linear, the others squared.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let head = model.refusal().expect("the shipped model has one");
-    /// assert!(head.rows() > 0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn rows(&self) -> usize {
         self.rows
     }
 
     /// The layer whose output the features are sums of.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let head = model.refusal().expect("the shipped model has one");
-    /// assert!(head.layer() < model.layer_count() - 1);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn layer(&self) -> usize {
         self.layer
     }
 
     /// Coefficient of row `j`.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let head = model.refusal().expect("the shipped model has one");
-    /// assert_eq!(head.coefficient(0), 1.0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn coefficient(&self, j: usize) -> f32 {
         f32_at(self.bytes, 4 * j)
     }
 
     /// Scale of row `j`.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let head = model.refusal().expect("the shipped model has one");
-    /// assert!(head.scale(0) > 0.0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn scale(&self, j: usize) -> f32 {
         f32_at(self.bytes, 4 * (self.rows + j))
     }
 
     /// Bias of row `j`.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let head = model.refusal().expect("the shipped model has one");
-    /// assert_ne!(head.bias(0), 0);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn bias(&self, j: usize) -> i64 {
         let at = 8 * (self.rows + j);
         u32_at(self.bytes, at) as i64 | (u32_at(self.bytes, at + 4) as i32 as i64) << 32
     }
 
     /// Weight of channel `c` in row `j`.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let head = model.refusal().expect("the shipped model has one");
-    /// assert!((0..128).any(|c| head.weight(0, c) != 0));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn weight(&self, j: usize, c: usize) -> i16 {
         u16_at(self.bytes, 16 * self.rows + 2 * (j * self.features + c)) as i16
     }
 
     /// Score above which a picture is refused; so is one whose score is not a number.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let head = model.refusal().expect("the shipped model has one");
-    /// assert!(head.refuse_above().is_finite());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub const fn refuse_above(&self) -> f32 {
         self.above
     }

@@ -8,7 +8,14 @@ use crate::shape::Window2d;
 
 /// Filters of a layer and, where a [`crate::prepared::Prepared`] has them, the same packed.
 pub const fn filters<'a>(layer: &Layer<'a>, packed: &'a [u8]) -> Filters<'a> {
-    Filters { weights: layer.weights, bias: layer.bias, scales: layer.scales, zero_point: layer.output_zero_point, packed }
+    Filters {
+        weights: layer.weights,
+        bias: layer.bias,
+        scales: layer.scales,
+        shifts: &[],
+        zero_point: layer.output_zero_point,
+        packed,
+    }
 }
 
 /// What a kernel packs of a layer whose channels are not grouped; `gray`: for [`gray_row`].
@@ -20,6 +27,7 @@ pub const fn packing(layer: &Layer<'_>, window: Window2d, gray: bool) -> Shape {
         step: window.stride[1] as usize * channels,
         channels: layer.output.channels as usize,
         wide: gray,
+        fixed: false,
     }
 }
 

@@ -147,7 +147,7 @@ proptest! {
         bytes[i] = value;
         if fix {
             // With the checksum mended, the structure checks must hold on their own.
-            let crc = crc32(&bytes[16..]);
+            let crc = cxr_testkit::CRC32.checksum(&bytes[16..]);
             bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         }
         match Model::parse(&bytes) {
@@ -164,12 +164,6 @@ proptest! {
         let cut = cut as usize % bytes.len();
         prop_assert!(Model::parse(&bytes[..cut]).is_err());
     }
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, b| {
-        (0..8).fold(crc ^ u32::from(*b), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 })
-    })
 }
 
 #[test]

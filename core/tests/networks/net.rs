@@ -3,6 +3,7 @@
 use cxr_core::error::Error;
 use cxr_core::format::{LayerSpec, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::shape::{Padding, Shape, Window2d};
+pub use cxr_testkit::Choices as Random;
 
 #[derive(Clone, Debug)]
 pub struct Net {
@@ -33,28 +34,6 @@ pub struct OwnedLayer {
     pub scales: Vec<f32>,
 }
 
-pub struct Random(pub u64);
-
-impl Random {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as u32
-    }
-
-    pub fn below(&mut self, n: u32) -> u32 {
-        self.next() % n
-    }
-
-    pub fn i8(&mut self) -> i8 {
-        // Extremes are as likely as the rest.
-        match self.below(8) {
-            0 => -128,
-            1 => 127,
-            _ => self.next() as i8,
-        }
-    }
-}
-
 /// A number that divides `n`.
 fn divisor(r: &mut Random, n: u16) -> u16 {
     let d = 1 + r.below(u32::from(n)) as u16;
@@ -71,7 +50,7 @@ fn refusal(r: &mut Random, layers: &[OwnedLayer]) -> Option<OwnedRefusal> {
         back: back as u16,
         coefficients: (0..rank).map(|_| r.i8().into()).collect(),
         scales: (0..rank).map(|_| (1 + r.below(1000)) as f32 * 1e-7).collect(),
-        bias: (0..rank).map(|_| i64::from(r.next()) << r.below(20)).collect(),
+        bias: (0..rank).map(|_| i64::from(r.word()) << r.below(20)).collect(),
         weights: (0..rank * usize::from(summed.channels)).map(|_| i16::from(r.i8()) << 8 | i16::from(r.i8())).collect(),
         above: f32::from(r.i8()),
     })
@@ -117,7 +96,7 @@ pub fn network(seed: u64) -> Net {
             zx,
             zy,
             weights: (0..taps * usize::from(filters)).map(|_| r.i8()).collect(),
-            bias: (0..filters).map(|_| r.next() as i32 >> 15).collect(),
+            bias: (0..filters).map(|_| r.word() as i32 >> 15).collect(),
             scales: (0..filters).map(|_| (1 + r.below(1000)) as f32 * 1e-5).collect(),
         });
         (shape, zx) = (output, zy);
@@ -132,7 +111,7 @@ pub fn network(seed: u64) -> Net {
         zx,
         zy: 0,
         weights: (0..shape.len() / usize::from(groups) * classes as usize).map(|_| r.i8()).collect(),
-        bias: (0..classes).map(|_| r.next() as i32 >> 12).collect(),
+        bias: (0..classes).map(|_| r.word() as i32 >> 12).collect(),
         scales: (0..classes).map(|_| (1 + r.below(1000)) as f32 * 1e-4).collect(),
     });
     let refusal = refusal(&mut r, &layers);
@@ -166,7 +145,7 @@ pub fn wide_network(seed: u64) -> Net {
         let bias = weights
             .chunks(taps)
             .map(|filter| match r.below(8) {
-                _ if power == 20 || room(filter) < 1 => r.next() as i32 >> 15,
+                _ if power == 20 || room(filter) < 1 => r.word() as i32 >> 15,
                 0 => room(filter) as i32,
                 1 => -(room(filter) as i32),
                 2 => 1 - room(filter) as i32,

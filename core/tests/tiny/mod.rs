@@ -3,26 +3,13 @@
 
 use cxr_core::format::{LayerSpec, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::shape::{Padding, Shape, Window2d};
-
-/// A linear congruential generator.
-pub struct Noise(pub u32);
-
-impl Noise {
-    /// The next 8 bits.
-    pub fn byte(&mut self) -> u8 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 24) as u8
-    }
-
-    fn weights(&mut self, n: usize) -> Vec<i8> {
-        (0..n).map(|_| self.byte() as i8).collect()
-    }
-}
+use cxr_testkit::Lcg;
 
 /// The file of a model for `height` x `width` x `channels` images, both extents at least 8; images of noise divide between
 /// verdicts and refusals.
 pub fn model(height: u16, width: u16, channels: u16) -> Vec<u8> {
-    let mut noise = Noise(1);
+    let mut noise = Lcg(1);
+    let mut weights = |n: usize| noise.by_ref().take(n).map(|byte| byte as i8).collect::<Vec<i8>>();
     let same = Padding { top: 1, left: 1, bottom: 1, right: 1 };
     let half = Window2d { kernel: [3, 3], stride: [2, 2], pad: same };
     let pool = Window2d { kernel: [2, 2], stride: [2, 2], pad: Padding::default() };
@@ -31,9 +18,9 @@ pub fn model(height: u16, width: u16, channels: u16) -> Vec<u8> {
     let first = Shape::new(h1, w1, 8);
     let second = Shape::new(h2, w2, 8);
     let last = Shape::new(h2 / 2, w2 / 2, 8);
-    let convolution = noise.weights(8 * 9 * usize::from(channels));
-    let depthwise = noise.weights(8 * 9);
-    let dense = noise.weights(3 * last.len());
+    let convolution = weights(8 * 9 * usize::from(channels));
+    let depthwise = weights(8 * 9);
+    let dense = weights(3 * last.len());
     let scales: Vec<f32> = (0..8).map(|c| 0.002 + 1e-5 * c as f32).collect();
     let layer = |op, output, zeros: [i8; 2], weights, bias, scales| LayerSpec {
         op,

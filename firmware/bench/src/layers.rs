@@ -100,6 +100,7 @@ impl Layer {
             bias: &buffers.bias[..4 * self.output],
             scales: &buffers.scales[..4 * self.output],
             zero_point: -128,
+            shifts: &[],
             packed: &[],
         };
 

@@ -21,6 +21,36 @@ pub fn reset() -> ! {
     SCB::sys_reset()
 }
 
+// A thousand returns of two bytes.
+#[allow(unsafe_code)]
+mod marks {
+    core::arch::global_asm!(
+        ".section .text.cxr_marks,\"ax\",%progbits",
+        ".balign 4",
+        ".global cxr_marks",
+        ".thumb_func",
+        ".type cxr_marks, %function",
+        "cxr_marks:",
+        ".rept 1024",
+        "bx lr",
+        ".endr",
+        ".size cxr_marks, . - cxr_marks",
+    );
+    unsafe extern "C" {
+        pub fn cxr_marks();
+    }
+}
+
+/// Calls return number `i`, at most 1023: who watches the program counter is told `i`.
+pub fn mark(i: u16) {
+    let at = marks::cxr_marks as *const () as usize + 2 * usize::from(i.min(1023));
+    // SAFETY: one of the returns above, which touch nothing; the lowest bit of the address, Thumb's, is set.
+    #[allow(unsafe_code)]
+    unsafe {
+        core::mem::transmute::<usize, extern "C" fn()>(at)();
+    }
+}
+
 /// An interrupt by its number.
 #[derive(Clone, Copy)]
 struct Interrupt(u16);

@@ -72,6 +72,26 @@ pub fn told(word: &str) -> bool {
     arguments.is_ok_and(|arguments| (&arguments).any(|argument| argument == Ok(word)))
 }
 
+/// Most bytes of a file that QEMU's loader puts where models lie.
+#[cfg(board)]
+pub const LOADED_BYTES: usize = 2 << 20;
+
+/// What QEMU's loader put where models lie (`-device loader,file=F,addr=A,force-raw=on`, `A` the symbol `__model`), and zeros after it.
+///
+/// For images that embed no model: the boards' maps have 2 MiB of memory there.
+#[cfg(board)]
+pub fn loaded() -> &'static [u8] {
+    #[allow(unsafe_code)]
+    unsafe extern "C" {
+        static __model: u8;
+    }
+    // SAFETY: the linker's map ends the region 2 MiB after the symbol, and nothing writes to it while the program runs.
+    #[allow(unsafe_code)]
+    unsafe {
+        core::slice::from_raw_parts(&raw const __model, LOADED_BYTES)
+    }
+}
+
 /// Embeds a file in the image's `.model` section, aligned to 16 bytes: `embed!(PATH)` is a `&'static [u8]`,
 /// also in a constant. The path is as for [`include_bytes!`].
 #[macro_export]

@@ -140,7 +140,7 @@ macro_rules! board {
         fpgaio: { base: $fpgaio:literal, tick_ns: $tick:literal },
         uart: { base: $uart:literal, interrupt: $interrupt:literal, clock: $clock:literal },
     ) => {
-        pub use crate::cortex_m::{entry, paint_stack, reset, stack_size, stack_used};
+        pub use crate::cortex_m::{entry, mark, paint_stack, reset, stack_size, stack_used};
         pub use crate::mps::Uart;
 
         /// The board's name.

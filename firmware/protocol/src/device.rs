@@ -3,17 +3,20 @@
 //! It holds no image: a row is resized as soon as it is complete and goes straight into the session. Whatever comes
 //! over the line, it answers with a typed error and is idle again; a verdict needs every pixel, in order, undamaged.
 
+mod answer;
 mod incoming;
 mod platform;
 
 use crate::fault::{Fault, FrameFault};
-use crate::frame::{self, Decoder};
+use crate::frame::Decoder;
 use crate::message::{Decision, Hello, MAX_CLASSES, Reply, Request, Score, SelfTest, Verdict};
+pub use answer::LineError;
+use answer::{Failure, send};
 use cxr_core::error::Error;
 use cxr_core::explain;
 use cxr_core::format::Model;
 use cxr_core::session::{self, AbstainReason, Session};
-use embedded_io::{Read, ReadReady, Write};
+use embedded_io::{Read, ReadReady};
 use incoming::{Incoming, abandon, current};
 pub use platform::{Identity, Platform};
 
@@ -25,8 +28,6 @@ const OVERHEAD: usize = 32;
 pub const MAX_FRAME: usize = CHUNK + OVERHEAD;
 /// Cells of the map in a frame.
 const MAP_CELLS: usize = 128;
-/// The network's rows between two signs of life.
-const WORKING_ROWS: u32 = 16;
 
 /// The state machine. `W` is the network's input width, `ROW` half the bytes of the longest row of an image.
 pub struct Device<'m, 'b, const W: usize, const ROW: usize> {
@@ -220,37 +221,6 @@ impl<'m, 'b, const W: usize, const ROW: usize> Device<'m, 'b, W, ROW> {
         };
         Ok(send(out, &reply, platform)?)
     }
-}
-
-/// Errors of a platform's line.
-pub type LineError<P> = <<P as Platform>::Line as embedded_io::ErrorType>::Error;
-
-/// Why a frame was not answered in full.
-enum Failure<E> {
-    /// To be reported.
-    Fault(Fault),
-    /// Nothing can be reported.
-    Line(E),
-}
-
-impl<E> From<Fault> for Failure<E> {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl<E: embedded_io::Error> From<E> for Failure<E> {
-    fn from(error: E) -> Self {
-        Self::Line(error)
-    }
-}
-
-fn send<P: Platform>(out: &mut [u8], reply: &Reply<'_>, platform: &mut P) -> Result<(), LineError<P>> {
-    // All replies fit: the longest strings are the model's class names, checked in `Device`'s tests.
-    let frame = frame::encode(reply, out).unwrap_or(&[]);
-    let sent = platform.line().write_all(frame).and_then(|()| platform.line().flush());
-    platform.breathe();
-    sent
 }
 
 fn hello<'a, const ROW: usize>(model: &Model<'_>, identity: &Identity<'a>) -> Reply<'a> {

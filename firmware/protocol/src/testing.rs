@@ -4,7 +4,8 @@ extern crate std;
 
 mod image;
 
-pub use image::{Image, WIDTH, model};
+pub use cxr_testkit::TINY as MODEL;
+pub use image::{Image, WIDTH};
 
 use crate::client::Transport;
 use std::collections::VecDeque;

@@ -14,15 +14,13 @@ use embedded_io::{ErrorType, Read, ReadReady, Write};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::OnceLock;
 
 const WIDTH: usize = testing::WIDTH;
 const ROW: usize = 600;
 
-/// A small network of made-up weights.
+/// A small network of noise.
 fn model() -> Model<'static> {
-    static FILE: OnceLock<Vec<u8>> = OnceLock::new();
-    Model::parse(FILE.get_or_init(testing::model)).unwrap()
+    Model::parse(testing::MODEL).unwrap()
 }
 
 /// The board's side of the line, and its clock.
@@ -200,7 +198,7 @@ fn the_board_introduces_itself() {
         let mut client = Client::new(world, 1_000);
         let check = |hello: &Hello<'_>| {
             assert_eq!((hello.board, hello.model, hello.classes), ("memory", "fixture", "one\ntwo\nthree"));
-            assert_eq!((hello.input, hello.chunk, hello.row), ([16, 16, 1], 1024, 1200));
+            assert_eq!((hello.input, hello.chunk, hello.row), ([16, 16, 3], 1024, 1200));
             assert_eq!(hello.arena as usize, model().arena_bytes());
         };
         client.hello(check).unwrap();

@@ -1,77 +1,56 @@
-// The page: takes images, has them classified, shows what came of it. Nothing outlives the tab.
+// The page: takes images, has them classified, shows what came of it.
 
-import * as api from "./api.js";
-import { setUp as setUpCamera } from "./camera.js";
+import { classifiers, hasDevice, hasServer, model as askModel, prefer, preferred } from "./classifiers.js";
 import { el, icon, ICONS, say, slashed } from "./dom.js";
 import { fillSheet, saveCsv, saveJson } from "./export.js";
 import { headline } from "./figures.js";
+import { setUp } from "./intake.js";
+import { isNetwork, NetworkPanel } from "./network.js";
+import { MOST_PICTURES, Queue } from "./queue.js";
+import { keepOffline } from "./offline.js";
 import { answer, failure, summary } from "./verdict.js";
-import { attach, decodePreview, drawThumbnail, firstView } from "./viewer.js";
-
-const PREVIEW_PIXELS = 768;
-const AT_ONCE = 2;
+import { attach } from "./viewer.js";
 
 const byId = (id) => document.getElementById(id);
-/** Every image of this tab: id, name, file, state, result, problem, time, picture, view. */
-const items = [];
 let selected = null;
 let model = null;
-let working = 0;
-let lastId = 0;
+
+const queue = new Queue(preferred(), {
+  changed: renderItem,
+  finished(item) {
+    renderItem(item);
+    if (item === selected) renderDetail();
+    say(`${item.name}: ${summary(item, model)}`);
+  },
+  passedOver: (item) => drop(item, false),
+});
+const { items } = queue;
+const networks = hasDevice ? new NetworkPanel(byId("network")) : null;
 
 // ---- taking images
 
-function add(files) {
-  const list = [...files].filter((file) => file instanceof File);
-  if (list.length === 0) return;
-  for (const file of list) {
-    lastId += 1;
-    items.push({ id: lastId, name: file.name || "pasted image", file, state: "waiting", time: new Date() });
+async function add(list) {
+  const files = [];
+  for (const one of list) {
+    if (isNetwork(one)) await openNetwork(one.file);
+    else files.push(one);
+  }
+  if (files.length === 0) return;
+  if (networks?.isOpen) {
+    await networks.run(files);
+    return;
   }
   byId("workspace").hidden = false;
   document.body.classList.add("busy");
-  if (!selected) select(items.at(-list.length));
-  say(list.length === 1 ? `${list[0].name || "Image"} added` : `${list.length} images added`);
+  queue.add(files);
+  if (!selected) select(items.at(-files.length));
+  say(files.length === 1 ? `${files[0].name} added` : `${files.length} images added`);
   renderList();
-  next();
 }
 
-function next() {
-  while (working < AT_ONCE) {
-    const item = items.find((one) => one.state === "waiting");
-    if (!item) return;
-    working += 1;
-    item.state = "working";
-    renderItem(item);
-    run(item).finally(() => {
-      working -= 1;
-      next();
-    });
-  }
-}
-
-async function run(item) {
-  try {
-    const limit = model?.limits?.body_bytes;
-    if (limit && item.file.size > limit) {
-      const detail = `${item.name} has ${Math.ceil(item.file.size / 2 ** 20)} MiB; this server takes ${limit / 2 ** 20}.`;
-      throw new api.Failure({ title: "Larger than this server takes", status: 413, detail });
-    }
-    const result = await api.classify(item.file, PREVIEW_PIXELS);
-    Object.assign(item, { state: "done", result: { ...result, image: item.name }, time: new Date() });
-    item.picture = decodePreview(result.preview);
-    item.view = firstView(item.picture);
-  } catch (error) {
-    if (!(error instanceof api.Failure)) console.error(error);
-    const problem = error.problem ?? { title: "The page failed", detail: String(error.message ?? error) };
-    // The server knows the bytes only; the name stayed here.
-    const detail = problem.detail?.replace(/^image(?=: )/, item.name);
-    Object.assign(item, { state: "error", problem: { ...problem, detail }, time: new Date() });
-  }
-  if (!items.includes(item)) return;
-  renderItem(item);
-  if (item === selected) renderDetail();
-  say(`${item.name}: ${summary(item, model)}`);
+async function openNetwork(file) {
+  if (networks) await networks.open(file);
+  else say("Networks are tried on the device, and this server has no module for browsers: use host run", true);
 }
 
 // ---- the list
@@ -86,14 +65,19 @@ function renderList() {
 }
 
 function count() {
-  const done = items.filter((item) => item.state === "done" || item.state === "error").length;
+  const { done, passedOver } = queue;
   byId("count").textContent = `${done} of ${items.length} done`;
+  byId("passed-over").textContent = passedOver === 0 ? "" : `${passedOver} ${passedOver === 1 ? "file" : "files"} in folders passed over: no images by name or content.`;
+  Object.assign(byId("progress"), { max: items.length, value: done });
+  byId("running").hidden = done === items.length || items.length < 2;
   byId("csv").disabled = done === 0;
-  byId("print-all").disabled = !items.some((item) => item.state === "done");
+  byId("print-all").disabled = items.length > MOST_PICTURES || !items.some((item) => item.state === "done");
+  byId("print-all").title = items.length > MOST_PICTURES ? `Up to ${MOST_PICTURES} at once` : "";
 }
 
 function renderItem(item) {
-  const focused = item.row?.contains(document.activeElement) ? document.activeElement.className : null;
+  if (!item.row) return;
+  const focused = item.row.contains(document.activeElement) ? document.activeElement.className : null;
   fillRow(item);
   if (focused) item.row.querySelector(`.${focused.split(" ")[0]}`)?.focus();
   count();
@@ -101,8 +85,9 @@ function renderItem(item) {
 
 function fillRow(item) {
   const shape = { waiting: "wait", working: "wait", error: "error" }[item.state] ?? (item.result.label ? "answer" : "none");
-  const thumbnail = el("canvas", { class: "thumb", width: 96, height: 96, "aria-hidden": "true" });
-  if (item.picture) drawThumbnail(thumbnail, item.picture);
+  const thumbnail = item.thumbnail ?? el("canvas", { width: 96, height: 96 });
+  thumbnail.className = "thumb";
+  thumbnail.ariaHidden = "true";
   const button = el("button", { type: "button", class: "item", "aria-current": item === selected ? "true" : "false", onclick: () => select(item, true), onkeydown: (event) => arrow(event, item) },
     thumbnail,
     el("span", { class: "item-text" },
@@ -127,20 +112,26 @@ function arrow(event, item) {
   }
 }
 
-function drop(item) {
+function drop(item, byPerson = true) {
   const at = items.indexOf(item);
-  items.splice(at, 1);
+  queue.remove(item);
   const neighbour = items[Math.min(at, items.length - 1)] ?? null;
-  if (selected === item) selected = neighbour;
-  say(`${item.name} removed`);
-  if (items.length === 0) return reset();
-  renderList();
-  renderDetail();
-  neighbour?.row.querySelector(".item").focus();
+  const wasSelected = selected === item;
+  if (wasSelected) selected = neighbour;
+  if (byPerson) say(`${item.name} removed`);
+  if (items.length === 0) {
+    if (!byPerson) say("There is no image in this folder", true);
+    return reset();
+  }
+  if (byPerson) renderList();
+  else item.row?.remove();
+  count();
+  if (wasSelected) select(neighbour);
+  if (byPerson) neighbour?.row.querySelector(".item").focus();
 }
 
 function reset() {
-  items.length = 0;
+  queue.clear();
   selected = null;
   byId("items").replaceChildren();
   byId("detail").replaceChildren();
@@ -169,7 +160,12 @@ function renderDetail() {
   pane.replaceChildren(byId("detail-template").content.cloneNode(true));
   pane.querySelector("#detail-title").textContent = item.name;
   const [meta, stage, tools, right] = [".meta", ".stage", ".tools", ".answer"].map((selector) => pane.querySelector(selector));
-  if (item.state === "done") {
+  if (item.state === "done" && !item.picture) {
+    stage.querySelector("canvas").remove();
+    tools.remove();
+    pane.querySelector(".stage-note").textContent = "Being read again";
+    queue.restore(item).then(() => { if (item === selected) renderDetail(); }, (error) => say(`${item.name}: ${error.message}`, true));
+  } else if (item.state === "done") {
     const { width, height, bits, format } = item.result;
     meta.textContent = `${format}, ${width} x ${height} pixels, ${bits} bits`;
     stage.style.setProperty("--ratio", item.picture.width / item.picture.height);
@@ -197,10 +193,16 @@ function describe(item, view, map) {
 }
 
 function retry(item) {
-  Object.assign(item, { state: "waiting", problem: null });
+  queue.retry(item);
   renderItem(item);
   renderDetail();
-  next();
+}
+
+function cancel() {
+  const count = queue.cancel();
+  renderList();
+  renderDetail();
+  say(`${count} ${count === 1 ? "image" : "images"} cancelled`, true);
 }
 
 // ---- printing
@@ -213,7 +215,7 @@ function print(list) {
 }
 
 addEventListener("beforeprint", () => {
-  const list = chosen ?? (selected ? [selected] : []);
+  const list = (chosen ?? (selected ? [selected] : [])).filter((item) => item.picture);
   document.body.classList.toggle("has-sheet", fillSheet(list, model));
   byId("sheet").hidden = false;
 });
@@ -231,66 +233,45 @@ function showModel() {
   byId("headline-note").replaceChildren(figures.length
     ? "The first is what a new X-ray meets: it comes from a hospital that the model has never seen. The others are of sources it was trained on. "
     : "No evaluation of this model file is known: nobody can say how often it is wrong. ",
-  el("a", { href: "/report" }, "All error rates and failures"));
+  el("a", { href: "report.html" }, "All error rates and failures"));
   byId("model-line").textContent = `Model ${model.name}, SHA-256 ${model.sha256.slice(0, 12)}, version ${model.version}.`;
 }
 
-function setUp() {
-  const drop = byId("drop");
-  byId("files").addEventListener("change", (event) => {
-    add(event.target.files);
-    event.target.value = "";
-  });
-  let depth = 0;
-  const over = (event) => event.dataTransfer?.types.includes("Files");
-  addEventListener("dragenter", (event) => { if (over(event)) { depth += 1; drop.classList.add("over"); } });
-  addEventListener("dragleave", (event) => { if (over(event)) { depth -= 1; drop.classList.toggle("over", depth > 0); } });
-  addEventListener("dragover", (event) => { if (over(event)) event.preventDefault(); });
-  addEventListener("drop", (event) => {
-    event.preventDefault();
-    depth = 0;
-    drop.classList.remove("over");
-    add(event.dataTransfer.files);
-  });
-  addEventListener("paste", (event) => {
-    if (event.clipboardData?.files.length) {
-      event.preventDefault();
-      add(event.clipboardData.files);
-    }
-  });
-  byId("paste").addEventListener("click", paste);
-  document.querySelectorAll("[data-example]").forEach((button) => button.addEventListener("click", async () => {
-    const name = button.dataset.example;
-    const response = await fetch(`/examples/${name}`);
-    add([new File([await response.blob()], button.textContent.trim().toLowerCase().replace(" ", "-") + ".png", { type: "image/png" })]);
-  }));
-  byId("csv").addEventListener("click", () => saveCsv(items, model));
-  byId("print-all").addEventListener("click", () => print(items));
-  byId("clear").addEventListener("click", () => { say("All images removed"); reset(); });
-  setUpCamera(add);
+/** Says who classifies and, where there is a choice, offers it. */
+function showWhere() {
+  byId("where-note").textContent = queue.classifier.note;
+  byId("where").hidden = classifiers.length < 2;
+  byId("where-choices").replaceChildren(...classifiers.map((one) => el("label", { class: "check" },
+    el("input", { type: "radio", name: "where", value: one.where, checked: one === queue.classifier, onchange: () => choose(one) }), one.title)));
+  getReady();
 }
 
-async function paste() {
-  try {
-    const files = [];
-    for (const entry of await navigator.clipboard.read()) {
-      const type = entry.types.find((one) => one.startsWith("image/"));
-      if (type) files.push(new File([await entry.getType(type)], "pasted.png", { type }));
-    }
-    if (files.length) add(files);
-    else say("The clipboard holds no picture", true);
-  } catch {
-    say("The clipboard could not be read: press Ctrl and V instead", true);
-  }
+function choose(classifier) {
+  queue.classifier = classifier;
+  prefer(classifier);
+  byId("where-note").textContent = classifier.note;
+  getReady();
+  queue.next();
 }
 
-setUp();
-api.model().then((found) => {
+function getReady() {
+  const { classifier } = queue;
+  classifier.prepare().then(() => { document.body.dataset.ready = classifier.where; }, (error) => say(error.message, true));
+}
+
+byId("cancel").addEventListener("click", cancel);
+byId("csv").addEventListener("click", () => saveCsv(items, model));
+byId("print-all").addEventListener("click", () => print(items));
+byId("clear").addEventListener("click", () => { say("All images removed"); reset(); });
+setUp(add);
+showWhere();
+if (!hasServer) keepOffline();
+askModel().then((found) => {
   model = found;
+  queue.model = found;
   showModel();
   if (items.length) {
     renderList();
     renderDetail();
   }
-}, () => { byId("headline-note").textContent = "The server does not say what is known of its model."; });
-
+}, () => { byId("headline-note").textContent = "What is known of the model could not be read."; });

@@ -11,8 +11,7 @@ const stem = (name) => name.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_").sl
 
 /** An image's record: the server's answer without its pixels. */
 function record(item, model) {
-  const { preview, ...result } = item.result;
-  return { notice: NOTICE, caution: CAUTION, hospitals_never_seen: model?.unseen_summary ?? null, ...result, image: item.name, time: item.time.toISOString() };
+  return { notice: NOTICE, caution: CAUTION, hospitals_never_seen: model?.unseen_summary ?? null, ...item.result, image: item.name, time: item.time.toISOString() };
 }
 
 /** Saves one answer. */

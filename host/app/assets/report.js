@@ -1,6 +1,6 @@
 // The evaluation of the served model, as tables.
 
-import * as api from "./api.js";
+import { model } from "./classifiers.js";
 import { el, slashed } from "./dom.js";
 import { counted, headline, percent, rate, SPLITS } from "./figures.js";
 import { CAUTION, failuresLink } from "./verdict.js";
@@ -120,6 +120,6 @@ function show(model) {
   if (location.hash) document.querySelector(location.hash)?.scrollIntoView();
 }
 
-api.model().then(show, (error) => {
+model().then(show, (error) => {
   document.getElementById("content").replaceChildren(el("p", { class: "card", role: "alert" }, `The figures could not be read: ${error.message}`));
 });

@@ -1,6 +1,6 @@
 // The answer in words: what, how sure, how often wrong, about whom it says nothing.
 
-import { openEvaluation } from "./api.js";
+import { openEvaluation } from "./server.js";
 import { el, icon, ICONS, say, slashed } from "./dom.js";
 import { counted, MEANINGS, percent, rate, SPLITS } from "./figures.js";
 
@@ -115,7 +115,7 @@ function errors(result, model) {
 
 /** A link to the evaluation's own page, or to the figures where it is not there. */
 export function failuresLink(model, text) {
-  if (!model.evaluation_report) return el("a", { href: "/report#failures" }, text);
+  if (!model.evaluation_report) return el("a", { href: "report.html#failures" }, text);
   const onclick = (event) => openEvaluation(event).catch((error) => say(error.message, true));
   return el("a", { href: model.evaluation_report, onclick }, text);
 }

@@ -1,4 +1,4 @@
-// The picture: samples from the server, windowed here, with the exact map of a class over it.
+// The picture: samples from whoever classified it, windowed here, with the exact map of a class over it.
 
 import { el } from "./dom.js";
 

@@ -16,7 +16,7 @@ const SHARES: [u64; 2] = [16 << 20, 64 << 20];
 /// Bytes that are handed out and come back; whoever waits longest is served first.
 ///
 /// ```
-/// use cxr_host::budget::Budget;
+/// use cxr_app::budget::Budget;
 /// let budget = Budget::new(10);
 /// let share = budget.take(7, None).unwrap();
 /// assert_eq!(budget.free(), 3);

@@ -4,32 +4,23 @@
 mod dicom;
 mod guard;
 mod picture;
+mod raster;
 mod refusal;
 mod thumbnail;
 
-pub use dicom::Preset;
+pub use dicom::{Preset, attributes};
+pub use raster::Image;
 pub use refusal::{Kind, Refusal};
 pub use thumbnail::{Samples, Thumbnail};
 
-use anyhow::{Context, Result, bail};
-use cxr_core::image::{MAX_EXTENT, Resizer, Row, Window};
-use image::DynamicImage;
+use anyhow::{Context, Result};
+use raster::MAX_ALLOC;
+use refusal::{REMEDY, refuse};
 use std::io::Read;
 use std::path::Path;
 
 /// Largest file read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
-/// Most memory that decoding one image may take, in bytes, all that is alive at once: 8192 x 8192 pixels of 16-bit gray,
-/// four times over.
-const MAX_ALLOC: u64 = 512 << 20;
-const REMEDY: &str = "give a PNG, JPEG, TIFF, WebP, BMP or DICOM file";
-
-/// Fails with a [`Refusal`].
-macro_rules! refuse {
-    ($kind:ident, $($message:tt)*) => { return Err(Refusal::new(Kind::$kind, format!($($message)*)).into()) };
-}
-use refuse;
-
 /// Decodes the file at `path` and resizes it to 256x256.
 ///
 /// Returns 256*256 gray levels, 0 to 255, row by row.
@@ -85,17 +76,6 @@ pub fn dimensions(bytes: &[u8], name: &str) -> Result<(u32, u32)> {
     picture::dimensions(bytes, name, MAX_ALLOC)
 }
 
-/// A decoded image: decode once, resize to several sizes.
-pub struct Image<'n> {
-    name: &'n str,
-    format: &'static str,
-    pixels: DynamicImage,
-    /// Of 16-bit samples; those of 8 bits are taken as they are.
-    window: Window,
-    presets: Vec<Preset>,
-    warnings: Vec<String>,
-}
-
 impl<'n> Image<'n> {
     /// Decodes; see [`gray`].
     ///
@@ -116,113 +96,6 @@ impl<'n> Image<'n> {
         }
         picture::decode(bytes, name, max_bytes)
     }
-
-    /// The file format: PNG, JPEG, TIFF, WebP, BMP or DICOM.
-    pub fn format(&self) -> &'static str {
-        self.format
-    }
-
-    /// Bits a sample in memory: 8 or 16.
-    pub fn bits(&self) -> u32 {
-        match self.pixels {
-            DynamicImage::ImageLuma16(_) | DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) => 16,
-            _ => 8,
-        }
-    }
-
-    /// The windows that a DICOM file offers, the one in use first; none for other formats.
-    pub fn presets(&self) -> &[Preset] {
-        &self.presets
-    }
-
-    /// What makes the answer doubtful although the file could be read, a sentence each: torn data, a view or a body
-    /// part that is not a frontal chest, values that are not what they are taken for.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    /// Width and height in pixels.
-    pub fn dimensions(&self) -> (u32, u32) {
-        (self.pixels.width(), self.pixels.height())
-    }
-
-    /// The pixels at their own size, and the window of 16-bit ones.
-    pub fn raw(&self) -> (&DynamicImage, Window) {
-        let window = match &self.pixels {
-            DynamicImage::ImageLuma16(_) => self.window,
-            pixels if pixels.color().bytes_per_pixel() / pixels.color().channel_count() == 2 => Window::FULL_16,
-            _ => Window::FULL_8,
-        };
-        (&self.pixels, window)
-    }
-
-    /// Stretches to `width` x `height` gray levels, row by row.
-    ///
-    /// # Errors
-    /// A `width` without a resizer.
-    pub fn gray(&self, width: usize, height: usize) -> Result<Vec<u8>> {
-        // The resizer's width is a constant so that a device knows its memory; these are the ones in use.
-        match width {
-            32 => self.resize::<32>(height),
-            64 => self.resize::<64>(height),
-            96 => self.resize::<96>(height),
-            128 => self.resize::<128>(height),
-            160 => self.resize::<160>(height),
-            192 => self.resize::<192>(height),
-            224 => self.resize::<224>(height),
-            256 => self.resize::<256>(height),
-            320 => self.resize::<320>(height),
-            384 => self.resize::<384>(height),
-            512 => self.resize::<512>(height),
-            _ => bail!("{}: no resizer for width {width}: use 32, 64, 96, 128, 160, 192, 224, 256, 320, 384 or 512", self.name),
-        }
-    }
-
-    fn resize<const W: usize>(&self, height: usize) -> Result<Vec<u8>> {
-        let width = self.pixels.width() as usize;
-        match &self.pixels {
-            DynamicImage::ImageLuma8(p) => self.push::<W, _>(p, width, height, Window::FULL_8, Row::Gray8),
-            DynamicImage::ImageRgb8(p) => self.push::<W, _>(p, width * 3, height, Window::FULL_8, Row::Rgb8),
-            DynamicImage::ImageRgba8(p) => self.push::<W, _>(p, width * 4, height, Window::FULL_8, Row::Rgba8),
-            DynamicImage::ImageLuma16(p) => self.push::<W, _>(p, width, height, self.window, Row::Gray16),
-            DynamicImage::ImageRgb16(p) => self.push::<W, _>(p, width * 3, height, Window::FULL_16, Row::Rgb16),
-            DynamicImage::ImageRgba16(p) => self.push::<W, _>(p, width * 4, height, Window::FULL_16, Row::Rgba16),
-            _ => refuse!(Unsupported, "{}: this pixel format is not supported: convert it to an 8 or 16-bit PNG", self.name),
-        }
-    }
-
-    fn push<'a, const W: usize, T>(
-        &self,
-        pixels: &'a [T],
-        stride: usize,
-        height: usize,
-        window: Window,
-        row: fn(&'a [T]) -> Row<'a>,
-    ) -> Result<Vec<u8>> {
-        let (in_width, in_height) = self.dimensions();
-        let refused = |error| {
-            let message = format!("{}: {error}: give an image of 1 to {MAX_EXTENT} pixels a side", self.name);
-            Refusal::new(Kind::TooLarge, message)
-        };
-        let mut resizer = Resizer::<W>::new(in_width as usize, in_height as usize, height, window).map_err(refused)?;
-        let mut out = Vec::with_capacity(W * height);
-        for line in pixels.chunks_exact(stride) {
-            resizer.push_row(row(line), |gray| out.extend_from_slice(gray)).map_err(refused)?;
-        }
-        Ok(out)
-    }
-}
-
-/// Refuses more pixels than the resizer or the memory takes.
-fn too_large(name: &str, width: u32, height: u32, needed: u64, max_bytes: u64) -> Result<()> {
-    if width.max(height) as usize > MAX_EXTENT {
-        refuse!(TooLarge, "{name}: {width} x {height} pixels is too large: reduce it to {MAX_EXTENT} pixels a side");
-    }
-    if needed > max_bytes {
-        let (needed, limit) = (needed.div_ceil(1 << 20), max_bytes >> 20);
-        refuse!(TooLarge, "{name}: {width} x {height} pixels is too large: it needs {needed} MiB of {limit}; reduce it");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -230,6 +103,8 @@ mod tests {
     use super::*;
     use ::tiff::encoder::colortype::{self, ColorType};
     use ::tiff::encoder::{TiffEncoder, TiffValue};
+    use cxr_core::image::{Resizer, Row, Window};
+    use image::DynamicImage;
     use image::{GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
     use std::io::Cursor;
 
@@ -334,7 +209,7 @@ mod tests {
         let float = tiff::<colortype::Gray32Float>(&[0.5; 40 * 50]);
         let mut huge = png.clone();
         huge[16..20].copy_from_slice(&60_000u32.to_be_bytes());
-        let checksum = crc32(&huge[12..29]);
+        let checksum = cxr_testkit::CRC32.checksum(&huge[12..29]);
         huge[29..33].copy_from_slice(&checksum.to_be_bytes());
         for (bytes, told) in [
             (&b""[..], "empty file"),
@@ -352,12 +227,5 @@ mod tests {
         assert!(error.contains("/nowhere/scan.png: cannot be opened"), "{error}");
         let error = gray_256(Path::new("/")).unwrap_err().to_string();
         assert!(error.contains("not a file"), "{error}");
-    }
-
-    /// CRC-32 of PNG chunks, bit by bit.
-    fn crc32(bytes: &[u8]) -> u32 {
-        !bytes.iter().fold(u32::MAX, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
-        })
     }
 }

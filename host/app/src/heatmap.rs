@@ -4,21 +4,11 @@
 //! for the class, blue ones against it. No gradient, no approximation: the cells and the bias sum to the logit.
 
 use crate::files;
+use crate::model_file::Map;
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, resize};
 use image::{ImageBuffer, Luma, Rgb, RgbImage};
 use std::path::{Path, PathBuf};
-
-/// What a class's logit consists of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Map {
-    /// Rows and columns of `cells`.
-    pub size: [usize; 2],
-    /// Logits that each cell adds, rows from top to bottom.
-    pub cells: Vec<f32>,
-    /// Logits that no cell adds.
-    pub bias: f32,
-}
 
 /// Share of the colour where the map is strongest.
 const OPACITY: f32 = 0.6;

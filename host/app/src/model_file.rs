@@ -1,7 +1,6 @@
 //! A .cxr file in memory, and `core` run on whole images.
 
 use crate::files;
-use crate::heatmap::Map;
 use anyhow::{Context, Result, ensure};
 use cxr_core::explain;
 use cxr_core::format::{Model, Op};
@@ -37,6 +36,17 @@ pub struct Answer {
     pub refusal_score: Option<f32>,
 }
 
+/// What a class's logit consists of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// Rows and columns of `cells`.
+    pub size: [usize; 2],
+    /// Logits that each cell adds, rows from top to bottom.
+    pub cells: Vec<f32>,
+    /// Logits that no cell adds.
+    pub bias: f32,
+}
+
 /// Every value of the network for an image.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
@@ -67,6 +77,11 @@ impl ModelFile {
     pub fn engine(&self) -> Result<Engine<'_>> {
         let model = Model::parse(&self.bytes)?;
         Ok(Engine { model, prepared: Prepared::resume(&model, self.index, &self.packed)? })
+    }
+
+    /// The file.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Size of the file in bytes.

@@ -34,7 +34,7 @@ pub fn hospitals(report: &Value) -> Value {
 /// ```
 /// use serde_json::json;
 /// let unseen = json!({ "a": { "healthy_called_covid": { "hits": 425, "n": 513 } } });
-/// let sentence = cxr_host::unseen::sentence(&unseen);
+/// let sentence = cxr_app::unseen::sentence(&unseen);
 /// assert_eq!(sentence, "Of 513 X-rays of healthy adults of a hospital never seen, 425 (83 %) were called COVID-19.");
 /// ```
 pub fn sentence(unseen: &Value) -> String {

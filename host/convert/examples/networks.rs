@@ -13,7 +13,7 @@ fn main() -> anyhow::Result<()> {
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for path in std::env::args().skip(1) {
         let path = Path::new(&path);
-        let package = package::import(&std::fs::read(path)?, "", "", "")?;
+        let package = package::import(&std::fs::read(path)?, "", "", "", None)?;
         let network = Network::parse(&package.file)?;
         let report = verify::verify("", &network, path, None)?;
         let sums =
@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
             "| {} | {} | {} | {} | {} | {} | {} | {wrong} | {outputs} | {unlike} |",
             path.file_name().unwrap_or_default().to_string_lossy(),
             grouped(package.plan.bytes as u64),
-            grouped(network.model.constant_bytes()),
+            grouped(rownet_convert::inspect::inspect(&network).weights_bytes),
             grouped(package.plan.macs),
             network.model.operator_count(),
             package.plan.segments.len(),

@@ -55,6 +55,6 @@ In both formats values are maps of 1 x height x width x channels, extents up to 
 
 ## Kernels
 
-Convolution, depthwise convolution and the dots of dense layers have inner loops for each instruction set; all other operators are plain loops. Every kernel gives the bytes of `Kernel::PORTABLE`:
+Convolution, depthwise convolution and the dots of dense layers have inner loops for each instruction set; all other operators are plain loops. Every kernel gives the bytes of `Kernel::SCALAR`:
 `core/engine/src/kernels` has them, `core/engine/DESIGN.md` says what each operator computes.
 ";

@@ -1,9 +1,10 @@
 //! What an imported network takes and how it runs.
 
 use crate::execute::Network;
-use crate::package::Port;
+use crate::metadata::Port;
 use rownet::model::desc::{Shape, Storage};
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// A layer: an operator and the value that it makes.
 #[derive(Debug, Serialize)]
@@ -20,8 +21,10 @@ pub struct Layer {
     pub reads: Vec<u16>,
     /// Height, width, channels.
     pub shape: [u16; 3],
-    /// Multiply-accumulates.
+    /// Multiply-accumulates, repeated ones included.
     pub macs: u64,
+    /// True if no row of its value is kept: its reader has them made anew.
+    pub recomputed: bool,
     /// Bytes of weights, biases and scales.
     pub weights_bytes: u64,
     /// Segment in which it runs.
@@ -48,8 +51,10 @@ pub struct Inspection {
     pub arena_bytes: usize,
     /// Bytes of weights, biases, scales and tables.
     pub weights_bytes: u64,
-    /// Multiply-accumulates of an inference.
+    /// Multiply-accumulates of an inference, repeated ones included.
     pub macs: u64,
+    /// How many times the caller gives the input's rows.
+    pub input_passes: usize,
     /// tflite or onnx.
     pub arithmetic: String,
     /// Network that was imported.
@@ -74,6 +79,8 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
     let segments: Vec<(u16, u16)> = (0..model.segment_count()).map(|i| model.segment(i)).collect();
     let rows = |id: u16| match model.storage(id) {
         Storage::Waiting { rows, .. } | Storage::Ring { rows, .. } => rows,
+        Storage::Columns { .. } => model.shape(id).height,
+        Storage::Recomputed { .. } => 0,
     };
     let layer = |i: u16| {
         let operator = model.operator(i)?;
@@ -87,7 +94,8 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
             operator: operator_name.split([' ', '{', '(']).next().unwrap_or_default().to_owned(),
             reads: std::iter::once(operator.a).chain(operator.b).collect(),
             shape: [height, width, channels],
-            macs: operator.op.macs(model.shape(operator.a), model.shape(i + 1)),
+            macs: model.operator_macs(i),
+            recomputed: matches!(model.storage(i + 1), Storage::Recomputed { .. }),
             weights_bytes: operator.constant_bytes(),
             segment: segments.iter().position(|&(_, end)| i < end).unwrap_or(0),
             rows_kept: rows(i + 1),
@@ -97,8 +105,9 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
     let reads_later = |id: u16, end: u16| (end..count).any(|i| model.operator(i).is_some_and(|o| o.a == id || o.b == Some(id)));
     Inspection {
         arena_bytes: model.arena_bytes(),
-        weights_bytes: model.constant_bytes(),
+        weights_bytes: weights_bytes(network),
         macs: metadata_macs(network),
+        input_passes: model.input_passes(),
         arithmetic: metadata.arithmetic.clone(),
         source: metadata.source.clone(),
         source_sha256: metadata.source_sha256.clone(),
@@ -113,12 +122,22 @@ pub fn inspect(network: &Network<'_>) -> Inspection {
     }
 }
 
+/// Constants, those that parts of a map share once.
+fn weights_bytes(network: &Network<'_>) -> u64 {
+    let mut seen = HashSet::new();
+    let operators = (0..network.model.operator_count() as u16).filter_map(|i| network.model.operator(i));
+    operators
+        .filter(|o| o.constant_bytes() > 0 && seen.insert((o.weights.as_ptr(), o.bias.as_ptr())))
+        .map(|o| o.constant_bytes())
+        .sum()
+}
+
 /// Convolutions and dense layers alone: pools and additions multiply nothing.
 fn metadata_macs(network: &Network<'_>) -> u64 {
     use rownet::model::desc::Op;
     let model = &network.model;
     let macs = (0..model.operator_count() as u16).filter_map(|i| model.operator(i).map(|o| (i, o)));
     macs.filter(|(_, o)| matches!(o.op, Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } | Op::Dense { .. }))
-        .map(|(i, o)| o.op.macs(model.shape(o.a), model.shape(i + 1)))
+        .map(|(i, _)| model.operator_macs(i))
         .sum()
 }

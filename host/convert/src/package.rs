@@ -1,31 +1,15 @@
 //! A network's file: everything from a file that was read to the file that the engine reads.
 
 use crate::import;
-use crate::ir::{Arithmetic, Element, Graph, Value};
+use crate::ir::{Graph, Value};
 use crate::lower::{self, Lowered};
+use crate::metadata::{Metadata, Named, Port};
 use crate::plan::{self, Plan};
 use crate::{calibrate, fold};
-use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
+use anyhow::{Result, ensure};
 
 /// Most characters of a name in the file: it lies in flash.
 const LONGEST_NAME: usize = 40;
-
-/// An input or output as the user sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Port {
-    /// Name in the network that was read.
-    pub name: String,
-    /// Extents, batch first.
-    pub shape: Vec<usize>,
-    /// int8, uint8 or float32.
-    #[serde(rename = "type")]
-    pub element: String,
-    /// Scale of its bytes; none of floats.
-    pub scale: Option<f32>,
-    /// Zero point of its bytes; none of floats.
-    pub zero_point: Option<i32>,
-}
 
 impl Port {
     fn of(value: &Value) -> Self {
@@ -39,45 +23,21 @@ impl Port {
     }
 }
 
-/// An operator as the file that was read names it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Named {
-    /// The node.
-    pub name: String,
-    /// Its operator.
-    pub kind: String,
-}
-
-/// What the file says of itself beside what the engine needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Metadata {
-    /// File name of the network that was read.
-    pub source: String,
-    /// Its SHA-256.
-    pub source_sha256: String,
-    /// tflite or onnx.
-    pub arithmetic: String,
-    /// Inputs.
-    pub inputs: Vec<Port>,
-    /// Outputs, in order.
-    pub outputs: Vec<Port>,
-    /// Operators, in order.
-    pub operators: Vec<Named>,
-}
-
 impl Metadata {
-    /// Of a parsed file.
-    ///
-    /// # Errors
-    /// The file has none: it was not imported.
-    pub fn read(model: &rownet::model::Model<'_>) -> Result<Self> {
-        serde_json::from_str(model.metadata())
-            .context("the file does not say what it was imported from; import the network again")
-    }
-
-    /// Which arithmetic it computes in.
-    pub fn arithmetic(&self) -> Arithmetic {
-        if self.arithmetic == "onnx" { Arithmetic::Onnx } else { Arithmetic::Tflite }
+    /// Of a network that was read as `original`, from a file `source` whose hash is `sha256`.
+    #[must_use]
+    pub fn of(original: &Graph, graph: &Graph, lowered: &Lowered, source: &str, sha256: &str) -> Self {
+        let ports = |ids: &[crate::ir::Id]| ids.iter().map(|&id| Port::of(original.value(id))).collect();
+        let nodes = lowered.operators.iter().map(|o| &graph.nodes[o.node]);
+        Self {
+            source: source.to_owned(),
+            source_sha256: sha256.to_owned(),
+            arithmetic: graph.arithmetic.to_string(),
+            inputs: ports(&original.inputs),
+            outputs: ports(&original.outputs),
+            operators: nodes.map(|node| Named { name: short(&node.name), kind: node.kind.clone() }).collect(),
+            parts: None,
+        }
     }
 }
 
@@ -123,11 +83,12 @@ pub struct Package {
     pub metadata: Metadata,
 }
 
-/// Imports a network: `source` is its file's name, `sha256` its hash, `labels` one a line, or empty.
+/// Imports a network: `source` is its file's name, `sha256` its hash, `labels` one a line, or empty;
+/// `ram` the bytes that its arena may take.
 ///
 /// # Errors
-/// As [`prepare`]; labels of another number than the last output has values.
-pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str) -> Result<Package> {
+/// As [`prepare`]; labels of another number than the last output has values; no plan of so few bytes.
+pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str, ram: Option<usize>) -> Result<Package> {
     let Prepared { original, graph, lowered } = prepare(file)?;
     let labels = labels.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
     let classes = graph.outputs.last().map_or(0, |&id| graph.value(id).map()[2]);
@@ -136,32 +97,9 @@ pub fn import(file: &[u8], source: &str, sha256: &str, labels: &str) -> Result<P
         "{} labels for {classes} outputs; write one label a line",
         labels.len()
     );
-    let plan = plan::plan(&graph, &lowered)?;
-    let ports = |ids: &[crate::ir::Id]| ids.iter().map(|&id| Port::of(original.value(id))).collect();
-    let metadata = Metadata {
-        source: source.to_owned(),
-        source_sha256: sha256.to_owned(),
-        arithmetic: graph.arithmetic.to_string(),
-        inputs: ports(&original.inputs),
-        outputs: ports(&original.outputs),
-        operators: lowered
-            .operators
-            .iter()
-            .map(|o| &graph.nodes[o.node])
-            .map(|node| Named { name: short(&node.name), kind: node.kind.clone() })
-            .collect(),
-    };
+    let plan = plan::within(&graph, &lowered, ram)?;
+    let split = plan::applied(&lowered, plan.parts.as_ref())?;
+    let metadata = Metadata { parts: plan.parts.clone(), ..Metadata::of(&original, &graph, &split.lowered, source, sha256) };
     let file = plan::encode(&graph, &lowered, &plan, &labels.join("\n"), &serde_json::to_string(&metadata)?)?;
     Ok(Package { file, plan, metadata })
-}
-
-/// The type that a port's name stands for.
-///
-/// # Errors
-/// No such type.
-pub fn element(name: &str) -> Result<Element> {
-    [Element::I8, Element::U8, Element::F32]
-        .into_iter()
-        .find(|element| element.to_string() == name)
-        .with_context(|| format!("{name} is no type; import the network again"))
 }

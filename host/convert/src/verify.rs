@@ -4,8 +4,9 @@ use crate::execute::Network;
 use crate::import::{self, Format};
 use crate::package::{self, Prepared};
 use crate::reference::{self, Data, Tensor};
-use crate::{referee, samples};
+use crate::{plan, referee, samples};
 use anyhow::{Context, Result, ensure};
+use rownet::model::desc;
 use serde::Serialize;
 use std::path::Path;
 
@@ -70,6 +71,8 @@ pub struct Report {
 pub fn verify(model: &str, network: &Network<'_>, path: &Path, inputs: Option<Tensor>) -> Result<Report> {
     let against = std::fs::read(path).with_context(|| format!("{}: cannot be read; check the path", path.display()))?;
     let Prepared { original, graph, lowered } = package::prepare(&against).with_context(|| path.display().to_string())?;
+    let split = plan::applied(&lowered, network.metadata.parts.as_ref()).with_context(|| path.display().to_string())?;
+    let (whole, lowered) = (&lowered.values, &split.lowered);
     ensure!(
         lowered.operators.len() == network.model.operator_count(),
         "{}: another network than was imported; import it again",
@@ -92,16 +95,28 @@ pub fn verify(model: &str, network: &Network<'_>, path: &Path, inputs: Option<Te
     for i in 0..inputs.shape[0] {
         let sample = samples::sample(&inputs, i);
         let expected = reference::run(&graph, std::slice::from_ref(&sample))?;
-        let mut made: Vec<Vec<f64>> = lowered.sources.iter().map(|_| Vec::new()).collect();
-        network.observe(&sample, &mut |value, _, bytes| {
-            if let Some(value) = made.get_mut(usize::from(value)) {
-                value.extend(bytes.iter().map(|&b| f64::from(b)));
+        let rows = |value: &desc::Value| vec![Vec::new(); usize::from(value.shape.height)];
+        let mut made: Vec<Vec<Vec<f64>>> = lowered.values.iter().map(rows).collect();
+        network.observe(&sample, &mut |value, y, bytes| {
+            if let Some(row) = made.get_mut(usize::from(value)).and_then(|rows| rows.get_mut(y as usize)) {
+                row.extend(bytes.iter().map(|&b| f64::from(b)));
             }
         })?;
         for (number, &id) in lowered.sources.iter().enumerate().skip(1) {
             let tensor = expected[id.0].as_ref().context("the interpreter did not make a value")?;
-            let found = compare("interpreter", i, &graph.value(id).name, &made[number], &wide(&tensor.data));
-            add(&mut report.values[number - 1], tensor.data.len(), found, &mut report.first_difference);
+            // Of a value in parts, the columns of this one.
+            let (origin, [first, end]) = split.origins[number];
+            let channels = usize::from(lowered.values[number].shape.channels);
+            let row = whole[usize::from(origin)].shape.row_len();
+            let columns = usize::from(first) * channels..usize::from(end) * channels;
+            let all: Vec<f64> = wide(&tensor.data).chunks(row).flat_map(|row| row[columns.clone()].to_vec()).collect();
+            // Of what is recomputed, rows that nobody needs are not made.
+            if matches!(network.model.storage(number as u16), desc::Storage::Recomputed { .. }) {
+                let rows = all.chunks(lowered.values[number].shape.row_len().max(1));
+                made[number].iter_mut().zip(rows).filter(|(made, _)| made.is_empty()).for_each(|(made, row)| made.extend(row));
+            }
+            let found = compare("interpreter", i, &graph.value(id).name, &made[number].concat(), &all);
+            add(&mut report.values[number - 1], all.len(), found, &mut report.first_difference);
         }
     }
     let made = network.run(&inputs)?;

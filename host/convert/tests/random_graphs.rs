@@ -17,7 +17,7 @@ fn compare(seed: u64, graph: &Graph) -> (Vec<u8>, Tensor, Vec<Tensor>) {
     assert!(plain(graph) == plain(&read), "{}", at("the operators that were written are not those that are read"));
     let mut folded = read.clone();
     fold::fold(&mut folded).unwrap_or_else(|error| panic!("{}: {error}", at("folded")));
-    let package = package::import(&file, "random", "", "").unwrap_or_else(|error| panic!("{}: {error:#}", at("imported")));
+    let package = package::import(&file, "random", "", "", None).unwrap_or_else(|error| panic!("{}: {error:#}", at("imported")));
     let network = Network::parse(&package.file).unwrap();
     let inputs = samples::generated(graph.value(graph.inputs[0]), 4, 9);
     let made = network.run(&inputs).unwrap_or_else(|error| panic!("{}: {error:#}", at("run")));

@@ -72,7 +72,7 @@ fn the_engine_gives_the_bytes_of_public_networks() {
         ("vww_96", 12_500),
     ] {
         let path = folder.join(format!("{name}_int8.tflite"));
-        let package = rownet_convert::package::import(&std::fs::read(&path).unwrap(), name, "", "").unwrap();
+        let package = rownet_convert::package::import(&std::fs::read(&path).unwrap(), name, "", "", None).unwrap();
         let network = rownet_convert::execute::Network::parse(&package.file).unwrap();
         let report = rownet_convert::verify::verify(name, &network, &path, None).unwrap();
         println!("{name}: {} bytes of arena, {} differ, {:?}", package.plan.bytes, report.differing, report.referee);

@@ -78,8 +78,7 @@ pub fn run(args: &Args) -> Result<()> {
         println!("note: {note}");
     }
     extra.insert("notes".to_owned(), json!(notes));
-    let package = package::import(&file, &source, &files::sha256(&file), &labels).with_context(|| named.clone())?;
-    super::plan::check_ram(&named, package.plan.bytes, args.ram)?;
+    let package = package::import(&file, &source, &files::sha256(&file), &labels, args.ram).with_context(|| named.clone())?;
     let (cxr, about) = (files::with_suffix(&prefix, "cxr"), files::with_suffix(&prefix, "json"));
     let network = rownet_convert::execute::Network::parse(&package.file)?;
     let inspection = inspect::inspect(&network);

@@ -1,6 +1,6 @@
 //! The boards that QEMU emulates: how to build their images and how to start them.
 
-use super::Args;
+use super::args::Args;
 use crate::bare_metal::Toolchain;
 use crate::install;
 use crate::shell::{Workspace, run};

@@ -1,7 +1,8 @@
 //! Faults on a board's serial line: whatever is lost, repeated, damaged, late or cut off, no verdict is wrong.
 
+use super::args::Args;
+use super::board::Board;
 use super::line::{Emulator, Line};
-use super::{Args, Board};
 use crate::shell::Workspace;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cxr_core::format::{Model, Op};
@@ -10,6 +11,7 @@ use cxr_protocol::client::{Client, Error};
 use cxr_protocol::frame::crc32;
 use cxr_protocol::message::{Format, Window};
 use cxr_protocol::testing::{self, Failure, Faulty, HARMS, Image, WIDTH};
+use cxr_testkit::Lcg;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -113,26 +115,21 @@ fn recover(mut line: Faulty<Line>, drill: bool) -> Result<Faulty<Line>> {
 /// Writes the small test model and its fixture, made by `cxr-core`: here the line is tested, not the arithmetic.
 fn write_model(folder: &Path) -> Result<(PathBuf, PathBuf)> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let file = testing::model();
-    let model = Model::parse(&file)?;
+    let file = testing::MODEL;
+    let model = Model::parse(file)?;
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::new(&model, &mut arena)?;
     let layers = (0..model.layer_count()).filter_map(|i| model.layer(i)).filter(|layer| layer.op != Op::Dense);
     let mut sums: Vec<_> = layers.map(|_| crc32()).collect();
-    let mut state = SEED;
+    let mut pixels = Lcg(SEED);
     for _ in 0..model.input().height {
-        let row: Vec<u8> = (0..model.input().row_len())
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 24) as u8
-            })
-            .collect();
+        let row: Vec<u8> = pixels.by_ref().take(model.input().row_len()).collect();
         session.push_row_observed(&row, &mut |layer, _, values| {
             values.iter().for_each(|value| sums[layer].update(&value.to_le_bytes()));
         })?;
     }
     let verdict = session.finish()?;
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(&file);
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(file);
     let fixture = json!({
         "model_sha256": digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
         "input": { "kind": "lcg", "seed": SEED },
@@ -140,7 +137,7 @@ fn write_model(folder: &Path) -> Result<(PathBuf, PathBuf)> {
         "logits_bits": verdict.logits().iter().map(|logit| logit.to_bits()).collect::<Vec<_>>(),
     });
     let (model, json) = (folder.join("faults.cxr"), folder.join("faults.json"));
-    fs::write(&model, &file)?;
+    fs::write(&model, file)?;
     fs::write(&json, fixture.to_string())?;
     Ok((model, json))
 }

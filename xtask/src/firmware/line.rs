@@ -1,6 +1,6 @@
 //! A board under QEMU and the serial line to it.
 
-use super::Board;
+use super::board::Board;
 use crate::shell::Workspace;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cxr_core::format::Model;

@@ -1,7 +1,8 @@
 //! What an image takes: sections of its ELF file, and what the board measured.
 
+use super::args::Args;
+use super::board::Board;
 use super::line::Measured;
-use super::{Args, Board};
 use crate::shell::Workspace;
 use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection, SectionFlags, elf};

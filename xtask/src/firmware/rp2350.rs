@@ -1,6 +1,6 @@
 //! The Raspberry Pi Pico 2: an ELF file for a debugger, a UF2 file for its boot loader.
 
-use super::Args;
+use super::args::Args;
 use super::board::environment;
 use super::report::{Row, Sizes};
 use crate::bare_metal::Toolchain;

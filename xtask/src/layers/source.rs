@@ -1,12 +1,14 @@
 //! A crate as files: what each defines, under which names it passes others on, and which names it uses.
 
-use super::Imports;
 use anyhow::{Context, Result};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use syn::{Attribute, Item, UseTree};
+
+/// What each file imports, with a name for the reason.
+pub type Imports = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Path of a module or item, from the crate's root.
 type Names = Vec<String>;

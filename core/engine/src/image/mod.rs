@@ -12,11 +12,13 @@
 
 mod axis;
 mod borrowed;
+mod color;
 mod row;
 mod stream;
 
 pub use axis::MAX_EXTENT;
 pub use borrowed::BorrowedResizer;
+pub use color::ColorResizer;
 pub use row::{Row, Window, luma};
 
 use crate::error::Error;
@@ -144,13 +146,7 @@ mod tests {
     }
 
     fn noise(n: usize) -> Vec<u8> {
-        let mut x = 7u32;
-        (0..n)
-            .map(|_| {
-                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (x >> 24) as u8
-            })
-            .collect()
+        cxr_testkit::Lcg(7).take(n).collect()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Rows as they are stored, and how stored values become gray levels.
 
+use crate::error::Error;
+
 /// Fraction steps of a gray level between the passes.
 pub(super) const STEPS: u32 = 16;
 
@@ -25,6 +27,96 @@ pub enum Row<'a> {
     Rgba8(&'a [u8]),
     /// 16-bit RGB with alpha.
     Rgba16(&'a [u16]),
+    /// A camera's 5 bits red, 6 green, 5 blue, from the highest bit on: `v << 3 | v >> 2` and `v << 2 | v >> 4` of 8 bits.
+    Rgb565(&'a [u16]),
+    /// A camera's YUV 4:2:2, full range (JPEG's): Y0 U Y1 V for two pixels. Gray is Y. Of an odd width the last Y1 is not read.
+    Yuyv(&'a [u8]),
+    /// The same in the order U Y0 V Y1.
+    Uyvy(&'a [u8]),
+}
+
+impl Row<'_> {
+    /// Values given, and those of a row of so many pixels.
+    pub(super) const fn lengths(&self, width: usize) -> (usize, usize) {
+        match self {
+            Row::Gray8(r) => (r.len(), width),
+            Row::Gray16(r) | Row::Rgb565(r) => (r.len(), width),
+            Row::Rgb8(r) => (r.len(), 3 * width),
+            Row::Rgb16(r) => (r.len(), 3 * width),
+            Row::Rgba8(r) => (r.len(), 4 * width),
+            Row::Rgba16(r) => (r.len(), 4 * width),
+            Row::Yuyv(r) | Row::Uyvy(r) => (r.len(), width.next_multiple_of(2) * 2),
+        }
+    }
+
+    /// Writes the row as 8-bit RGB, of which 16-bit rows keep the high bytes: what a network in colour takes whose width this is.
+    ///
+    /// ```
+    /// use rownet::image::Row;
+    /// let mut rgb = [0; 6];
+    /// Row::Rgb565(&[0xF800, 0x07E0]).write_rgb(&mut rgb)?;
+    /// assert_eq!(rgb, [255, 0, 0, 0, 255, 0]);
+    /// # Ok::<(), rownet::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::RowLength`] where `rgb` has room for another number of pixels.
+    pub fn write_rgb(&self, rgb: &mut [u8]) -> Result<(), Error> {
+        let (given, expected) = self.lengths(rgb.len() / 3);
+        if given != expected || !rgb.len().is_multiple_of(3) {
+            return Err(Error::RowLength { expected: expected as u32, given: given as u32 });
+        }
+        fn fill(rgb: &mut [u8], pixels: impl Iterator<Item = [u32; 3]>, shift: u32) {
+            for (to, pixel) in rgb.chunks_exact_mut(3).zip(pixels) {
+                for (to, level) in to.iter_mut().zip(pixel) {
+                    *to = (level >> shift) as u8;
+                }
+            }
+        }
+        match *self {
+            Row::Gray8(r) => fill(rgb, r.iter().map(|v| [u32::from(*v); 3]), 0),
+            Row::Gray16(r) => fill(rgb, r.iter().map(|v| [u32::from(*v); 3]), 8),
+            Row::Rgb8(r) => fill(rgb, r.chunks_exact(3).map(rgb_of), 0),
+            Row::Rgb16(r) => fill(rgb, r.chunks_exact(3).map(rgb_of), 8),
+            Row::Rgba8(r) => fill(rgb, r.chunks_exact(4).map(rgb_of), 0),
+            Row::Rgba16(r) => fill(rgb, r.chunks_exact(4).map(rgb_of), 8),
+            Row::Rgb565(r) => fill(rgb, r.iter().map(|v| rgb565(*v)), 0),
+            Row::Yuyv(r) => fill(rgb, yuv(r, [0, 1, 2, 3]), 0),
+            Row::Uyvy(r) => fill(rgb, yuv(r, [1, 0, 3, 2]), 0),
+        }
+        Ok(())
+    }
+}
+
+/// The first three values of a pixel.
+#[inline(always)]
+pub(super) fn rgb_of<T: Copy + Into<u32>>(pixel: &[T]) -> [u32; 3] {
+    match pixel {
+        [r, g, b, ..] => [(*r).into(), (*g).into(), (*b).into()],
+        _ => [0; 3],
+    }
+}
+
+/// Eight bits of each of a camera's five, six and five.
+#[inline(always)]
+pub(super) fn rgb565(pixel: u16) -> [u32; 3] {
+    let [r, g, b] = [u32::from(pixel >> 11), u32::from(pixel >> 5 & 63), u32::from(pixel & 31)];
+    [r << 3 | r >> 2, g << 2 | g >> 4, b << 3 | b >> 2]
+}
+
+/// Pixels of a YUV 4:2:2 row, of which Y0, U, Y1 and V stand at these places of four bytes.
+#[inline(always)]
+pub(super) fn yuv(row: &[u8], [y0, u, y1, v]: [usize; 4]) -> impl Iterator<Item = [u32; 3]> + Clone {
+    row.chunks_exact(4).flat_map(move |pair| {
+        let at = |i: usize| pair.get(i).copied().unwrap_or(0);
+        [rgb_of_yuv(at(y0), at(u), at(v)), rgb_of_yuv(at(y1), at(u), at(v))]
+    })
+}
+
+/// JPEG's YCbCr (ITU-R BT.601, full range) in steps of 1/256, rounded.
+fn rgb_of_yuv(y: u8, u: u8, v: u8) -> [u32; 3] {
+    let [y, u, v] = [i32::from(y), i32::from(u) - 128, i32::from(v) - 128];
+    [359 * v, -88 * u - 183 * v, 454 * u].map(|chroma| (y + ((chroma + 128) >> 8)).clamp(0, 255) as u32)
 }
 
 /// Maps stored values to gray: `low` and below is black, `high` and above is white, linear between.

@@ -1,7 +1,7 @@
 //! The arithmetic of the resize, in rows that somebody else holds.
 
 use super::axis::{Axis, cut};
-use super::row::{Row, STEPS, Window, luma};
+use super::row::{Row, STEPS, Window, luma, rgb_of, rgb565, yuv};
 use crate::error::Error;
 
 /// Where an image and the resized one stand.
@@ -64,32 +64,55 @@ impl Stream {
         if self.taken >= self.in_height {
             return Err(Error::TooManyRows);
         }
-        let (given, channels) = match row {
-            Row::Gray8(r) => (r.len(), 1),
-            Row::Gray16(r) => (r.len(), 1),
-            Row::Rgb8(r) => (r.len(), 3),
-            Row::Rgb16(r) => (r.len(), 3),
-            Row::Rgba8(r) => (r.len(), 4),
-            Row::Rgba16(r) => (r.len(), 4),
-        };
-        let expected = self.in_width as usize * channels;
+        let (given, expected) = row.lengths(self.in_width as usize);
         if given != expected {
             return Err(Error::RowLength { expected: expected as u32, given: given as u32 });
         }
-        let window = self.window;
+        // Pairs of YUV pixels may hold one more than the row.
+        let (window, width) = (self.window, self.in_width as usize);
         match row {
-            Row::Gray8(r) => self.take(r.iter().map(|v| window.apply(u32::from(*v))), memory, emit),
-            Row::Gray16(r) => self.take(r.iter().map(|v| window.apply(u32::from(*v))), memory, emit),
-            Row::Rgb8(r) => self.take(r.chunks_exact(3).map(|p| window.apply(luma(p))), memory, emit),
-            Row::Rgb16(r) => self.take(r.chunks_exact(3).map(|p| window.apply(luma(p))), memory, emit),
-            Row::Rgba8(r) => self.take(r.chunks_exact(4).map(|p| window.apply(luma(p))), memory, emit),
-            Row::Rgba16(r) => self.take(r.chunks_exact(4).map(|p| window.apply(luma(p))), memory, emit),
+            Row::Gray8(r) => self.take(Gray(r.iter().map(|v| window.apply(u32::from(*v)))), memory, emit),
+            Row::Gray16(r) => self.take(Gray(r.iter().map(|v| window.apply(u32::from(*v)))), memory, emit),
+            Row::Rgb8(r) => self.take(Gray(r.chunks_exact(3).map(|p| window.apply(luma(p)))), memory, emit),
+            Row::Rgb16(r) => self.take(Gray(r.chunks_exact(3).map(|p| window.apply(luma(p)))), memory, emit),
+            Row::Rgba8(r) => self.take(Gray(r.chunks_exact(4).map(|p| window.apply(luma(p)))), memory, emit),
+            Row::Rgba16(r) => self.take(Gray(r.chunks_exact(4).map(|p| window.apply(luma(p)))), memory, emit),
+            Row::Rgb565(r) => self.take(Gray(r.iter().map(|v| window.apply(luma(&rgb565(*v))))), memory, emit),
+            Row::Yuyv(r) => self.take(Gray(r.iter().step_by(2).take(width).map(|y| window.apply(u32::from(*y)))), memory, emit),
+            Row::Uyvy(r) => {
+                self.take(Gray(r.iter().skip(1).step_by(2).take(width).map(|y| window.apply(u32::from(*y)))), memory, emit)
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next input row in colour; the memory is three times as long, and rows of RGB come out.
+    pub fn push_color(&mut self, row: Row<'_>, memory: Memory<'_>, emit: impl FnMut(&[u8])) -> Result<(), Error> {
+        if self.taken >= self.in_height {
+            return Err(Error::TooManyRows);
+        }
+        let (given, expected) = row.lengths(self.in_width as usize);
+        if given != expected {
+            return Err(Error::RowLength { expected: expected as u32, given: given as u32 });
+        }
+        let (window, width) = (self.window, self.in_width as usize);
+        let levels = move |pixel: [u32; 3]| pixel.map(|value| window.apply(value));
+        match row {
+            Row::Gray8(r) => self.take(Rgb(r.iter().map(|v| levels([u32::from(*v); 3]))), memory, emit),
+            Row::Gray16(r) => self.take(Rgb(r.iter().map(|v| levels([u32::from(*v); 3]))), memory, emit),
+            Row::Rgb8(r) => self.take(Rgb(r.chunks_exact(3).map(|p| levels(rgb_of(p)))), memory, emit),
+            Row::Rgb16(r) => self.take(Rgb(r.chunks_exact(3).map(|p| levels(rgb_of(p)))), memory, emit),
+            Row::Rgba8(r) => self.take(Rgb(r.chunks_exact(4).map(|p| levels(rgb_of(p)))), memory, emit),
+            Row::Rgba16(r) => self.take(Rgb(r.chunks_exact(4).map(|p| levels(rgb_of(p)))), memory, emit),
+            Row::Rgb565(r) => self.take(Rgb(r.iter().map(|v| levels(rgb565(*v)))), memory, emit),
+            Row::Yuyv(r) => self.take(Rgb(yuv(r, [0, 1, 2, 3]).take(width).map(levels)), memory, emit),
+            Row::Uyvy(r) => self.take(Rgb(yuv(r, [1, 0, 3, 2]).take(width).map(levels)), memory, emit),
         }
         Ok(())
     }
 
     #[inline(always)]
-    fn take(&mut self, pixels: impl Iterator<Item = u32> + Clone, memory: Memory<'_>, mut emit: impl FnMut(&[u8])) {
+    fn take(&mut self, pixels: impl Pixels, memory: Memory<'_>, mut emit: impl FnMut(&[u8])) {
         if self.in_height > self.out_height {
             self.reduce(pixels, memory, &mut emit);
         } else {
@@ -98,7 +121,7 @@ impl Stream {
     }
 
     /// Adds the row to the one or two output rows whose filter covers it.
-    fn reduce(&mut self, pixels: impl Iterator<Item = u32> + Clone, memory: Memory<'_>, emit: &mut impl FnMut(&[u8])) {
+    fn reduce(&mut self, pixels: impl Pixels, memory: Memory<'_>, emit: &mut impl FnMut(&[u8])) {
         let axis = Axis { input: self.in_height, output: self.out_height, cut: self.cut[1] };
         let row = self.taken;
         // Outputs that this row feeds: at most two, since the filter's radius is one output step.
@@ -109,7 +132,7 @@ impl Stream {
         let [w0, w1] = weight;
         let [rows0, rows1] = memory.rows;
         let out = memory.out;
-        horizontal(out.len(), self.in_width, self.cut[0], pixels, |x, value| {
+        pixels.across(out.len(), self.in_width, self.cut[0], |x, value| {
             if let (Some(a), Some(b)) = (rows0.get_mut(x), rows1.get_mut(x)) {
                 *a += w0 * value;
                 *b += w1 * value;
@@ -133,13 +156,13 @@ impl Stream {
     }
 
     /// Keeps the row; interpolates the output rows that lie between it and the one before.
-    fn enlarge(&mut self, pixels: impl Iterator<Item = u32> + Clone, memory: Memory<'_>, emit: &mut impl FnMut(&[u8])) {
+    fn enlarge(&mut self, pixels: impl Pixels, memory: Memory<'_>, emit: &mut impl FnMut(&[u8])) {
         let axis = Axis { input: self.in_height, output: self.out_height, cut: self.cut[1] };
         let row = self.taken;
         let current = (row & 1) as usize;
         let ([a, b], out) = (memory.rows, memory.out);
         let target = if current == 0 { &mut *a } else { &mut *b };
-        horizontal(out.len(), self.in_width, self.cut[0], pixels, |x, value| {
+        pixels.across(out.len(), self.in_width, self.cut[0], |x, value| {
             if let Some(cell) = target.get_mut(x) {
                 *cell = value;
             }
@@ -156,6 +179,32 @@ impl Stream {
             self.next += 1;
             emit(out);
         }
+    }
+}
+
+/// Pixels of an input row, in [`STEPS`] of a level.
+trait Pixels {
+    /// Resizes them to so many values; `put(x, value)` receives each.
+    fn across(self, values: usize, in_width: u32, cut: u8, put: impl FnMut(usize, u32));
+}
+
+struct Gray<I>(I);
+
+impl<I: Iterator<Item = u32> + Clone> Pixels for Gray<I> {
+    #[inline(always)]
+    fn across(self, values: usize, in_width: u32, cut: u8, put: impl FnMut(usize, u32)) {
+        horizontal(values, in_width, cut, self.0, put);
+    }
+}
+
+/// Three values a pixel, resized one by one.
+struct Rgb<I>(I);
+
+impl<I: Iterator<Item = [u32; 3]> + Clone> Pixels for Rgb<I> {
+    fn across(self, values: usize, in_width: u32, cut: u8, mut put: impl FnMut(usize, u32)) {
+        horizontal(values / 3, in_width, cut, self.0.clone().map(|[r, _, _]| r), |x, value| put(3 * x, value));
+        horizontal(values / 3, in_width, cut, self.0.clone().map(|[_, g, _]| g), |x, value| put(3 * x + 1, value));
+        horizontal(values / 3, in_width, cut, self.0.map(|[_, _, b]| b), |x, value| put(3 * x + 2, value));
     }
 }
 

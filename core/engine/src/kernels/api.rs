@@ -22,6 +22,11 @@ pub struct Kernel {
     pub(super) gray_row: fn(Gray<'_>),
     pub(super) depthwise_row: fn(Depthwise<'_>),
     pub(super) dot: fn(&[i8], &[u8]) -> i32,
+    /// Adds to each sum the products of a window and its filter, which starts so many bytes after the one before.
+    pub(super) dots: fn(&[i8], &[u8], usize, &mut [i32]),
+    /// A row of a depthwise convolution from rows without padding; false where it does not take the layer.
+    #[cfg(cortex_m_dsp)]
+    pub(super) padded_row: Option<fn(&general::DepthwiseRow<'_>, &mut [i8]) -> bool>,
     /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
     pub(super) pack: Option<Pack>,
     /// None: only rows one by one.
@@ -53,6 +58,32 @@ impl Kernel {
         self.pack.map_or(0, |pack| pack(layer, out))
     }
 
+    /// One output row of a depthwise convolution from rows without padding; false, with nothing that counts written, where the
+    /// kernel has no loops for it.
+    #[inline(always)]
+    pub(super) fn padded_row(&self, args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
+        #[cfg(cortex_m_dsp)]
+        {
+            self.padded_row.is_some_and(|row| row(args, out))
+        }
+        #[cfg(not(cortex_m_dsp))]
+        {
+            let _ = (args, out);
+            false
+        }
+    }
+
+    /// True if filters that are not packed take longer, for they are packed at every row.
+    pub(crate) const fn packs(&self) -> bool {
+        self.pack.is_some()
+    }
+
+    /// Adds to each sum the products of a window and its filter, which starts `stride` bytes after the one before.
+    #[inline]
+    pub fn dots(&self, window: &[i8], weights: &[u8], stride: usize, sums: &mut [i32]) {
+        (self.dots)(window, weights, stride, sums);
+    }
+
     /// Loops that compute several rows at once, where there are any.
     #[cfg(row_blocks)]
     pub const fn blocks(&self) -> Option<Blocks> {
@@ -80,6 +111,7 @@ impl Kernel {
     /// #     weights: &[1, 2, 0, 0],
     /// #     bias: &0i32.to_le_bytes(),
     /// #     scales: &1f32.to_le_bytes(),
+    /// #     shifts: &[],
     /// #     zero_point: 0,
     /// #     packed: &[],
     /// # };
@@ -100,7 +132,7 @@ impl Kernel {
     ///
     /// ```
     /// # use rownet::kernels::{Filters, GrayRow, Kernel};
-    /// # let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
+    /// # let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), shifts: &[], zero_point: 0, packed: &[] };
     /// let args = GrayRow { rows: &[&[5i8, 6]], filters, span: 1, step: 1, channels: 1 };
     /// let mut out = [0; 2];
     /// assert!(Kernel::best().gray_row(&args, &mut out));
@@ -116,7 +148,7 @@ impl Kernel {
     ///
     /// ```
     /// # use rownet::kernels::{DepthwiseRow, Filters, Kernel};
-    /// # let filters = Filters { weights: &[2], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
+    /// # let filters = Filters { weights: &[2], bias: &[0; 4], scales: &1f32.to_le_bytes(), shifts: &[], zero_point: 0, packed: &[] };
     /// let args = DepthwiseRow { rows: &[&[1i8, 4]], filters, kernel_width: 1, step: 1, channels: 1 };
     /// let mut out = [0; 2];
     /// assert!(Kernel::best().depthwise_row(&args, &mut out));

@@ -1,5 +1,7 @@
 //! What kernels take: rows under a window, and filters.
 
+use crate::quant::{requantize, requantize_fixed};
+
 /// Largest kernel extent that vector kernels of microcontrollers take.
 pub const MAX_KERNEL: usize = 15;
 
@@ -11,6 +13,7 @@ pub const MAX_KERNEL: usize = 15;
 ///     weights: &[1, 2, 0, 0],
 ///     bias: &0i32.to_le_bytes(),
 ///     scales: &1f32.to_le_bytes(),
+///     shifts: &[],
 ///     zero_point: 0,
 ///     packed: &[],
 /// };
@@ -22,12 +25,35 @@ pub struct Filters<'a> {
     pub weights: &'a [u8],
     /// i32 biases, little-endian.
     pub bias: &'a [u8],
-    /// f32 scales, little-endian.
+    /// f32 scales, little-endian; where there are shifts, i32 multipliers, none below 0.
     pub scales: &'a [u8],
+    /// Of TFLite's arithmetic ([`quant::requantize_fixed`](crate::quant::requantize_fixed)): i8 shifts, from -31 to 30. Empty: scales
+    /// are f32.
+    pub shifts: &'a [u8],
     /// Zero point of the output.
     pub zero_point: i8,
     /// The same, packed by the kernel that runs them (see [`Prepared`](crate::prepared::Prepared)); empty where they are not.
     pub packed: &'a [u8],
+}
+
+impl Filters<'_> {
+    /// True of TFLite's arithmetic.
+    #[inline(always)]
+    pub const fn is_fixed(&self) -> bool {
+        !self.shifts.is_empty()
+    }
+
+    /// The output of a channel whose sum, bias included, this is.
+    #[inline(always)]
+    pub(crate) fn requantize(&self, channel: usize, sum: i32) -> i8 {
+        let scale =
+            self.scales.get(4 * channel..).and_then(|rest| rest.first_chunk()).map_or(0, |word| i32::from_le_bytes(*word));
+        if self.is_fixed() {
+            let shift = self.shifts.get(channel).map_or(0, |shift| *shift as i8);
+            return requantize_fixed(sum, scale, shift, self.zero_point);
+        }
+        requantize(sum, f32::from_bits(scale as u32), self.zero_point)
+    }
 }
 
 /// Arguments of a convolution over one output row.
@@ -39,6 +65,7 @@ pub struct Filters<'a> {
 ///     weights: &[1, 2, 0, 0],
 ///     bias: &0i32.to_le_bytes(),
 ///     scales: &1f32.to_le_bytes(),
+///     shifts: &[],
 ///     zero_point: 0,
 ///     packed: &[],
 /// };
@@ -70,6 +97,7 @@ impl ConvRow<'_> {
     /// #     weights: &[1, 2, 0, 0],
     /// #     bias: &0i32.to_le_bytes(),
     /// #     scales: &1f32.to_le_bytes(),
+    /// #     shifts: &[],
     /// #     zero_point: 0,
     /// #     packed: &[],
     /// # };
@@ -91,6 +119,7 @@ impl ConvRow<'_> {
     /// #     weights: &[1, 2, 0, 0],
     /// #     bias: &0i32.to_le_bytes(),
     /// #     scales: &1f32.to_le_bytes(),
+    /// #     shifts: &[],
     /// #     zero_point: 0,
     /// #     packed: &[],
     /// # };
@@ -109,7 +138,7 @@ impl ConvRow<'_> {
 ///
 /// ```
 /// use rownet::kernels::{Filters, GrayRow};
-/// let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), zero_point: 0, packed: &[] };
+/// let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), shifts: &[], zero_point: 0, packed: &[] };
 /// let args = GrayRow { rows: &[&[5i8, 6, 7]], filters, span: 1, step: 1, channels: 1 };
 /// let mut out = [0; 3];
 /// assert!(rownet::kernels::Kernel::best().gray_row(&args, &mut out));
@@ -134,7 +163,7 @@ impl GrayRow<'_> {
     ///
     /// ```
     /// # use rownet::kernels::{Filters, GrayRow};
-    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], zero_point: 0, packed: &[] };
+    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], shifts: &[], zero_point: 0, packed: &[] };
     /// let row = [0i8; 9];
     /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
     /// assert_eq!(args.taps(), 9);
@@ -148,7 +177,7 @@ impl GrayRow<'_> {
     ///
     /// ```
     /// # use rownet::kernels::{Filters, GrayRow};
-    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], zero_point: 0, packed: &[] };
+    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], shifts: &[], zero_point: 0, packed: &[] };
     /// let row = [0i8; 9];
     /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
     /// assert_eq!(args.filter_stride(), 20); // nine i16 and a zero
@@ -164,7 +193,7 @@ impl GrayRow<'_> {
 /// ```
 /// use rownet::kernels::{DepthwiseRow, Filters, Kernel};
 /// let scales: Vec<u8> = [1f32, 1.0].iter().flat_map(|s| s.to_le_bytes()).collect();
-/// let filters = Filters { weights: &[2, 3], bias: &[0; 8], scales: &scales, zero_point: 0, packed: &[] };
+/// let filters = Filters { weights: &[2, 3], bias: &[0; 8], scales: &scales, shifts: &[], zero_point: 0, packed: &[] };
 /// let args = DepthwiseRow { rows: &[&[1i8, 1, 2, 2]], filters, kernel_width: 1, step: 2, channels: 2 };
 /// let mut out = [0; 4];
 /// assert!(Kernel::best().depthwise_row(&args, &mut out));

@@ -10,7 +10,8 @@ pub const WORD: usize = 4;
 /// Arguments `A` of one output row, and the row.
 ///
 /// Nothing is empty: there is a row, a tap, a channel, a column. Every row holds the windows of all columns, which begin
-/// `step` apart. There are weights, a bias and a scale for each output channel. The output row is `width * channels` long.
+/// `step` apart. There are weights, a bias and a scale for each output channel, and
+/// a shift where there is one at all. The output row is `width * channels` long.
 /// So no product of these extents overflows; a step, which counts only where there is a second column, is [`MAX_STEP`] at most.
 pub struct Checked<'a, A> {
     args: &'a A,
@@ -73,7 +74,11 @@ impl<'a> Conv<'a> {
     #[inline(always)]
     pub const fn covered(&self) -> Covered<'a> {
         let ConvRow { rows, filters, span, step, channels } = *self.args;
-        Covered { shape: Shape { height: rows.len(), span, step, channels, wide: false }, filters, stride: self.stride }
+        Covered {
+            shape: Shape { height: rows.len(), span, step, channels, wide: false, fixed: filters.is_fixed() },
+            filters,
+            stride: self.stride,
+        }
     }
 }
 
@@ -92,7 +97,11 @@ impl<'a> Gray<'a> {
     #[inline(always)]
     pub const fn covered(&self) -> Covered<'a> {
         let GrayRow { rows, filters, span, step, channels } = *self.args;
-        Covered { shape: Shape { height: rows.len(), span, step, channels, wide: true }, filters, stride: self.stride }
+        Covered {
+            shape: Shape { height: rows.len(), span, step, channels, wide: true, fixed: filters.is_fixed() },
+            filters,
+            stride: self.stride,
+        }
     }
 }
 
@@ -120,7 +129,8 @@ fn width(rows: &[&[i8]], filters: &Filters<'_>, [span, step, channels]: [usize; 
         && out == width * channels
         && filters.weights.len() >= weights
         && filters.bias.len() >= words
-        && filters.scales.len() >= words;
+        && filters.scales.len() >= words
+        && (filters.shifts.is_empty() || filters.shifts.len() >= channels);
     fits.then_some(width)
 }
 
@@ -149,6 +159,8 @@ pub struct Shape {
     pub channels: usize,
     /// Weights are i16 (a gray first layer), not int8.
     pub wide: bool,
+    /// Outputs are in TFLite's arithmetic: packed filters have shifts.
+    pub fixed: bool,
 }
 
 impl Shape {
@@ -181,7 +193,8 @@ impl<'a> Covered<'a> {
             && shape.step <= MAX_STEP
             && filters.weights.len() >= weights
             && filters.bias.len() >= words
-            && filters.scales.len() >= words;
+            && filters.scales.len() >= words
+            && if shape.fixed { filters.shifts.len() >= shape.channels } else { filters.shifts.is_empty() };
         if is_covered { Some(Self { shape, filters, stride }) } else { None }
     }
 

@@ -11,6 +11,8 @@ mod blocks;
 mod checked;
 #[allow(unsafe_code)]
 mod columns;
+#[allow(unsafe_code)]
+pub(crate) mod edges;
 pub mod general;
 // Only vector kernels pack.
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")), allow(dead_code))]
@@ -76,6 +78,9 @@ impl Kernel {
         gray_row: scalar::gray_row,
         depthwise_row: scalar::depthwise_row,
         dot: scalar::dot,
+        dots: general::loops::dots,
+        #[cfg(cortex_m_dsp)]
+        padded_row: None,
         pack: None,
         #[cfg(row_blocks)]
         blocks: None,
@@ -90,6 +95,9 @@ impl Kernel {
         gray_row: portable::gray_row,
         depthwise_row: portable::depthwise_row,
         dot: scalar::dot,
+        dots: general::loops::dots,
+        #[cfg(cortex_m_dsp)]
+        padded_row: None,
         pack: None,
         #[cfg(row_blocks)]
         blocks: None,

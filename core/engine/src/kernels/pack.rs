@@ -1,7 +1,7 @@
 //! Filters in the order in which a vector kernel reads them, with what the kernel folds into the biases.
 //!
 //! Output channels are split into blocks of [`Layout::lanes`], one a lane, and blocks into groups whose vectors lie side by side.
-//! A group is its biases, its scales, then for each window row and each word of taps a vector a block. A word is 32 bits:
+//! A group is its biases, its scales (multipliers and shifts in TFLite's arithmetic), then for each window row and each word of taps a vector a block. A word is 32 bits:
 //! four int8 taps or two i16 taps of one channel. What lies outside the filters is zero.
 
 use super::checked::{Covered, Shape, WORD};
@@ -76,7 +76,7 @@ impl Layout {
 
     /// Bytes of a group; the largest number, as of no slice, where they do not fit one.
     pub const fn group_len(self, shape: &Shape, blocks: usize) -> usize {
-        let vectors = shape.height.saturating_mul(self.words(shape)).saturating_add(2);
+        let vectors = shape.height.saturating_mul(self.words(shape)).saturating_add(parameters(shape));
         vectors.saturating_mul(blocks * self.lanes * WORD)
     }
 
@@ -127,8 +127,12 @@ impl Layout {
             }
             put(out, lane * WORD, &bias.to_le_bytes());
             put(out, (blocks * self.lanes + lane) * WORD, &word(filters.scales, channel).to_le_bytes());
+            if shape.fixed {
+                let shift = filters.shifts.get(channel).map_or(0, |shift| i32::from(*shift as i8));
+                put(out, (2 * blocks * self.lanes + lane) * WORD, &shift.to_le_bytes());
+            }
             let (block, lane) = (lane / self.lanes, lane % self.lanes);
-            let at = |row: usize, column: usize| vector * (2 * blocks + (row * words + column) * blocks + block);
+            let at = |row: usize, column: usize| vector * (parameters(shape) * blocks + (row * words + column) * blocks + block);
             if self.winograd {
                 for (row, column) in (0..shape.height).flat_map(|row| (0..words).map(move |column| (row, column))) {
                     let tap = |tap| {
@@ -166,6 +170,16 @@ impl Layout {
             put(out, at + 2 * place, &[low, high]);
         }
     }
+}
+
+/// Columns that a row must have for filters that are packed so.
+pub fn least_width(packed: &[u8]) -> usize {
+    if packed.first() == Some(&1) { 4 } else { 1 }
+}
+
+/// Vectors of a block before its taps: biases, scales, and shifts where there are any.
+pub const fn parameters(shape: &Shape) -> usize {
+    2 + shape.fixed as usize
 }
 
 /// Transformed weight `product` of element `i` of a step.

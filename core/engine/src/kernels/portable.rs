@@ -10,6 +10,7 @@ use super::columns::{COLUMNS, load_bias, row_of};
 use super::pack::word;
 #[cfg(not(soft_float))]
 use crate::quant::requantize;
+use crate::quant::requantize_fixed;
 #[cfg(soft_float)]
 use crate::quant::{Fixed, multiplier, requantize_in_floats};
 use core::hint::assert_unchecked;
@@ -146,6 +147,10 @@ impl<const N: usize> Scales<N> {
     /// `sums` are of all channels; from `out` on there is room for the columns, `channels` apart.
     #[inline(always)]
     unsafe fn requantize(&self, filters: &Filters<'_>, sums: &[[i32; COLUMNS]], columns: usize, out: *mut i8, channels: usize) {
+        if filters.is_fixed() {
+            // SAFETY: the caller's.
+            return unsafe { requantize_fixed_columns(sums, filters, self.first, columns, out, channels) };
+        }
         #[cfg(soft_float)]
         // SAFETY: the caller's; there is a multiplier for each channel.
         unsafe {
@@ -159,6 +164,30 @@ impl<const N: usize> Scales<N> {
                 // SAFETY: the caller's.
                 unsafe { *out.add(column * channels + i) = q };
             }
+        }
+    }
+}
+
+/// [`Scales::requantize`] in TFLite's arithmetic, of the channels from `first` on.
+///
+/// # Safety
+/// The same.
+#[inline(never)]
+unsafe fn requantize_fixed_columns(
+    sums: &[[i32; COLUMNS]],
+    filters: &Filters<'_>,
+    first: usize,
+    columns: usize,
+    out: *mut i8,
+    channels: usize,
+) {
+    let shifts = filters.shifts.get(first..).unwrap_or_default();
+    for (i, (sums, shift)) in sums.iter().zip(shifts).enumerate() {
+        let multiplier = word(filters.scales, first + i);
+        for (column, sum) in sums.iter().take(columns).enumerate() {
+            let q = requantize_fixed(*sum, multiplier, *shift as i8, filters.zero_point);
+            // SAFETY: the caller's.
+            unsafe { *out.add(column * channels + i) = q };
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::{ConvRow, DepthwiseRow, Filters};
 use super::checked::{Conv, Depthwise, Gray};
-use crate::quant::requantize;
+use crate::quant::{requantize, requantize_fixed};
 
 /// Output channels computed together: each activation is loaded once for all of them.
 const BLOCK: usize = 4;
@@ -110,19 +110,27 @@ pub fn dot(a: &[i8], b: &[u8]) -> i32 {
 struct Requantizer<'a> {
     bias: core::slice::ChunksExact<'a, u8>,
     scales: core::slice::ChunksExact<'a, u8>,
+    shifts: Option<core::slice::Iter<'a, u8>>,
     zero_point: i8,
 }
 
 impl<'a> Requantizer<'a> {
     #[inline(always)]
     fn new(filters: &Filters<'a>) -> Self {
-        Self { bias: filters.bias.chunks_exact(4), scales: filters.scales.chunks_exact(4), zero_point: filters.zero_point }
+        let (bias, scales) = (filters.bias.chunks_exact(4), filters.scales.chunks_exact(4));
+        let shifts = filters.is_fixed().then(|| filters.shifts.iter());
+        Self { bias, scales, shifts, zero_point: filters.zero_point }
     }
 
     #[inline(always)]
     fn next(&mut self, sum: i32) -> i8 {
         let (bias, scale) = (self.bias.next().map_or(0, i32_le), self.scales.next().map_or(0, i32_le));
-        requantize(sum.wrapping_add(bias), f32::from_bits(scale as u32), self.zero_point)
+        let sum = sum.wrapping_add(bias);
+        if let Some(shifts) = &mut self.shifts {
+            let shift = shifts.next().map_or(0, |shift| *shift as i8);
+            return requantize_fixed(sum, scale, shift, self.zero_point);
+        }
+        requantize(sum, f32::from_bits(scale as u32), self.zero_point)
     }
 }
 

@@ -6,7 +6,7 @@
 use super::api::Kernel;
 use super::args::{ConvRow, DepthwiseRow, Filters, GrayRow, MAX_KERNEL};
 use super::checked::{Covered, Shape};
-use crate::quant::requantize;
+use crate::quant::{requantize, requantize_fixed};
 
 /// Room for rows, for weights, for an output row, and the most output channels.
 const ROWS: usize = 96 * 1024;
@@ -97,6 +97,7 @@ pub struct Runner {
     weights: Aligned<[u8; WEIGHTS]>,
     bias: Aligned<[u8; 4 * CHANNELS]>,
     scales: Aligned<[u8; 4 * CHANNELS]>,
+    shifts: [u8; CHANNELS],
     out: Aligned<[i8; OUT]>,
     packed: Aligned<[u8; PACKED]>,
     random: u32,
@@ -111,6 +112,7 @@ impl Runner {
             weights: Aligned([0; WEIGHTS]),
             bias: Aligned([0; 4 * CHANNELS]),
             scales: Aligned([0; 4 * CHANNELS]),
+            shifts: [0; CHANNELS],
             out: Aligned([0; OUT]),
             packed: Aligned([0; PACKED]),
             random: seed.wrapping_mul(2) | 1,
@@ -251,6 +253,11 @@ impl Runner {
         let largest = if case.operation == Operation::Gray { 4_194_304.0 * taps as f32 / 2.0 } else { 16384.0 * taps as f32 };
         let zero_point = [-128, 0, 127, self.next() as i8][self.below(4)];
         self.fill_parameters(case, largest);
+        // In ONNX's arithmetic or in TFLite's.
+        let is_fixed = self.below(2) == 0 && case.operation != Operation::Dot;
+        if is_fixed {
+            self.fix_parameters(case);
+        }
 
         let mut rows = [&[][..]; MAX_KERNEL];
         for (y, row) in rows.iter_mut().take(height).enumerate() {
@@ -258,16 +265,18 @@ impl Runner {
         }
         let rows = &rows[..height];
         let (len, channels) = (case.width * case.output, case.output);
+        let shifts = if is_fixed { &self.shifts[..channels] } else { &[] };
         let filters = Filters {
             weights: &self.weights.0[case.offsets[1]..][..filters * stride],
             bias: &self.bias.0[..4 * channels],
             scales: &self.scales.0[..4 * channels],
             zero_point,
+            shifts,
             packed: &[],
         };
         let wide = case.operation == Operation::Gray;
         let step = case.stride * input;
-        let shape = Shape { height, span: width * input, step, channels, wide };
+        let shape = Shape { height, span: width * input, step, channels, wide, fixed: filters.is_fixed() };
         let layer = Covered::new(shape, filters).filter(|_| filters_are_packed(case.operation));
         let packed_len = layer.map_or(0, |layer| kernel.pack(&layer, &mut self.packed.0));
         // As they are in the file, then packed, where this kernel packs.
@@ -320,7 +329,13 @@ impl Runner {
                 }
                 let word = |bytes: &[u8]| core::array::from_fn(|i| bytes[4 * channel + i]);
                 let bias = i32::from_le_bytes(word(filters.bias));
-                let expected = requantize(sum + bias, f32::from_le_bytes(word(filters.scales)), zero_point);
+                let expected = match filters.shifts.get(channel) {
+                    Some(shift) => {
+                        let multiplier = i32::from_le_bytes(word(filters.scales));
+                        requantize_fixed(sum + bias, multiplier, *shift as i8, zero_point)
+                    }
+                    None => requantize(sum + bias, f32::from_le_bytes(word(filters.scales)), zero_point),
+                };
                 compare(kernel, case, index, i32::from(expected), i32::from(*found))?;
             }
             let end = case.offsets[2] + len;
@@ -362,6 +377,24 @@ impl Runner {
             let scale = if self.below(8) == 0 { limit } else { typical.min(limit) } * (0.5 + (bits >> 8) as f32 / 33_554_432.0);
             self.bias.0[4 * channel..][..4].copy_from_slice(&bias.to_le_bytes());
             self.scales.0[4 * channel..][..4].copy_from_slice(&scale.min(limit).to_le_bytes());
+        }
+    }
+
+    /// The scales as multipliers and shifts; in some cases any shifts, and small multipliers.
+    fn fix_parameters(&mut self, case: Case) {
+        let is_wild = self.below(4) == 0;
+        for channel in 0..case.output {
+            let scale = &mut self.scales.0[4 * channel..][..4];
+            let bits = u32::from_le_bytes([scale[0], scale[1], scale[2], scale[3]]);
+            // A mantissa from 0.5 to 1, and a power of two.
+            let multiplier = ((bits & 0x7F_FFFF) | 0x80_0000) << 7;
+            scale.copy_from_slice(&multiplier.to_le_bytes());
+            self.shifts[channel] = ((bits >> 23) as i32 - 126).max(-31) as u8;
+            if is_wild {
+                let (shift, smaller) = (self.below(40) as i32 - 31, self.below(8));
+                self.shifts[channel] = shift as u8;
+                self.scales.0[4 * channel..][..4].copy_from_slice(&(multiplier >> smaller).to_le_bytes());
+            }
         }
     }
 

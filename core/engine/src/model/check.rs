@@ -134,6 +134,12 @@ const fn shapes(wrong: Checker, op: Op, a: Shape, b: Shape, out: Shape) -> Resul
         }
         Op::Table | Op::Softmax { .. } => out.equals(&a),
         Op::Reshape => a.len() == out.len(),
+        Op::Crop { left } => a.height == out.height && same_channels && left as u32 + out.width as u32 <= a.width as u32,
+        Op::ConcatColumns => {
+            let columns = a.width as u32 + b.width as u32;
+            let is_even = a.height == b.height && a.height == out.height && a.channels == b.channels;
+            is_even && same_channels && columns == out.width as u32
+        }
     };
     if is_right { Ok(()) } else { wrong.is("shapes (the output's does not follow from the input's)") }
 }
@@ -176,14 +182,15 @@ const fn constants(wrong: Checker, operator: &Operator<'_>, input: Shape, output
 /// Operators that hand bytes on do not change what they mean.
 const fn quantisation(wrong: Checker, operator: &Operator<'_>, a: &Value, b: &Value, out: &Value) -> Result<(), Error> {
     let is_equal = match operator.op {
-        Op::MaxPool2d { .. } | Op::Concat | Op::Pad { .. } | Op::ResizeNearest | Op::Reshape => {
+        Op::MaxPool2d { .. } | Op::Concat | Op::Pad { .. } | Op::ResizeNearest | Op::Reshape | Op::Crop { .. } => {
             is_same(a, out) && is_same(b, out)
         }
+        Op::ConcatColumns => is_same(a, out) && is_same(b, out) && operator.clamp[0] == i8::MIN && operator.clamp[1] == i8::MAX,
         // TFLite's average hands the zero point on as well.
         Op::AveragePool2d { .. } => is_same(a, out) || matches!(operator.rescale, Rescale::Float { .. }),
         _ => true,
     };
-    if is_equal { Ok(()) } else { wrong.is("scale or zero point (this operator cannot change it)") }
+    if is_equal { Ok(()) } else { wrong.is("scale, zero point or range (this operator cannot change it)") }
 }
 
 const fn is_same(a: &Value, b: &Value) -> bool {

@@ -104,7 +104,8 @@ pub struct Value {
     pub storage: Storage,
 }
 
-/// An offset that says: the strips of this row lie in the row that its reader makes of them, which works value by value.
+/// An offset that says: the strips of this row lie in the row that its reader makes of them, which works value by value. Of the
+/// input, of which no row is kept: rows lie with the caller, and who reads them only cuts columns.
 pub const IN_PLACE: u32 = u32::MAX;
 
 /// Where rows lie; offsets are bytes from the start of the arena.
@@ -121,6 +122,15 @@ pub enum Storage {
         /// Pixels of the newest row that exist at a time; 0: all. Only between a convolution and a window over it, or a 1x1 convolution.
         strip: u16,
     },
+    /// No row is there: those under the window of its only reader, a convolution, are made anew in strips for each row of that.
+    Recomputed {
+        /// The strips of the rows under the window, one row after another.
+        at: u32,
+        /// Rows under the window.
+        rows: u16,
+        /// Pixels of a row that exist at a time; at least as many as the window reaches over.
+        strip: u16,
+    },
     /// Row `y` is written at row `y % rows` of `at`. With as many rows as the map has, it is stored.
     Ring {
         /// The rows, one after another.
@@ -130,6 +140,34 @@ pub enum Storage {
         /// A stored value whose used rows this one's rows may overwrite.
         over: Option<ValueId>,
     },
+    /// All rows, as columns of a wider map: row `y` lies at `at + y * pitch`.
+    Columns {
+        /// The first row.
+        at: u32,
+        /// Bytes from a row to the next.
+        pitch: u32,
+        /// As of a ring.
+        over: Option<ValueId>,
+    },
+}
+
+impl Storage {
+    /// The stored value that this one's rows may overwrite.
+    pub const fn over(&self) -> Option<ValueId> {
+        match self {
+            Self::Ring { over, .. } | Self::Columns { over, .. } => *over,
+            Self::Waiting { .. } | Self::Recomputed { .. } => None,
+        }
+    }
+
+    /// Where a map of so many rows of so many bytes starts, and bytes from a row to the next; `None` where it is not whole.
+    pub const fn whole(&self, height: u16, row: usize) -> Option<(u32, u32)> {
+        match self {
+            Self::Ring { at, rows, .. } if *rows >= height => Some((*at, row as u32)),
+            Self::Columns { at, pitch, .. } => Some((*at, *pitch)),
+            _ => None,
+        }
+    }
 }
 
 /// What an operator does.
@@ -191,6 +229,14 @@ pub enum Op {
     },
     /// The same bytes in other extents.
     Reshape,
+    /// As many columns as the output has, from `left` on.
+    Crop {
+        /// The first.
+        left: u16,
+    },
+    /// The columns of `a`, then those of `b`; equal scales and zero points, no activation range. Where the output lies over `a`,
+    /// with rows as far apart, `a` stays where it is.
+    ConcatColumns,
 }
 
 /// How accumulators become int8.

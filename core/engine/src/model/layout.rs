@@ -85,4 +85,6 @@ pub mod code {
     pub const TABLE: u8 = 12;
     pub const SOFTMAX: u8 = 13;
     pub const RESHAPE: u8 = 14;
+    pub const CROP: u8 = 15;
+    pub const CONCAT_COLUMNS: u8 = 16;
 }

@@ -44,6 +44,11 @@ impl<'m> Model<'m> {
         u32_at(self.bytes, header::ARENA) as usize
     }
 
+    /// CRC-32 of the file.
+    pub const fn checksum(&self) -> u32 {
+        u32_at(self.bytes, header::CRC)
+    }
+
     /// Operators; there is one value more.
     pub const fn operator_count(&self) -> usize {
         self.operators.len() / operator::SIZE
@@ -125,15 +130,21 @@ impl<'m> Model<'m> {
     pub const fn storage(&self, id: ValueId) -> Storage {
         let at = id as usize * value::SIZE;
         let (rows, start) = (u16_at(self.values, at + value::ROWS), u32_at(self.values, at + value::AT));
-        if u8_at(self.values, at + value::STORAGE) == 0 {
-            let (kept, strip) = (u32_at(self.values, at + value::KEPT), u16_at(self.values, at + value::STRIP));
-            return Storage::Waiting { at: start, rows, kept, strip };
+        let strip = u16_at(self.values, at + value::STRIP);
+        match u8_at(self.values, at + value::STORAGE) {
+            0 => return Storage::Waiting { at: start, rows, kept: u32_at(self.values, at + value::KEPT), strip },
+            2 => return Storage::Recomputed { at: start, rows, strip },
+            _ => {}
         }
+        let is_ring = u8_at(self.values, at + value::STORAGE) == 1;
         let over = match u16_at(self.values, at + value::OVER) {
             NONE => None,
             over => Some(over),
         };
-        Storage::Ring { at: start, rows, over }
+        if is_ring {
+            return Storage::Ring { at: start, rows, over };
+        }
+        Storage::Columns { at: start, pitch: u32_at(self.values, at + value::KEPT), over }
     }
 
     /// Value `id`.
@@ -213,6 +224,8 @@ impl<'m> Model<'m> {
             code::TABLE => Op::Table,
             code::SOFTMAX => Op::Softmax { diff_min: u32_at(b, at + operator::DIFF_MIN) as i32 },
             code::RESHAPE => Op::Reshape,
+            code::CROP => Op::Crop { left: window.kernel[1] },
+            code::CONCAT_COLUMNS => Op::ConcatColumns,
             _ => return None,
         })
     }
@@ -240,18 +253,6 @@ impl<'m> Model<'m> {
             rescale,
             form: self.form(i),
         })
-    }
-
-    /// Multiply-accumulates of an inference, padding included.
-    pub const fn macs(&self) -> u64 {
-        let (mut sum, mut i) = (0u64, 0);
-        while (i as usize) < self.operator_count() {
-            if let Some(op) = self.op(i) {
-                sum = sum.saturating_add(op.macs(self.shape(self.inputs(i).0), self.shape(i + 1)));
-            }
-            i += 1;
-        }
-        sum
     }
 
     /// Bytes of weights, biases, scales and tables.

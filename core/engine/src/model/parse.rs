@@ -12,6 +12,9 @@ const MAX_ROW: usize = 1 << 20;
 /// Most rows of all values together: a bound on the time to check a plan.
 const MAX_ROWS: u64 = 1 << 20;
 
+/// Operators that may share their constants, about.
+const MAX_SHARING: u64 = 32;
+
 const fn invalid<T>(offset: usize, field: &'static str) -> Result<T, Error> {
     Err(Error::InvalidField { offset: offset as u32, field })
 }
@@ -69,8 +72,8 @@ pub const fn graph<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> 
     if rows > MAX_ROWS {
         return invalid(header::VALUES, "values (more rows than a million)");
     }
-    // A file in which many operators share one blob would take long to check.
-    if model.constant_bytes() / 4 > b.len() as u64 {
+    // Parts of a map share their constants; a file in which very many do would take long to check.
+    if model.constant_bytes() / MAX_SHARING > b.len() as u64 {
         return invalid(header::OPERATORS, "constants (they overlap)");
     }
     let mut i = 0;
@@ -165,7 +168,7 @@ const fn check_value(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
     if u8_at(model.values, at + value::EXTERNAL) > 2 {
         return Err(Error::InvalidValue { value: id, field: "external type" });
     }
-    if u8_at(model.values, at + value::STORAGE) > 1 {
+    if u8_at(model.values, at + value::STORAGE) > 3 {
         return Err(Error::InvalidValue { value: id, field: "storage" });
     }
     // From 2^-60 to 2^60: products and sums of such values stay finite.

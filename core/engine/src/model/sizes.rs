@@ -82,7 +82,7 @@ impl Op {
 
     /// True for operators of two inputs.
     pub const fn is_binary(&self) -> bool {
-        matches!(self, Self::Add | Self::Mul | Self::Concat)
+        matches!(self, Self::Add | Self::Mul | Self::Concat | Self::ConcatColumns)
     }
 
     /// Rows of a window, its vertical stride and the rows above the map, of operators that have one.

@@ -79,18 +79,30 @@ pub fn fold(
             }
         } else {
             let across = [usize::from(window.kernel[1]), strides(&op, &window)[1]];
-            fold_sums(step, across, window.pads.left, row, part(step, y, state)?)?;
+            fold_sums(step, across, window.pads.left, 0, row, part(step, y, state)?)?;
         }
     }
     Some(())
 }
 
-fn fold_sums(step: &Step<'_>, [kernel, stride]: [usize; 2], left: u8, row: &[i8], sums: &mut [i8]) -> Option<()> {
+/// Adds the pixels of an input row from `first` on to sums.
+pub fn fold_pixels(step: &Step<'_>, row_number: u32, first: usize, pixels: &[i8], state: &mut [i8]) -> Option<()> {
+    let op = step.operator.op;
+    let window = window_of(&op)?;
+    let across = [usize::from(window.kernel[1]), strides(&op, &window)[1]];
+    for y in open(step, &window, row_number) {
+        fold_sums(step, across, window.pads.left, first, pixels, part(step, y, state)?)?;
+    }
+    Some(())
+}
+
+fn fold_sums(step: &Step<'_>, [kernel, stride]: [usize; 2], left: u8, first: usize, row: &[i8], sums: &mut [i8]) -> Option<()> {
     let input = step.inputs[0].shape;
     let (channels, size) = (usize::from(input.channels).max(1), state_size(&step.operator.op));
     for (x, pixel) in sums.chunks_exact_mut(size * channels).enumerate() {
         let columns = under(x, kernel, stride, left, input.width);
-        for cell in row.get(columns.start * channels..columns.end * channels)?.chunks_exact(channels) {
+        let (start, end) = (columns.start.max(first) - first, columns.end.saturating_sub(first).min(row.len() / channels));
+        for cell in row.get(start * channels..end.max(start) * channels).unwrap_or_default().chunks_exact(channels) {
             for (sum, q) in pixel.chunks_exact_mut(size).zip(cell) {
                 store(word(sum).wrapping_add(i32::from(*q)), sum);
             }

@@ -59,6 +59,21 @@ pub fn reshape(step: &Step<'_>, y: u32, source: &Source<'_>, out: &mut [i8]) -> 
     Some(())
 }
 
+/// Some columns of a row.
+pub fn crop(step: &Step<'_>, left: u16, row: &[i8], out: &mut [i8]) -> Option<()> {
+    let at = usize::from(left) * usize::from(step.output.shape.channels);
+    copy(row.get(at..at + out.len())?, out)?;
+    clamp_row(step, out);
+    Some(())
+}
+
+/// One row behind the other.
+pub fn concat_columns(a: &[i8], b: &[i8], out: &mut [i8]) -> Option<()> {
+    let (left, right) = out.split_at_mut_checked(a.len())?;
+    copy(a, left)?;
+    copy(b, right)
+}
+
 /// The activation range, where it is one.
 fn clamp_row(step: &Step<'_>, out: &mut [i8]) {
     let [least, greatest] = step.operator.clamp;

@@ -7,7 +7,7 @@ mod pool;
 mod step;
 pub mod window;
 
-pub use accumulate::{clear, fold, reset, write_finished};
+pub use accumulate::{clear, fold, fold_pixels, reset, write_finished};
 pub use step::{Cells, Step, copy};
 
 use crate::kernels::Kernel;
@@ -31,6 +31,8 @@ impl Step<'_> {
             Op::Pad { pads, value } => copies::pad(self, pads, value, y, a, out),
             Op::ResizeNearest => copies::resize(self, y, a, out),
             Op::Reshape => copies::reshape(self, y, a, out),
+            Op::Crop { left } => copies::crop(self, left, a.row(y)?, out),
+            Op::ConcatColumns => copies::concat_columns(a.row(y)?, b.row(y)?, out),
         }
     }
 

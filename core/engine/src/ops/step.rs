@@ -1,8 +1,9 @@
 //! An operator with what it needs to know of its values.
 
 use crate::kernels::general::Filters;
+use crate::kernels::{self, Kernel, edges};
 use crate::model::Model;
-use crate::model::desc::{Element, Operator, Shape, ValueId};
+use crate::model::desc::{Element, Op, Operator, Shape, ValueId};
 use crate::session::memory::Source;
 
 /// An operator and what it needs to know of its values.
@@ -16,6 +17,8 @@ pub struct Step<'m> {
     pub output: Side,
     /// Type of its output.
     pub element: Element,
+    /// Its filters as a kernel packed them, or nothing.
+    pub packed: &'m [u8],
 }
 
 /// A value as an operator sees it.
@@ -39,7 +42,24 @@ impl<'m> Step<'m> {
         };
         let (a, b) = model.inputs(i);
         let element = model.value(i + 1)?.element;
-        Some(Self { operator, inputs: [side(a)?, side(b)?], output: side(i + 1)?, element })
+        Some(Self { operator, inputs: [side(a)?, side(b)?], output: side(i + 1)?, element, packed: &[] })
+    }
+
+    /// Packs the filters for a kernel if the buffer is long enough; the bytes that they take, none where the kernel does not
+    /// compute this operator or reads filters as they are.
+    pub fn pack(&self, kernel: &Kernel, out: &mut [u8]) -> usize {
+        let Op::Conv2d { window, groups: 1 } = self.operator.op else { return 0 };
+        let Some(filters) = edges::filters(&self.filters(), &[]).filter(|_| window.dilation[1] == 1) else { return 0 };
+        let channels = usize::from(self.inputs[0].shape.channels);
+        let shape = kernels::Shape {
+            height: usize::from(window.kernel[0]),
+            span: usize::from(window.kernel[1]) * channels,
+            step: usize::from(window.stride[1]) * channels,
+            channels: usize::from(self.output.shape.channels),
+            wide: false,
+            fixed: filters.is_fixed(),
+        };
+        kernels::Covered::new(shape, filters).map_or(0, |layer| kernel.pack(&layer, out))
     }
 
     /// Weights and how sums become int8.

@@ -1,22 +1,26 @@
 //! Convolutions and dense layers.
 
 use super::step::Step;
-use crate::kernels::Kernel;
 use crate::kernels::general::{Columns, ConvRow, DepthwiseRow};
+use crate::kernels::{Kernel, edges};
 use crate::model::MAX_KERNEL_ROWS;
 use crate::model::desc::{Element, Op};
 use crate::model::filter_stride;
 use crate::session::memory::Source;
 
-/// Pixels of an input row of which no more exist.
+/// Pixels of input rows of which no more exist.
 #[derive(Clone, Copy)]
 pub struct Part<'a> {
-    /// Which row.
+    /// The first row.
     pub row: u32,
-    /// Its first pixel here.
+    /// How many.
+    pub rows: u32,
+    /// Their first pixel here.
     pub from: usize,
     /// The pixels.
     pub cells: &'a [i8],
+    /// Values from a row to the next.
+    pub pitch: usize,
 }
 
 /// What part of a row is made.
@@ -56,7 +60,9 @@ pub fn pixels(
         let below = y * u32::from(window.stride[0]) + ky as u32 * u32::from(window.dilation[0]);
         let Some(y) = below.checked_sub(u32::from(window.pads.top)).filter(|y| *y < u32::from(input.height)) else { continue };
         let (cells, before) = match part {
-            Some(part) if part.row == y => (part.cells, part.from),
+            Some(part) if (part.row..part.row + part.rows).contains(&y) => {
+                (part.cells.get((y - part.row) as usize * part.pitch..)?, part.from)
+            }
             _ => (source.row(y)?, 0),
         };
         *row = cells.get(from.checked_sub(before)? * channels..(pixels.end - before) * channels)?;
@@ -72,9 +78,17 @@ pub fn pixels(
     let filters = step.filters();
     match step.operator.op {
         Op::Conv2d { groups, .. } => {
-            (kernel.general().conv_row)(&ConvRow { rows, columns, groups: usize::from(groups), filters }, out);
+            let args = ConvRow { rows, columns, groups: usize::from(groups), filters };
+            if !edges::conv_row(kernel, &args, step.packed, out) {
+                (kernel.general().conv_row)(&args, out);
+            }
         }
-        _ => (kernel.general().depthwise_row)(&DepthwiseRow { rows, columns, filters }, out),
+        _ => {
+            let args = DepthwiseRow { rows, columns, filters };
+            if !edges::depthwise_row(kernel, &args, out) {
+                (kernel.general().depthwise_row)(&args, out);
+            }
+        }
     }
     Some(())
 }
@@ -102,10 +116,10 @@ pub fn add_dense_row(step: &Step<'_>, kernel: &Kernel, shared: bool, y: u32, row
     let weights = |tap: usize| step.operator.weights.get(first * stride + tap..).unwrap_or_default();
     if shared {
         for pixel in row.chunks_exact(usize::from(input.channels).max(1)) {
-            (kernel.general().dots)(pixel, weights(0), stride, sums);
+            kernel.dots(pixel, weights(0), stride, sums);
         }
     } else {
-        (kernel.general().dots)(row, weights(y as usize * input.row_len()), stride, sums);
+        kernel.dots(row, weights(y as usize * input.row_len()), stride, sums);
     }
 }
 

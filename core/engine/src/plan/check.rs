@@ -1,13 +1,15 @@
 //! A plan that would lose a row, or whose buffers overlap, is refused.
 
 use super::MAX_SEGMENT;
+use super::columns::{cutter, is_appended, stored};
 use super::lifetime::{Life, Span, kept, waiting};
 use super::reads::{Rows, state_bytes};
+use super::recompute::{rows_taken, sources, window_rows};
 use super::simulate::{Event, Run};
-use super::strips::{Role, role};
+use super::strips::{Role, reader, role, strip};
 use crate::error::{Error, attempt};
 use crate::model::Model;
-use crate::model::desc::{Form, Storage, ValueId};
+use crate::model::desc::{Form, IN_PLACE, Storage, ValueId};
 
 /// Most rows times operators of their segment: a bound on the time to check a plan.
 const MAX_STEPS: u64 = 1 << 26;
@@ -67,6 +69,18 @@ const fn storage(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
         return wrong(id, "nobody reads it");
     }
     match model.storage(id) {
+        Storage::Waiting { at: IN_PLACE, rows, strip: 0, .. } => {
+            if id > 0 || rows > 0 || life.is_output {
+                return wrong(id, "it lies nowhere");
+            }
+            let mut index = 0;
+            while index < model.segment_count() {
+                if cutter(model, model.segment(index)).is_err() {
+                    return wrong(0, "its rows lie with the caller, but are not only cut, once in a segment");
+                }
+                index += 1;
+            }
+        }
         Storage::Waiting { strip, .. } => {
             if strip > 0 && matches!(role(model, id), Role::Whole) {
                 return wrong(id, "strips (its operators cannot make or take them)");
@@ -75,24 +89,51 @@ const fn storage(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
                 return wrong(id, "it waits, but has not one reader in its segment");
             }
         }
+        Storage::Recomputed { rows, .. } => {
+            let is_window = match reader(model, id) {
+                Some(taker) => match model.op(taker) {
+                    Some(op) => matches!(window_rows(&op), Some(kernel) if kernel == rows),
+                    None => false,
+                },
+                None => false,
+            };
+            if !is_window || !matches!(role(model, id), Role::First) {
+                return wrong(id, "recomputation (its operators cannot make or take it in strips)");
+            }
+            if life.readers != 1 || life.is_output || life.from != life.to {
+                return wrong(id, "it is recomputed, but has not one reader in its segment");
+            }
+        }
         Storage::Ring { rows, over, .. } => {
             if rows == 0 {
                 return wrong(id, "a ring without rows");
             }
-            if (life.is_output || life.from != life.to) && rows < model.shape(id).height {
+            // Rows of the input are given again.
+            let is_again = id == 0 && !life.is_output;
+            if (life.is_output || life.from != life.to) && rows < model.shape(id).height && !is_again {
                 return wrong(id, "it is read later, but not stored");
             }
-            if let Some(over) = over {
-                if over as usize > model.operator_count() {
-                    return wrong(id, "it lies over no value");
-                }
-                let below = Life::of(model, over);
-                let is_stored = matches!(model.storage(over), Storage::Ring { rows, .. } if rows >= model.shape(over).height);
-                if !is_stored || below.is_output || below.from >= life.from || below.to != life.from {
-                    return wrong(id, "it lies over a value that is not stored, or not used up in its segment");
-                }
-            }
+            attempt!(below(model, id, life, over));
         }
+        Storage::Columns { pitch, over, .. } => {
+            if id == 0 || life.is_output || (pitch as usize) < model.row_bytes(id) {
+                return wrong(id, "columns (it is no part of a wider map)");
+            }
+            attempt!(below(model, id, life, over));
+        }
+    }
+    Ok(())
+}
+
+/// What a value may lie over.
+const fn below(model: &Model<'_>, id: ValueId, life: Life, over: Option<ValueId>) -> Result<(), Error> {
+    let Some(over) = over else { return Ok(()) };
+    if over as usize > model.operator_count() {
+        return wrong(id, "it lies over no value");
+    }
+    let below = Life::of(model, over);
+    if stored(model, over).is_none() || below.is_output || below.from >= life.from || below.to != life.from {
+        return wrong(id, "it lies over a value that is not stored, or not used up in its segment");
     }
     Ok(())
 }
@@ -200,8 +241,8 @@ pub const fn waits_with(model: &Model<'_>, id: ValueId, other: ValueId) -> bool 
         if a == other || b == other {
             return true;
         }
-        let first = matches!(model.storage(a), Storage::Waiting { strip: 1.., .. });
-        let second = a != b && matches!(model.storage(b), Storage::Waiting { strip: 1.., .. });
+        let first = strip(model, a) > 0;
+        let second = a != b && strip(model, b) > 0;
         id = match (first, second) {
             (false, false) => return false,
             (true, false) => a,
@@ -214,7 +255,7 @@ pub const fn waits_with(model: &Model<'_>, id: ValueId, other: ValueId) -> bool 
 }
 
 const fn lies_over(model: &Model<'_>, id: ValueId, other: ValueId) -> bool {
-    matches!(model.storage(id), Storage::Ring { over: Some(over), .. } if over == other)
+    matches!(model.storage(id).over(), Some(over) if over == other)
 }
 
 /// Runs a segment: every row that is read must still be there.
@@ -235,10 +276,10 @@ const fn run(model: &Model<'_>, index: usize) -> Result<(), Error> {
                 if makes && matches!(role(model, operator + 1), Role::Second) {
                     pending = Some(operator + 1);
                 }
-                let (a, b) = model.inputs(operator);
-                attempt!(is_there(model, &run, a, run.reads(operator, count, false), fresh));
+                let (a, b) = sources(model, operator);
+                attempt!(is_there(model, &run, a, rows_taken(model, operator, count, false), fresh));
                 if a != b {
-                    attempt!(is_there(model, &run, b, run.reads(operator, count, true), fresh));
+                    attempt!(is_there(model, &run, b, rows_taken(model, operator, count, true), fresh));
                 }
                 if makes {
                     attempt!(overwrites(model, &run, operator));
@@ -267,6 +308,9 @@ const fn is_there(model: &Model<'_>, run: &Run<'_>, id: ValueId, rows: Rows, fre
             };
             made.saturating_sub(rows as u32 + waits as u32)
         }
+        Storage::Columns { .. } => 0,
+        // Nobody waits for it.
+        Storage::Recomputed { .. } => 0,
     };
     if rows.first < oldest { wrong(id, "a row is gone before it is read: it needs more rows") } else { Ok(()) }
 }
@@ -274,16 +318,25 @@ const fn is_there(model: &Model<'_>, run: &Run<'_>, id: ValueId, rows: Rows, fre
 /// The row that operator `i` makes lies over no row of another value that is still needed.
 const fn overwrites(model: &Model<'_>, run: &Run<'_>, i: u16) -> Result<(), Error> {
     let id = i + 1;
-    let Storage::Ring { at, rows, over: Some(over) } = model.storage(id) else { return Ok(()) };
-    let Storage::Ring { at: below, .. } = model.storage(over) else {
+    let Some(over) = model.storage(id).over() else { return Ok(()) };
+    // What is added lies beside what is there.
+    if is_appended(model, i) {
+        return Ok(());
+    }
+    let Some((below, below_pitch)) = stored(model, over) else {
         return wrong(id, "it lies over a value that is not stored");
     };
-    let (row, len) = (run.rows_of(id) as u64 % if rows == 0 { 1 } else { rows as u64 }, model.row_bytes(id) as u64);
+    let len = model.row_bytes(id) as u64;
+    let (at, row, pitch) = match model.storage(id) {
+        Storage::Ring { at, rows, .. } => (at, run.rows_of(id) as u64 % if rows == 0 { 1 } else { rows as u64 }, len),
+        Storage::Columns { at, pitch, .. } => (at, run.rows_of(id) as u64, pitch as u64),
+        _ => return Ok(()),
+    };
     let needed = run.first_needed(over, i, false);
     let height = model.shape(over).height as u32;
     if needed >= height {
         return Ok(());
     }
-    let limit = below as u64 + needed as u64 * model.row_bytes(over) as u64;
-    if at as u64 + (row + 1) * len > limit { wrong(id, "it overwrites rows that are still needed") } else { Ok(()) }
+    let limit = below as u64 + needed as u64 * below_pitch as u64;
+    if at as u64 + row * pitch + len > limit { wrong(id, "it overwrites rows that are still needed") } else { Ok(()) }
 }

@@ -75,17 +75,23 @@ impl Span {
 pub const fn kept(model: &Model<'_>, id: ValueId) -> Span {
     let (at, rows) = match model.storage(id) {
         Storage::Waiting { rows, kept, .. } => (kept, rows),
+        Storage::Recomputed { .. } => (0, 0),
         Storage::Ring { at, rows, .. } => (at, rows),
+        Storage::Columns { at, pitch, .. } => {
+            let rows = (model.shape(id).height as u64).saturating_sub(1);
+            return Span::new(at, rows * pitch as u64 + model.row_bytes(id) as u64);
+        }
     };
     Span::new(at, rows as u64 * model.row_bytes(id) as u64)
 }
 
-/// The row of value `id` that waits; empty where none does.
+/// The row of value `id` that waits, or the strips that are made anew; empty where there are none.
 pub const fn waiting(model: &Model<'_>, id: ValueId) -> Span {
     match model.storage(id) {
-        Storage::Waiting { at: IN_PLACE, strip: 1.., .. } => Span { at: 0, end: 0 },
+        Storage::Waiting { at: IN_PLACE, .. } => Span { at: 0, end: 0 },
         Storage::Waiting { at, strip: 0, .. } => Span::new(at, model.row_bytes(id) as u64),
         Storage::Waiting { at, strip, .. } => Span::new(at, strip as u64 * model.shape(id).channels as u64),
-        Storage::Ring { at, .. } => Span::new(at, 0),
+        Storage::Recomputed { at, rows, strip } => Span::new(at, rows as u64 * strip as u64 * model.shape(id).channels as u64),
+        Storage::Ring { at, .. } | Storage::Columns { at, .. } => Span::new(at, 0),
     }
 }

@@ -4,7 +4,8 @@
 //! values.
 
 use super::counters::Counters;
-use super::reads::{finished, rows_read};
+use super::reads::finished;
+use super::recompute::{is_recomputed, rows_taken, sources, takes};
 use crate::model::Model;
 use crate::model::desc::{Form, ValueId};
 
@@ -63,6 +64,10 @@ impl Segment {
     /// Rows that operator `i` of this segment made.
     #[inline]
     pub const fn made_by(&self, model: &Model<'_>, counters: Counters<'_>, i: u16) -> u32 {
+        // Whoever reads what is made anew has it made in time.
+        if is_recomputed(model, i + 1) {
+            return model.shape(i + 1).height as u32;
+        }
         let count = counters.get(self.index(i));
         match (model.form(i), model.op(i)) {
             (Form::Accumulate { .. }, Some(op)) => finished(&op, count, model.shape(model.inputs(i).0), model.shape(i + 1)),
@@ -74,7 +79,10 @@ impl Segment {
     #[inline]
     pub const fn can_step(&self, model: &Model<'_>, counters: Counters<'_>, i: u16) -> bool {
         let Some(op) = model.op(i) else { return false };
-        let (a, b) = model.inputs(i);
+        if is_recomputed(model, i + 1) {
+            return false;
+        }
+        let (a, b) = sources(model, i);
         let (input, output) = (model.shape(a), model.shape(i + 1));
         let count = counters.get(self.index(i));
         if let Form::Accumulate { .. } = model.form(i) {
@@ -87,11 +95,10 @@ impl Segment {
         if count >= output.height as u32 {
             return false;
         }
-        let first = rows_read(&op, count, input, output, false);
-        if first.end > self.rows_of(model, counters, a) {
+        if rows_taken(model, i, count, false).end > self.rows_of(model, counters, a) {
             return false;
         }
-        a == b || rows_read(&op, count, model.shape(b), output, true).end <= self.rows_of(model, counters, b)
+        a == b || rows_taken(model, i, count, true).end <= self.rows_of(model, counters, b)
     }
 
     /// Who goes next.
@@ -100,7 +107,7 @@ impl Segment {
             let (mut i, lowest) = (self.end, if id > self.first { id } else { self.first });
             while i > lowest {
                 i -= 1;
-                if model.reads(i, id) && self.can_step(model, counters, i) {
+                if takes(model, i, id) && self.can_step(model, counters, i) {
                     return Some(i);
                 }
             }

@@ -1,8 +1,9 @@
 //! The schedule without data.
 
 use super::MAX_SEGMENT;
+use super::columns::is_given;
 use super::counters::{Counters, increment};
-use super::reads::{Rows, rows_read};
+use super::recompute::{rows_taken, sources, takes};
 use super::schedule::{Cursor, Segment};
 use super::strips::feeds_strips;
 use crate::model::Model;
@@ -44,7 +45,7 @@ impl<'m> Run<'m> {
     /// From the start of segment `index`.
     pub const fn new(model: Model<'m>, index: usize) -> Self {
         let (first, end) = model.segment(index);
-        let input_rows = if index == 0 { 0 } else { model.shape(0).height as u32 };
+        let input_rows = if is_given(&model, index) { 0 } else { model.shape(0).height as u32 };
         let segment = Segment { first, end, input_rows };
         Self { model, segment, counters: [0; 2 * MAX_SEGMENT], cursor: segment.begin(), fresh: None }
     }
@@ -59,7 +60,7 @@ impl<'m> Run<'m> {
         let counters = Counters(&self.counters);
         if let Some(operator) = self.segment.next(&self.model, counters, self.cursor) {
             let fresh = match self.fresh {
-                Some(id) if self.model.reads(operator, id) => Some(id),
+                Some(id) if takes(&self.model, operator, id) => Some(id),
                 _ => None,
             };
             let count = counters.get(self.segment.index(operator));
@@ -96,7 +97,7 @@ impl<'m> Run<'m> {
         self.fresh = match made {
             Some(id) => match self.model.storage(id) {
                 Storage::Waiting { .. } => Some(id),
-                Storage::Ring { .. } => None,
+                Storage::Ring { .. } | Storage::Columns { .. } | Storage::Recomputed { .. } => None,
             },
             None => None,
         };
@@ -107,7 +108,7 @@ impl<'m> Run<'m> {
     pub const fn first_needed(&self, id: ValueId, maker: u16, may: bool) -> u32 {
         let (mut least, mut i) = (u32::MAX, self.segment.first);
         while i < self.segment.end {
-            if self.model.reads(i, id) {
+            if takes(&self.model, i, id) {
                 let needed = self.needed_by(i, id, feeds_strips(&self.model, i, maker, may));
                 if needed < least {
                     least = needed;
@@ -120,7 +121,6 @@ impl<'m> Run<'m> {
 
     /// The same of operator `i`, which is `behind` by a row.
     const fn needed_by(&self, i: u16, id: ValueId, behind: bool) -> u32 {
-        let Some(op) = self.model.op(i) else { return 0 };
         let (input, output) = (self.model.shape(id), self.model.shape(i + 1));
         let count = Counters(&self.counters).get(self.segment.index(i)).saturating_sub(behind as u32);
         if !behind && self.segment.made_by(&self.model, Counters(&self.counters), i) >= output.height as u32 {
@@ -129,25 +129,11 @@ impl<'m> Run<'m> {
         if let Form::Accumulate { .. } = self.model.form(i) {
             return if count < input.height as u32 { count } else { u32::MAX };
         }
-        let (a, b) = self.model.inputs(i);
-        let first = rows_read(&op, count, input, output, id != a).first;
+        let (a, b) = sources(&self.model, i);
+        let first = rows_taken(&self.model, i, count, id != a).first;
         // A value read twice, once as rows and once as one pixel.
-        let second = if a == b { rows_read(&op, count, input, output, true).first } else { first };
+        let second = if a == b { rows_taken(&self.model, i, count, true).first } else { first };
         if first < second { first } else { second }
-    }
-
-    /// The rows of `id` that a step of operator `i` reads.
-    pub const fn reads(&self, i: u16, count: u32, second: bool) -> Rows {
-        let (a, b) = self.model.inputs(i);
-        let id = if second { b } else { a };
-        let (input, output) = (self.model.shape(id), self.model.shape(i + 1));
-        let Some(op) = self.model.op(i) else { return Rows { first: 0, end: 0 } };
-        if let Form::Accumulate { .. } = self.model.form(i) {
-            // Padding below is not read.
-            let end = if count < input.height as u32 { count + 1 } else { count };
-            return Rows { first: count, end };
-        }
-        rows_read(&op, count, input, output, second)
     }
 }
 

@@ -2,7 +2,7 @@
 //! it makes, or what is computed value by value. So the wide rows inside of an inverted residual take no room as wholes.
 
 use crate::model::Model;
-use crate::model::desc::{IN_PLACE, Op, Pads, Storage, ValueId};
+use crate::model::desc::{Form, IN_PLACE, Op, Pads, Storage, ValueId};
 
 /// How the strips of a value come to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Role {
     Whole,
     /// A convolution makes them from whole rows, and a window takes them.
     First,
-    /// A window makes them, from whole rows or strips, and what works pixel by pixel takes them at once.
+    /// A window makes them, from whole rows or strips, and what works pixel by pixel takes them at once, or sums do.
     Second,
 }
 
@@ -26,6 +26,11 @@ pub const fn is_pointwise(op: &Op) -> bool {
 /// True for what makes a pixel from a pixel of its input, or one of each: the last of those that work on strips.
 pub const fn takes_pixels(op: &Op) -> bool {
     is_pointwise(op) || works_by_value(op)
+}
+
+/// True for what adds the pixels of a row to sums, in any order.
+pub const fn sums_pixels(op: &Op, form: Form) -> bool {
+    matches!(form, Form::Accumulate { .. }) && matches!(op, Op::AveragePool2d { .. } | Op::Mean { .. })
 }
 
 /// Pixels from the first tap of a convolution's window to its last.
@@ -51,14 +56,17 @@ pub const fn reader(model: &Model<'_>, id: ValueId) -> Option<u16> {
 /// Pixels of the strips of value `id`; 0 where it has whole rows.
 pub const fn strip(model: &Model<'_>, id: ValueId) -> u16 {
     match model.storage(id) {
-        Storage::Waiting { strip, .. } => strip,
-        Storage::Ring { .. } => 0,
+        Storage::Waiting { strip, .. } | Storage::Recomputed { strip, .. } => strip,
+        Storage::Ring { .. } | Storage::Columns { .. } => 0,
     }
 }
 
 /// What the strips of value `id` are; `Whole` where its operators or neighbours do not allow any.
 pub const fn role(model: &Model<'_>, id: ValueId) -> Role {
-    let Storage::Waiting { rows, strip: pixels, .. } = model.storage(id) else { return Role::Whole };
+    let (Storage::Waiting { rows, strip: pixels, .. } | Storage::Recomputed { rows, strip: pixels, .. }) = model.storage(id)
+    else {
+        return Role::Whole;
+    };
     let (Some(maker), Some(taker)) = (id.checked_sub(1), reader(model, id)) else { return Role::Whole };
     let (Some(makes), Some(takes)) = (model.op(maker), model.op(taker)) else { return Role::Whole };
     let (is_fed, feeds) = (strip(model, model.inputs(maker).0) > 0, strip(model, taker + 1) > 0);
@@ -66,7 +74,7 @@ pub const fn role(model: &Model<'_>, id: ValueId) -> Role {
     if model.shape(id).width != model.shape(taker + 1).width && matches!(takes, Op::Add | Op::Mul) {
         return Role::Whole;
     }
-    let role = role_of([&makes, &takes], rows, pixels, is_fed, feeds);
+    let role = role_of([&makes, &takes], sums_pixels(&takes, model.form(taker)), rows, pixels, is_fed, feeds);
     if is_in_place(model, id) && !(matches!(role, Role::Second) && works_by_value(&takes)) {
         return Role::Whole;
     }
@@ -83,13 +91,14 @@ pub const fn works_by_value(op: &Op) -> bool {
     matches!(op, Op::Add | Op::Mul | Op::Table)
 }
 
-/// The role of strips of so many pixels between two operators, of a value that keeps so many rows; `is_fed` by strips, `feeds` strips.
-pub const fn role_of(operators: [&Op; 2], rows: u16, pixels: u16, is_fed: bool, feeds: bool) -> Role {
+/// The role of strips of so many pixels between two operators, of a value that keeps so many rows; `sums` if the second sums pixels;
+/// `is_fed` by strips, `feeds` strips.
+pub const fn role_of(operators: [&Op; 2], sums: bool, rows: u16, pixels: u16, is_fed: bool, feeds: bool) -> Role {
     let [makes, takes] = operators;
     if pixels == 0 {
         return Role::Whole;
     }
-    if rows == 0 && !feeds && reach(makes).is_some() && takes_pixels(takes) {
+    if rows == 0 && !feeds && reach(makes).is_some() && (takes_pixels(takes) || sums) {
         return Role::Second;
     }
     match reach(takes) {
@@ -122,13 +131,18 @@ pub const fn feeds_strips(model: &Model<'_>, reader: u16, maker: u16, may: bool)
 }
 
 const fn has_strips(model: &Model<'_>, id: ValueId, may: bool) -> bool {
-    let Storage::Waiting { rows, strip, .. } = model.storage(id) else { return false };
+    let rows = match model.storage(id) {
+        Storage::Waiting { rows, .. } => rows,
+        Storage::Recomputed { .. } => return true,
+        Storage::Ring { .. } | Storage::Columns { .. } => return false,
+    };
+    let strip = strip(model, id);
     if strip > 0 || !may {
         return strip > 0;
     }
     let (Some(maker), Some(taker)) = (id.checked_sub(1), reader(model, id)) else { return false };
     let (Some(makes), Some(takes)) = (model.op(maker), model.op(taker)) else { return false };
-    !matches!(role_of([&makes, &takes], rows, u16::MAX, false, false), Role::Whole)
+    !matches!(role_of([&makes, &takes], sums_pixels(&takes, model.form(taker)), rows, u16::MAX, false, false), Role::Whole)
 }
 
 /// Pixels of strips from which a window makes so many pixels at a time.

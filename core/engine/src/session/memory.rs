@@ -60,6 +60,8 @@ impl<'a> Source<'a> {
             Storage::Waiting { at, .. } if fresh == Some(y) => at as usize,
             Storage::Waiting { rows, kept, .. } => kept as usize + slot(y, rows) * len,
             Storage::Ring { at, rows, .. } => at as usize + slot(y, rows) * len,
+            Storage::Columns { at, pitch, .. } => at as usize + y as usize * pitch as usize,
+            Storage::Recomputed { .. } => return None,
         };
         self.memory.get(at, len)
     }

@@ -8,15 +8,20 @@ mod strips;
 use crate::error::Error;
 use crate::kernels::Kernel;
 use crate::model::Model;
-use crate::model::desc::{Form, Storage, ValueId};
+use crate::model::desc::{Form, Op, Storage, ValueId};
 use crate::ops::{self, Step};
+use crate::plan::columns::{cutter, is_appended, is_given, is_with_caller};
 use crate::plan::reads::state_bytes;
+use crate::plan::recompute::{is_recomputed, takes};
 use crate::plan::schedule::{Cursor, Segment};
+use crate::plan::strips::strip;
 use crate::plan::{Counters, increment};
+use crate::prepared::{Prepared, filters};
 use memory::{Memory, Place, slot};
 pub use outputs::Outputs;
 
 /// Receives `(value, row, bytes)` for each row that an operator makes; a row may come in several pieces, from left to right.
+/// An operator that took a row and finished none gives an empty piece.
 pub type Observer<'f> = dyn FnMut(ValueId, u32, &[i8]) + 'f;
 
 /// One inference in progress: a network, a buffer, and where it stands.
@@ -26,6 +31,8 @@ pub struct Session<'m, 'b> {
     model: Model<'m>,
     arena: &'b mut [i8],
     kernel: Kernel,
+    /// Filters that were packed, or nothing.
+    packed: &'m [u8],
     segment: Segment,
     /// Number of the running segment; as many as there are when all is done.
     index: usize,
@@ -44,7 +51,7 @@ impl<'m, 'b> Session<'m, 'b> {
             return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
         };
         let segment = Segment { first: 0, end: 0, input_rows: 0 };
-        let mut session = Self { model: *model, arena, kernel: Kernel::best(), segment, index: 0, failed: false };
+        let mut session = Self { model: *model, arena, kernel: Kernel::best(), packed: &[], segment, index: 0, failed: false };
         session.reset();
         Ok(session)
     }
@@ -53,7 +60,21 @@ impl<'m, 'b> Session<'m, 'b> {
     #[must_use]
     pub const fn with_kernel(mut self, kernel: Kernel) -> Self {
         self.kernel = kernel;
+        self.packed = &[];
         self
+    }
+
+    /// Computes with filters that were packed, and with their kernel; the results are the same.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`].
+    pub const fn with_prepared(mut self, prepared: Prepared<'m>) -> Result<Self, Error> {
+        if !prepared.is_of(&self.model) {
+            return Err(Error::OtherModel);
+        }
+        self.kernel = prepared.kernel();
+        self.packed = prepared.packed();
+        Ok(self)
     }
 
     /// The network.
@@ -102,10 +123,18 @@ impl<'m, 'b> Session<'m, 'b> {
             return Err(Error::RowLength { expected: shape.len() as u32, given: input.len() as u32 });
         }
         self.reset();
-        for row in input.chunks_exact(shape.row_len().max(1)) {
-            self.push_row(row)?;
+        while let Some(y) = self.next_input_row() {
+            let at = y as usize * shape.row_len();
+            self.push_row(input.get(at..at + shape.row_len()).unwrap_or_default())?;
         }
         self.finish()
+    }
+
+    /// The row of the input that [`push_row`](Self::push_row) takes next: from the first to the last, and that as often as
+    /// [`Model::input_passes`] says. `None` once all were given.
+    pub fn next_input_row(&self) -> Option<u32> {
+        let given = self.segment.input_rows;
+        (self.index < self.model.segment_count() && given < u32::from(self.model.shape(0).height)).then_some(given)
     }
 
     /// The outputs, once all rows were given.
@@ -128,31 +157,48 @@ impl<'m, 'b> Session<'m, 'b> {
         if given != shape.row_len() {
             return Err(Error::RowLength { expected: shape.row_len() as u32, given: given as u32 });
         }
-        if self.segment.input_rows >= u32::from(shape.height) {
+        if self.next_input_row().is_none() {
             return Err(Error::TooManyRows);
         }
         // Rows of padding need no input.
         if self.segment.input_rows == 0 && self.go_on(self.segment.begin(), None, observe).is_none() {
             self.failed = true;
         }
-        let y = self.segment.input_rows;
-        let at = row_at(self.model.storage(0), y, shape.row_len());
-        match self.arena.get_mut(at..at + shape.row_len()) {
-            Some(to) => to.iter_mut().zip(values).for_each(|(to, q)| *to = q),
-            None => self.failed = true,
-        }
+        let taken = if is_with_caller(&self.model) { self.cut(values, observe) } else { self.take_row(values) };
         self.segment.input_rows += 1;
-        let fresh = is_waiting(self.model.storage(0)).then_some(0);
-        if !self.failed && self.go_on(self.segment.given(), fresh, observe).is_none() {
-            self.failed = true;
-        }
+        let gone_on = taken.filter(|_| !self.failed).and_then(|(cursor, fresh)| self.go_on(cursor, fresh, observe));
+        self.failed |= gone_on.is_none();
         Ok(())
+    }
+
+    /// Copies a row of the input into the arena; where to go on, and what waits.
+    fn take_row(&mut self, values: impl Iterator<Item = i8>) -> Option<(Cursor, Option<ValueId>)> {
+        let (storage, len) = (self.model.storage(0), self.model.row_bytes(0));
+        let at = row_at(storage, self.segment.input_rows, len);
+        self.arena.get_mut(at..at + len)?.iter_mut().zip(values).for_each(|(to, q)| *to = q);
+        Some((self.segment.given(), is_waiting(storage).then_some(0)))
+    }
+
+    /// Copies columns of a row of the input: all that any operator of the segment wants of it.
+    fn cut(&mut self, values: impl Iterator<Item = i8>, observe: &mut Observer<'_>) -> Option<(Cursor, Option<ValueId>)> {
+        let Some(i) = cutter(&self.model, (self.segment.first, self.segment.end)).ok()? else {
+            return Some((self.segment.given(), None));
+        };
+        let Some(Op::Crop { left }) = self.model.op(i) else { return None };
+        let (storage, len, y) = (self.model.storage(i + 1), self.model.row_bytes(i + 1), self.segment.input_rows);
+        let at = row_at(storage, y, len);
+        let out = self.arena.get_mut(at..at + len)?;
+        let from = usize::from(left) * usize::from(self.model.shape(0).channels);
+        out.iter_mut().zip(values.skip(from)).for_each(|(to, q)| *to = q);
+        observe(i + 1, y, out);
+        increment(self.arena, self.segment.index(i));
+        Some((self.segment.after(i, true), is_waiting(storage).then_some(i + 1)))
     }
 
     /// Clears what the segment counts and accumulates.
     fn begin(&mut self) {
         let (first, end) = self.model.segment(self.index);
-        let input_rows = if self.index == 0 { 0 } else { u32::from(self.model.shape(0).height) };
+        let input_rows = if is_given(&self.model, self.index) { 0 } else { u32::from(self.model.shape(0).height) };
         self.segment = Segment { first, end, input_rows };
         let counters = 2 * self.segment.index(end);
         match self.arena.get_mut(..counters) {
@@ -196,17 +242,15 @@ impl<'m, 'b> Session<'m, 'b> {
                 continue;
             };
             // Nobody else reads a row that waits.
-            let waits = fresh.filter(|id| self.model.reads(i, *id));
+            let waits = fresh.filter(|id| takes(&self.model, i, *id));
             if waits.is_none()
                 && let Some(id) = fresh.take()
             {
                 self.keep(id)?;
             }
             // The last operator of those that step together, and the row that now waits.
-            let (i, made) = match self.model.storage(i + 1) {
-                Storage::Waiting { strip: 1.., .. } => (self.strips(i, waits, observe)?, true),
-                _ => (i, self.step(i, waits, observe)?),
-            };
+            let in_strips = strip(&self.model, i + 1) > 0 || is_recomputed(&self.model, self.model.inputs(i).0);
+            let (i, made) = if in_strips { self.strips(i, waits, observe)? } else { (i, self.step(i, waits, observe)?) };
             if let Some(id) = fresh.take() {
                 self.keep(id)?;
             }
@@ -228,9 +272,16 @@ impl<'m, 'b> Session<'m, 'b> {
         ops::copy(memory.get(at as usize, len)?, to)
     }
 
-    /// Operator `i` makes a row or takes one; true if it made one.
-    fn step(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<bool> {
+    /// Operator `i`.
+    fn operator(&self, i: u16) -> Option<Step<'m>> {
         let step = Step::of(&self.model, i)?;
+        Some(Step { packed: filters(self.packed, &self.model, i), ..step })
+    }
+
+    /// Operator `i` makes a row or takes one; true if it made one. By itself: strips need none of its stack.
+    #[inline(never)]
+    fn step(&mut self, i: u16, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<bool> {
+        let step = self.operator(i)?;
         let made = match step.operator.form {
             Form::Rows => self.make(i, &step, fresh, observe).map(|()| true)?,
             Form::Accumulate { at } => self.take(i, &step, at as usize, fresh, observe)?,
@@ -243,12 +294,26 @@ impl<'m, 'b> Session<'m, 'b> {
     fn make(&mut self, i: u16, step: &Step<'_>, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<()> {
         let counters = Counters(self.arena);
         let y = counters.get(self.segment.index(i));
+        if is_appended(&self.model, i) {
+            return self.append(i, y, fresh, observe);
+        }
         let (a, b) = self.model.inputs(i);
         let places = [a, b].map(|id| self.place(id, fresh, counters));
         let len = self.model.row_bytes(i + 1);
         let (memory, out) = Memory::lend(self.arena, row_at(self.model.storage(i + 1), y, len), len)?;
         step.row(&self.kernel, y, places.map(|place| place.within(memory)), out)?;
         observe(i + 1, y, out);
+        Some(())
+    }
+
+    /// Operator `i` adds columns to row `y` of a map that stays where it is.
+    fn append(&mut self, i: u16, y: u32, fresh: Option<ValueId>, observe: &mut Observer<'_>) -> Option<()> {
+        let (a, b) = self.model.inputs(i);
+        let (before, added, len) = (self.model.row_bytes(a), self.model.row_bytes(b), self.model.row_bytes(i + 1));
+        let (start, place) = (row_at(self.model.storage(i + 1), y, len), self.place(b, fresh, Counters(self.arena)));
+        let (memory, to) = Memory::lend(self.arena, start + before, added)?;
+        ops::copy(place.within(memory).row(y)?, to)?;
+        observe(i + 1, y, self.arena.get(start..start + len)?);
         Some(())
     }
 
@@ -267,8 +332,9 @@ fn is_waiting(storage: Storage) -> bool {
 /// Where row `y`, of `len` bytes, is written.
 fn row_at(storage: Storage, y: u32, len: usize) -> usize {
     match storage {
-        Storage::Waiting { at, .. } => at as usize,
+        Storage::Waiting { at, .. } | Storage::Recomputed { at, .. } => at as usize,
         Storage::Ring { at, rows, .. } => at as usize + slot(y, rows) * len,
+        Storage::Columns { at, pitch, .. } => at as usize + y as usize * pitch as usize,
     }
 }
 

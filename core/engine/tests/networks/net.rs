@@ -3,9 +3,9 @@
 use rownet::encode::encode;
 use rownet::error::Error;
 use rownet::model::desc::{
-    Element, External, Form, Network, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window,
+    Element, External, Form, IN_PLACE, Network, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window,
 };
-use rownet::plan::{Planner, place, state_bytes};
+use rownet::plan::{Placement, Planner, place, state_bytes};
 
 /// xorshift64*.
 pub struct Random(u64);
@@ -127,22 +127,32 @@ impl Net {
 
     /// Storage by the library.
     pub fn placed(&self) -> Result<Self, Error> {
-        let (values, forms) = self.with(|network| {
-            let placement = place(network)?;
-            assert!(placement.arena >= placement.least);
-            Ok((placement.values, placement.operators.iter().map(|op| op.form).collect::<Vec<_>>()))
-        })?;
-        let mut net = Self { values, ..self.clone() };
-        for (op, form) in net.ops.iter_mut().zip(forms) {
-            op.form = form;
-        }
-        Ok(net)
+        self.placed_by(|network| place(network))
     }
 
     /// Storage by the library, in strips wherever they are allowed.
     pub fn placed_in_strips(&self, at_a_time: u32) -> Result<Self, Error> {
+        self.placed_by(|network| Planner::new(network)?.place_in_strips(network.segments, &[], at_a_time))
+    }
+
+    /// Storage by the library, some values recomputed where they can be; with so many pixels at a time, or as it likes.
+    pub fn placed_recomputed(&self, r: &mut Random) -> Result<Self, Error> {
+        let often = r.within(1, 3);
+        let recomputed: Vec<ValueId> = (1..self.values.len() as ValueId).filter(|_| r.one_in(often)).collect();
+        let at_a_time = r.within(0, 4) as u32;
+        self.placed_by(|network| {
+            let planner = Planner::new(network)?;
+            match at_a_time {
+                0 => planner.place(network.segments, &recomputed),
+                _ => planner.place_in_strips(network.segments, &recomputed, at_a_time),
+            }
+        })
+    }
+
+    fn placed_by(&self, place: impl for<'n> FnOnce(&Network<'n>) -> Result<Placement<'n>, Error>) -> Result<Self, Error> {
         let (values, forms) = self.with(|network| {
-            let placement = Planner::new(network)?.place_in_strips(network.segments, at_a_time)?;
+            let placement = place(network)?;
+            assert!(placement.arena >= placement.least);
             Ok((placement.values, placement.operators.iter().map(|op| op.form).collect::<Vec<_>>()))
         })?;
         let mut net = Self { values, ..self.clone() };
@@ -187,7 +197,20 @@ impl Net {
             let len = value.shape.row_len() as u32 * if value.element == Element::F32 { 4 } else { 1 };
             at += r.within(0, 3) as u32;
             let more = if r.one_in(3) { r.within(1, 3) as u16 } else { 0 };
+            // Rows of the input that are given again must not become stored ones: these come in another order.
+            let is_short = |rows: u16| id == 0 && rows < value.shape.height;
+            let more = match value.storage {
+                Storage::Ring { rows, .. } if is_short(rows) => more.min(value.shape.height - 1 - rows),
+                _ => more,
+            };
             match value.storage {
+                // The input's rows may lie with the caller, or one at a time here.
+                Storage::Waiting { at: IN_PLACE, strip: 0, .. } => {
+                    if value.shape.height > 1 && r.one_in(2) {
+                        value.storage = Storage::Ring { at, rows: 1, over: None };
+                        at += len;
+                    }
+                }
                 Storage::Waiting { rows, strip, .. } if strip > 0 || !r.one_in(4) => {
                     let rows = if rows > 0 { rows + more } else { 0 };
                     value.storage =
@@ -198,6 +221,16 @@ impl Net {
                 Storage::Waiting { rows, .. } => {
                     value.storage = Storage::Ring { at, rows: rows + 1 + more, over: None };
                     at += len * u32::from(rows + 1 + more);
+                }
+                Storage::Recomputed { rows, strip, .. } => {
+                    let strip = strip + more;
+                    value.storage = Storage::Recomputed { at, rows, strip };
+                    at += u32::from(rows) * u32::from(strip) * u32::from(value.shape.channels);
+                }
+                Storage::Columns { pitch, .. } => {
+                    let pitch = pitch + u32::from(more);
+                    value.storage = Storage::Columns { at, pitch, over: None };
+                    at += pitch * u32::from(value.shape.height);
                 }
                 Storage::Ring { rows, .. } => {
                     value.storage = Storage::Ring { at, rows: rows + more, over: None };
@@ -238,6 +271,7 @@ pub fn network(seed: u64) -> Net {
     let channels = if r.one_in(4) { r.within(16, 45) } else { r.within(1, 7) };
     build.value(Shape::new(r.within(1, 14) as u16, r.within(1, 11) as u16, channels as u16), None);
     let wanted = r.within(1, 12) as usize;
+    let tiles = if r.one_in(5) { build.tiles() } else { Vec::new() };
     for _ in 0..40 {
         if build.net.ops.len() == wanted {
             break;
@@ -254,7 +288,13 @@ pub fn network(seed: u64) -> Net {
             net.outputs.push(id);
         }
     }
-    let mut end = 0;
+    // Mostly, a part of a map is a segment.
+    if r.one_in(4) {
+        net.segments.extend(tiles.iter().filter(|_| r.one_in(2)));
+    } else {
+        net.segments.extend(&tiles);
+    }
+    let mut end = u64::from(net.segments.last().copied().unwrap_or(0));
     while end < net.ops.len() as u64 {
         end = (end + if r.one_in(2) { r.within(1, 5) } else { 99 }).min(net.ops.len() as u64);
         net.segments.push(end as u16);
@@ -327,7 +367,9 @@ impl Build {
         if self.net.values[usize::from(a)].element == Element::F32 {
             return;
         }
-        match self.r.within(0, 21) {
+        match self.r.within(0, 23) {
+            22 => self.crop(a),
+            23 => self.concat_columns(a),
             18..=21 => self.block(a),
             0..=2 => self.conv(a),
             3..=5 => self.depthwise(a),
@@ -404,6 +446,10 @@ impl Build {
         let per_group = if self.r.one_in(5) { self.r.within(1, 40) } else { self.r.within(1, 6) } as u16;
         let channels = groups * per_group;
         let taps = u64::from(window.kernel[0]) * u64::from(window.kernel[1]) * u64::from(input.channels / groups);
+        // Accumulators of 32 bits hold no more.
+        if taps > 60_000 {
+            return;
+        }
         let (weights, bias, scales) = self.constants(channels, taps, 1);
         let weights = padded(&weights, taps as usize);
         self.value(Shape::new(height, width, channels), None);
@@ -552,6 +598,71 @@ impl Build {
         self.push(Op::Concat, a, Some(b), Scales::Float(Vec::new()), clamp);
     }
 
+    fn crop(&mut self, a: ValueId) {
+        let shape = self.shape(a);
+        let left = self.r.within(0, u64::from(shape.width) - 1) as u16;
+        let width = self.r.within(1, u64::from(shape.width - left)) as u16;
+        self.value(Shape::new(shape.height, width, shape.channels), Some(a));
+        let clamp = self.clamp();
+        self.push(Op::Crop { left }, a, None, Scales::Float(Vec::new()), clamp);
+    }
+
+    fn concat_columns(&mut self, a: ValueId) {
+        let (shape, like) = (self.shape(a), self.net.values[usize::from(a)]);
+        let same: Vec<ValueId> = (0..self.net.values.len() as ValueId)
+            .filter(|id| {
+                let value = &self.net.values[usize::from(*id)];
+                let is_even = value.shape.height == shape.height && value.shape.channels == shape.channels;
+                let is_like = value.zero_point == like.zero_point && value.scale.to_bits() == like.scale.to_bits();
+                is_even && is_like && value.element == Element::I8
+            })
+            .collect();
+        let b = same[self.r.within(0, same.len() as u64 - 1) as usize];
+        let width = shape.width + self.shape(b).width;
+        if width > 40 {
+            return;
+        }
+        self.value(Shape::new(shape.height, width, shape.channels), Some(a));
+        self.push(Op::ConcatColumns, a, Some(b), Scales::Float(Vec::new()), [-128, 127]);
+    }
+
+    /// A map that is made in parts from columns of the input; where each part ends.
+    fn tiles(&mut self) -> Vec<u16> {
+        let input = self.shape(0);
+        let channels = self.r.within(1, 6) as u16;
+        let (mut whole, mut ends): (Option<ValueId>, Vec<u16>) = (None, Vec::new());
+        for _ in 0..self.r.within(2, 4) {
+            self.crop(0);
+            let crop = self.net.values.len() as ValueId - 1;
+            // Two convolutions that keep the rows.
+            let mut last = crop;
+            for kernel in [1, 3] {
+                let side = (kernel / 2) as u8;
+                let pads = Pads { top: side, left: side, bottom: side, right: side };
+                let window = Window { kernel: [kernel; 2], stride: [1; 2], dilation: [1; 2], pads };
+                let shape = self.shape(last);
+                let taps = u64::from(kernel * kernel) * u64::from(shape.channels);
+                let (weights, bias, scales) = self.constants(channels, taps, 1);
+                let like = whole.filter(|_| kernel == 3);
+                let id = self.value(Shape::new(input.height, shape.width, channels), like);
+                let op = Op::Conv2d { window, groups: 1 };
+                self.finish(op, last, padded(&weights, taps as usize), bias, scales);
+                last = id;
+            }
+            whole = Some(match whole {
+                None => last,
+                Some(before) => {
+                    let width = self.shape(before).width + self.shape(last).width;
+                    let id = self.value(Shape::new(input.height, width, channels), Some(before));
+                    self.push(Op::ConcatColumns, before, Some(last), Scales::Float(Vec::new()), [-128, 127]);
+                    id
+                }
+            });
+            ends.push(self.net.ops.len() as u16);
+        }
+        ends
+    }
+
     fn pad(&mut self, a: ValueId) {
         let input = self.shape(a);
         let mut pad = || self.r.within(0, 3) as u8;
@@ -605,7 +716,7 @@ impl Build {
 }
 
 /// Each filter followed by zeros up to a multiple of 4 bytes.
-fn padded(weights: &[u8], taps: usize) -> Vec<u8> {
+pub fn padded(weights: &[u8], taps: usize) -> Vec<u8> {
     let mut padded = Vec::new();
     for filter in weights.chunks_exact(taps) {
         padded.extend_from_slice(filter);

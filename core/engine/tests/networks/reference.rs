@@ -146,6 +146,11 @@ fn cell(op: &OwnedOp, a: &Map<'_>, b: &Map<'_>, out: &Value, y: i64, x: i64, c: 
         Op::Pad { pads, value } => {
             clamp(a.at(y - i64::from(pads.top), x - i64::from(pads.left), c).unwrap_or(i64::from(value)), op.clamp)
         }
+        Op::Crop { left } => clamp(a.at(y, x + i64::from(left), c).unwrap(), op.clamp),
+        Op::ConcatColumns => {
+            let first = i64::from(input.width);
+            (if x < first { a.at(y, x, c) } else { b.at(y, x - first, c) }).unwrap() as i8
+        }
         Op::ResizeNearest => {
             let row = y * i64::from(input.height) / i64::from(out.shape.height);
             clamp(a.at(row, x * i64::from(input.width) / i64::from(out.shape.width), c).unwrap(), op.clamp)

@@ -1,6 +1,7 @@
 //! An image in progress: pixels in, rows of the network out.
 
-use super::{Failure, LineError, Platform, WORKING_ROWS, send};
+use super::answer::{Failure, LineError, send};
+use super::platform::Platform;
 use crate::fault::Fault;
 use crate::frame::{Crc32, crc32};
 use crate::message::{Begin, Format, Reply};
@@ -8,6 +9,9 @@ use cxr_core::error::Error;
 use cxr_core::format::Model;
 use cxr_core::image::{Resizer, Row};
 use cxr_core::session::Session;
+
+/// The network's rows between two signs of life.
+const WORKING_ROWS: u32 = 16;
 
 /// An image in progress.
 pub(super) struct Incoming<const W: usize> {

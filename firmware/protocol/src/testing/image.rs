@@ -1,60 +1,18 @@
-//! A small model, and images of noise with what a session makes of them.
+//! Images of noise with what a session makes of them.
 
 extern crate std;
 
 use super::Numbers;
 use crate::message::{Begin, Format, Window};
 use cxr_core::explain;
-use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, encode, encoded_len};
+use cxr_core::format::Model;
 use cxr_core::image::{Resizer, Row};
 use cxr_core::session::Session;
-use cxr_core::shape::{Padding, Shape, Window2d};
 use std::vec;
 use std::vec::Vec;
 
-/// Width and height of the input of [`model`].
+/// Width and height of the input of [`MODEL`](super::MODEL).
 pub const WIDTH: usize = 16;
-
-/// A model file of made-up weights: a convolution and a dense layer, to be run in no time.
-///
-/// # Panics
-/// Never: the model is a valid one.
-pub fn model() -> Vec<u8> {
-    let mut numbers = Numbers::new(5);
-    let mut weights = |count| (0..count).map(|_| numbers.below(256) as u8 as i8).collect::<Vec<i8>>();
-    let window = Window2d { kernel: [3, 3], stride: [2, 2], pad: Padding { top: 1, left: 1, bottom: 1, right: 1 } };
-    let (filters, dense) = (weights(4 * 9), weights(3 * 64 * 4));
-    let layer = LayerSpec {
-        op: Op::Conv2d(window),
-        output: Shape::new(8, 8, 4),
-        input_zero_point: -128,
-        output_zero_point: -128,
-        groups: 1,
-        weights: &filters,
-        bias: &[5, -3, 800, -70],
-        scales: &[0.002, 0.001, 0.003, 0.0015],
-    };
-    let last = LayerSpec {
-        op: Op::Dense,
-        output: Shape::new(1, 1, 3),
-        weights: &dense,
-        bias: &[10, -20, 30],
-        scales: &[1e-4, 2e-4, 1.5e-4],
-        ..layer
-    };
-    let spec = ModelSpec {
-        input: Shape::new(WIDTH as u16, WIDTH as u16, 1),
-        layers: &[layer, last],
-        class_names: &["one", "two", "three"],
-        metadata: "{}",
-        temperature: 1.0,
-        abstain_below: 0.4,
-        refusal: None,
-    };
-    let mut file = vec![0; encoded_len(&spec)];
-    encode(&spec, &mut file).unwrap();
-    file
-}
 
 /// An image of noise.
 #[derive(Clone, Debug)]

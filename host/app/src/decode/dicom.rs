@@ -4,10 +4,13 @@
 //! What the header says against the image being a frontal chest radiograph becomes a warning.
 
 mod about;
+mod attributes;
 mod colour;
 mod data_set;
 mod element;
+mod encoding;
 mod file;
+mod frame;
 mod header;
 mod jpeg;
 mod jpeg_2000;
@@ -15,19 +18,22 @@ mod jpeg_ls;
 mod locate;
 mod pixels;
 mod rle;
+mod samples;
 mod syntax;
 mod table;
 mod voi;
 
+pub use attributes::attributes;
 pub(super) use file::is_dicom;
 pub use voi::Preset;
 
-use super::{Image, Kind, MAX_ALLOC, Refusal, refuse};
+use super::raster::{Image, MAX_ALLOC};
+use super::refusal::{Kind, Refusal, refuse};
 use anyhow::Result;
 use cxr_core::image::{Window, luma};
 use header::Header;
 use image::{DynamicImage, ImageBuffer};
-use pixels::{Colour, Data, Samples};
+use samples::{Colour, Data, Samples};
 
 /// Width and height, from the header.
 pub(super) fn dimensions(bytes: &[u8], name: &str) -> Result<(u32, u32)> {
@@ -172,11 +178,8 @@ mod tests {
         // Each decoder's assertions are caught; their messages would fill the output.
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| {}));
-        let mut seed = 1u32;
-        let mut next = || {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            seed >> 8
-        };
+        let mut random = cxr_testkit::Lcg(1);
+        let mut next = || random.word() >> 8;
         for entry in std::fs::read_dir(folder()).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "dcm") {

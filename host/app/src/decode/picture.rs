@@ -4,6 +4,7 @@
 //! once. What would take more than allowed is refused then. Every decoder runs behind [`guarded`].
 
 mod bmp;
+mod decoded;
 mod format;
 mod jpeg;
 mod plane;
@@ -14,40 +15,12 @@ mod tone;
 mod webp;
 
 use super::guard::guarded;
-use super::{Image, Kind, REMEDY, Refusal, refuse, too_large};
+use super::raster::Image;
+use super::refusal::{REMEDY, refuse, too_large};
 use anyhow::Result;
-use cxr_core::image::Window;
+use decoded::{Decoded, Header, damaged};
 use format::Format;
-use image::ImageError;
-use image::metadata::Orientation;
-use plane::{Plane, is_transposed};
-
-/// What a file says before its pixels are decoded.
-struct Header {
-    width: u32,
-    height: u32,
-    orientation: Orientation,
-    /// Bytes of a gray level.
-    sample: u64,
-    /// Most bytes alive at once while it is decoded, before it is turned.
-    peak: u64,
-}
-
-impl Header {
-    /// Most bytes alive at once: a picture whose rows become columns is there twice.
-    fn needed(&self) -> u64 {
-        let plane = u64::from(self.width) * u64::from(self.height) * self.sample;
-        if is_transposed(self.orientation) { self.peak.max(2 * plane) } else { self.peak }
-    }
-}
-
-/// A decoded picture, not yet turned.
-struct Decoded {
-    plane: Plane,
-    /// Of 16-bit samples.
-    window: Window,
-    warnings: Vec<String>,
-}
+use plane::is_transposed;
 
 /// Width and height, from the header and turned by Exif orientation.
 pub(super) fn dimensions(bytes: &[u8], name: &str, max_bytes: u64) -> Result<(u32, u32)> {
@@ -101,22 +74,6 @@ fn header(format: Format, bytes: &[u8], name: &str, max_bytes: u64) -> Result<He
     // Before any pixel is decoded: a few bytes of header can claim gigabytes.
     too_large(name, header.width, header.height, header.needed(), max_bytes)?;
     Ok(header)
-}
-
-/// The refusal of a file that contradicts itself or breaks off.
-fn damaged(name: &str, format: &str, what: impl std::fmt::Display) -> anyhow::Error {
-    Refusal::new(Kind::Damaged, format!("{name}: damaged {format} ({what}): replace the file or leave it out")).into()
-}
-
-fn of_image_crate(name: &str, format: &str, error: ImageError) -> anyhow::Error {
-    match error {
-        ImageError::Unsupported(error) => {
-            Refusal::new(Kind::Unsupported, format!("{name}: a {format} of a sort that is not read ({error}): save it as PNG"))
-                .into()
-        }
-        ImageError::IoError(_) => damaged(name, format, "it breaks off"),
-        error => damaged(name, format, error),
-    }
 }
 
 #[cfg(test)]

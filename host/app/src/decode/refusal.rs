@@ -1,6 +1,17 @@
 //! Why a file is no usable image, in kinds that a server can turn into a status.
 
+use anyhow::Result;
+use cxr_core::image::MAX_EXTENT;
 use std::fmt;
+
+/// What may be given instead.
+pub(super) const REMEDY: &str = "give a PNG, JPEG, TIFF, WebP, BMP or DICOM file";
+
+/// Fails with a [`Refusal`].
+macro_rules! refuse {
+    ($kind:ident, $($message:tt)*) => { return Err($crate::decode::Refusal::new($crate::decode::Kind::$kind, format!($($message)*)).into()) };
+}
+pub(super) use refuse;
 
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,3 +59,15 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// Refuses more pixels than the resizer or the memory takes.
+pub(super) fn too_large(name: &str, width: u32, height: u32, needed: u64, max_bytes: u64) -> Result<()> {
+    if width.max(height) as usize > MAX_EXTENT {
+        refuse!(TooLarge, "{name}: {width} x {height} pixels is too large: reduce it to {MAX_EXTENT} pixels a side");
+    }
+    if needed > max_bytes {
+        let (needed, limit) = (needed.div_ceil(1 << 20), max_bytes >> 20);
+        refuse!(TooLarge, "{name}: {width} x {height} pixels is too large: it needs {needed} MiB of {limit}; reduce it");
+    }
+    Ok(())
+}

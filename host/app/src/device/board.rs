@@ -2,9 +2,8 @@
 
 use super::pixels::Pixels;
 use super::port::Port;
-use crate::heatmap::Map;
-use crate::model_file::Answer;
-use crate::predict::Source;
+use crate::model_file::{Answer, Map};
+use crate::prediction::Source;
 use crate::unseen;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cxr_protocol::client::{Client, Error, Panicked};

@@ -10,10 +10,12 @@ mod port;
 
 use crate::classes::DISCLAIMER;
 use crate::fail::CheckFailed;
+use crate::fail::failures;
 use crate::heatmap::Heatmaps;
 use crate::model_file::ModelFile;
 use crate::predict::inputs::{Input, NoImage};
-use crate::predict::{CAUTION, Inputs, Prediction, default_model, failures, likeliest};
+use crate::predict::{CAUTION, Inputs, default_model};
+use crate::prediction::{Prediction, likeliest};
 use crate::{decode, heatmap, unseen};
 use anyhow::{Context, Result, ensure};
 use board::Board;

@@ -20,7 +20,8 @@ pub struct Inputs {
     /// Takes the folders below a folder as well.
     #[arg(long)]
     pub recursive: bool,
-    /// Takes one of N shares of all images: every N-th from the K-th on in the order of their paths, as 1/4 to 4/4.
+    /// Takes one of N shares of all images: every N-th from the K-th on in the order of their paths, as 1/4 to 4/4. job/4 in a
+    /// pod of a Kubernetes indexed Job: its JOB_COMPLETION_INDEX, which counts from 0, says which.
     #[arg(long, value_name = "K/N")]
     pub shard: Option<Shard>,
 }
@@ -36,6 +37,21 @@ impl FromStr for Shard {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        Self::read(text, std::env::var("JOB_COMPLETION_INDEX").ok().as_deref())
+    }
+}
+
+impl Shard {
+    /// The share that `text` names, in a pod of that index if it is one.
+    fn read(text: &str, index: Option<&str>) -> Result<Self> {
+        // The image has no shell that could add one to the index.
+        let of_pod = text.strip_prefix("job/").map(|of| {
+            let index = index.and_then(|index| index.parse::<usize>().ok()?.checked_add(1));
+            index.map(|number| format!("{number}/{of}")).with_context(|| {
+                format!("{text}: JOB_COMPLETION_INDEX is no number: run it in an indexed Job, or give a share as 1/4 to 4/4")
+            })
+        });
+        let text = &of_pod.transpose()?.unwrap_or_else(|| text.to_owned());
         let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
         let (number, of): (usize, usize) = parts.with_context(|| format!("{text}: give a share as 1/4 to 4/4"))?;
         ensure!(number >= 1 && number <= of, "{text}: give a share as 1/{of} to {of}/{of}");
@@ -302,6 +318,28 @@ mod tests {
         assert_eq!(share(&[root], "5/7"), Vec::<String>::new());
         for wrong in ["0/2", "3/2", "2", "a/b", "1/0", "-1/2"] {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn pods_of_an_indexed_job_part_the_inputs() {
+        let all: Vec<Input> = (0..23).map(|n| Input::Named(format!("{n}.png").into())).collect();
+        let mut seen = Vec::new();
+        for index in 0..4 {
+            let shard = Shard::read("job/4", Some(&index.to_string())).unwrap();
+            assert_eq!(shard, format!("{}/4", index + 1).parse().unwrap());
+            let mut share = shard.of(all.clone());
+            // Whatever else a pod sees, its share is its own: a pod that starts again does the same.
+            assert_eq!(share, shard.of(all.clone()));
+            seen.append(&mut share);
+        }
+        seen.sort();
+        let mut all = all;
+        all.sort();
+        assert_eq!(seen, all);
+        for (index, told) in [(None, "JOB_COMPLETION_INDEX"), (Some("x"), "JOB_COMPLETION_INDEX"), (Some("4"), "5/4")] {
+            let error = Shard::read("job/4", index).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
         }
     }
 

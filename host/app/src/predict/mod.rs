@@ -2,24 +2,23 @@
 
 mod batch;
 pub(crate) mod inputs;
-mod prediction;
 mod sink;
 
+pub use crate::shipped::default_model;
 pub use inputs::{Inputs, Shard};
-pub(crate) use prediction::{Prediction, Source, likeliest};
 
 use crate::budget::Budget;
 use crate::classes::DISCLAIMER;
-use crate::fail::CheckFailed;
 use crate::heatmap::Heatmaps;
-use crate::model_file::{Engine, ModelFile};
-use crate::{heatmap, unseen};
-use anyhow::{Context, Result, anyhow};
+use crate::model_file::Engine;
+use crate::prediction::{Prediction, Source, likeliest};
+use crate::{heatmap, shipped};
+use anyhow::{Context, Result};
 use inputs::Input;
 use sink::Sink;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Arguments of `host predict`.
@@ -31,7 +30,7 @@ pub struct Args {
     /// Images.
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Model file; the shipped models/default.cxr if absent.
+    /// Model file; models/default.cxr if found, else the one in this program.
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// One JSON object per image and line, as they come.
@@ -62,10 +61,9 @@ const PIXEL_BYTES: u64 = 512 << 20;
 /// Bad usage, a model or an output that cannot be used, images that could not be classified.
 pub fn run(args: &Args) -> Result<()> {
     let inputs = args.inputs.expand()?;
-    let path = args.model.clone().map_or_else(default_model, Ok)?;
-    let file = ModelFile::read(&path)?;
+    let (file, report) = shipped::find(args.model.as_deref())?;
     let engine = file.engine()?;
-    let source = Source::new(&file, engine, unseen::report_beside(&path, &file.sha256).as_ref());
+    let source = Source::new(&file, engine, report.as_ref());
     let mut sink = Sink::new(args.json, args.csv.as_deref(), &source, inputs.len())?;
     let heatmaps = args.heatmap.as_deref().map(Heatmaps::new);
     let budget = Budget::new(PIXEL_BYTES);
@@ -84,34 +82,6 @@ pub fn run(args: &Args) -> Result<()> {
         stopped => stopped?,
     }
     sink.finish(&format!("model {} (sha256 {})\n{CAUTION}\n{DISCLAIMER}\n", file.name, &file.sha256[..16]))
-}
-
-/// The error of a run in which `failed` of `all` images could not be classified, if any: exit code 1, or 2 where it is all.
-pub(crate) fn failures(failed: usize, all: usize) -> Result<()> {
-    let message = format!("{failed} of {all} images could not be classified");
-    match failed {
-        0 => Ok(()),
-        _ if failed < all => Err(CheckFailed(message).into()),
-        _ => Err(anyhow!(message)),
-    }
-}
-
-/// The shipped model: in the working folder, beside the program (or above it), or in the source tree it was built from.
-///
-/// # Errors
-/// There is none: says how to get one.
-pub fn default_model() -> Result<PathBuf> {
-    let name = Path::new("models/default.cxr");
-    let program = std::env::current_exe().unwrap_or_default();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned);
-    std::iter::once(PathBuf::new())
-        .chain(program.ancestors().skip(1).map(Path::to_owned))
-        .chain(source)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
-        .with_context(|| {
-            format!("{}: no model found here, beside the program or in its source tree; give --model FILE", name.display())
-        })
 }
 
 fn predict(engine: Engine<'_>, input: &Input, heatmaps: Option<&Heatmaps>, budget: &Budget) -> Result<Prediction> {
@@ -135,12 +105,7 @@ fn predict(engine: Engine<'_>, input: &Input, heatmaps: Option<&Heatmaps>, budge
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn some_failures_are_1_and_nothing_but_failures_2() {
-        let code = |failed, all| failures(failed, all).err().map(|error| crate::fail::exit_code(&error));
-        assert_eq!([code(0, 3), code(1, 3), code(3, 3), code(1, 1), code(0, 0)], [None, Some(1), Some(2), Some(2), None]);
-    }
+    use crate::model_file::ModelFile;
 
     #[test]
     fn json_has_the_documented_fields_and_bad_images_are_refused() {

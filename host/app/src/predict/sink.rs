@@ -1,8 +1,8 @@
 //! Where answers go: standard output, a table, the terminal.
 
-use super::failures;
 use super::inputs::{Input, NoImage};
-use super::prediction::{Prediction, Source, failed_row, header};
+use crate::fail::failures;
+use crate::prediction::{Prediction, Source, failed_row, header};
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
@@ -168,8 +168,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::prediction::tests::{prediction, source};
     use super::*;
+    use crate::prediction::tests::{prediction, source};
     use anyhow::anyhow;
 
     #[test]

@@ -1,15 +1,19 @@
 //! What requests share.
 
+use super::args::Args;
 use super::classify::{Job, Outcome, Workshop};
+use super::limits::Limits;
 use super::metrics::Metrics;
+use super::model_info;
 use super::pool::Pool;
 use super::upload::Memory;
-use super::{Args, Limits, model_info};
 use crate::budget::Budget;
 use crate::model_file::ModelFile;
-use crate::predict::Source;
+use crate::page::{self, Asset, Modules, Offered};
+use crate::prediction::Source;
 use anyhow::{Context, Result, ensure};
 use axum::body::Bytes;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -20,6 +24,8 @@ use subtle::ConstantTimeEq;
 /// The server's state; none of it survives a restart, so replicas need nothing of each other.
 pub(super) struct App {
     pub(super) model: &'static ModelFile,
+    /// The page's files, the module for browsers among them if there is one.
+    pub(super) page: Vec<Asset>,
     /// `GET /api/v1/model`.
     pub(super) model_json: Bytes,
     pub(super) report: Option<Bytes>,
@@ -42,7 +48,11 @@ const MIN_TOKEN: usize = 16;
 
 impl App {
     pub(super) fn new(args: &Args) -> Result<Self> {
-        let served = model_info::load(args)?;
+        let limits = json!({ "body_bytes": args.limits.max_body << 20, "files": args.limits.max_files });
+        let served = model_info::load(args.model.as_deref(), args.report.as_deref(), &limits)?;
+        let modules = Modules::find(args.wasm.as_deref())?;
+        let mut page = page::files(if modules.is_some() { Offered::Both } else { Offered::Server });
+        page.extend(modules.into_iter().flat_map(Modules::assets));
         // One model for as long as the program runs: workers borrow it.
         let model: &'static ModelFile = Box::leak(Box::new(served.file));
         let engine = model.engine()?;
@@ -60,6 +70,7 @@ impl App {
         });
         Ok(Self {
             model,
+            page,
             model_json: served.json.to_string().into(),
             report: served.report.map(Into::into),
             pool: Pool::start(limits.workers(), limits.queue, move || workshop.clone().worker()),

@@ -2,16 +2,11 @@
 
 use super::upload::Upload;
 use crate::budget::Budget;
-use crate::decode::{Image, Samples, Thumbnail};
-use crate::heatmap::Map;
+use crate::detail;
 use crate::model_file::Engine;
-use crate::predict::{Prediction, Source};
-use anyhow::{Context, Result};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use cxr_core::image::Window;
+use crate::prediction::{Prediction, Source};
+use anyhow::Result;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,9 +21,6 @@ pub(super) struct Options {
     #[serde(default)]
     pub(super) preview: Option<u32>,
 }
-
-/// Largest preview, in pixels a side.
-pub(super) const MAX_PREVIEW: u32 = 1024;
 
 /// An image to classify.
 #[derive(Debug)]
@@ -90,44 +82,9 @@ impl Workshop {
         };
         let mut prediction = Prediction::new(&job.name, bytes, &image, answer);
         prediction.milliseconds = 1e3 * taken.as_secs_f64();
-        let mut json = prediction.to_json(&self.source);
-        let (columns, rows) = image.dimensions();
-        json["width"] = columns.into();
-        json["height"] = rows.into();
-        json["format"] = image.format().into();
-        json["bits"] = image.bits().into();
-        json["version"] = env!("CARGO_PKG_VERSION").into();
-        if job.options.maps {
-            json["maps"] = maps.iter().enumerate().map(|(k, map)| map_json(&class(k), map)).collect();
-        }
-        if let Some(longest) = job.options.preview {
-            json["preview"] = preview_json(&image, longest).context("preview")?;
-        }
+        let maps = job.options.maps.then_some(&maps[..]);
+        let text = detail::json(&prediction, &self.source, &image, maps, job.options.preview).to_string();
         drop((image, share));
-        let text = json.to_string();
         Ok(Outcome { text, verdict, sha256: prediction.sha256, waited, decoding, inference: taken - decoding })
     }
-}
-
-fn map_json(class: &str, map: &Map) -> Value {
-    json!({ "class": class, "rows": map.size[0], "columns": map.size[1], "cells": map.cells, "bias": map.bias })
-}
-
-/// Samples as base64, little-endian where they have two bytes.
-fn preview_json(image: &Image<'_>, longest: u32) -> Result<Value> {
-    let Thumbnail { width, height, samples, window } = image.thumbnail(longest);
-    let (bits, data) = match samples {
-        Samples::Eight(samples) => (8, BASE64_STANDARD.encode(samples)),
-        Samples::Sixteen(samples) => {
-            let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-            (16, BASE64_STANDARD.encode(bytes))
-        }
-    };
-    let Window { low, high, invert } = window;
-    let presets: Vec<Value> =
-        image.presets().iter().map(|preset| json!({ "name": preset.name, "low": preset.low, "high": preset.high })).collect();
-    Ok(json!({
-        "width": width, "height": height, "bits": bits, "data": data,
-        "window": { "low": low, "high": high, "invert": invert }, "presets": presets,
-    }))
 }

@@ -1,8 +1,10 @@
 //! Connections: accepted up to a limit, timed out where they stall, finished before the server stops.
 
 use super::app::App;
+use super::limits::Limits;
+use super::peer::Peer;
 use super::routes::router;
-use super::{Limits, Signals};
+use super::signals::Signals;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -19,10 +21,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
-
-/// The client's address.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Longest time in which a client takes nothing of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);

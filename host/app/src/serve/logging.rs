@@ -13,7 +13,7 @@ pub enum Format {
 }
 
 /// Starts logging; a second call (in tests) changes nothing.
-pub(super) fn start(format: Format, level: Level) {
+pub fn start(format: Format, level: Level) {
     let subscriber = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(std::io::stderr);
     let started = match format {
         Format::Human => subscriber.with_ansi(std::io::stderr().is_terminal()).try_init(),

@@ -6,64 +6,35 @@
 
 mod access;
 mod app;
-mod assets;
+mod args;
 mod classify;
 mod connection;
 mod evaluation;
 mod limits;
 mod linger;
-mod logging;
+pub mod logging;
 mod metrics;
-mod model_info;
+pub(crate) mod model_info;
+mod peer;
 pub mod pool;
 mod predictions;
 mod problem;
 mod routes;
+pub mod signals;
 mod upload;
 
+pub use args::Args;
 pub use limits::Limits;
 
 use crate::classes::DISCLAIMER;
 use anyhow::{Context, Result};
 use app::App;
+use signals::Signals;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-
-/// Arguments of `host serve`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// Address and port; port 0 takes a free one. The default is reachable from this machine alone.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-    /// Model file; models/default.cxr if found, else the one in this program.
-    #[arg(long, value_name = "FILE")]
-    pub model: Option<PathBuf>,
-    /// A folder that `host evaluate --report` wrote: its report.html, failure gallery included, is linked beside each verdict.
-    #[arg(long, value_name = "DIR")]
-    pub report: Option<PathBuf>,
-    /// Opens the page in the browser.
-    #[arg(long)]
-    pub open: bool,
-    /// Asks for `Authorization: Bearer TOKEN` on the API; the token is this file's only line. Also: CXR_SERVE_TOKEN.
-    #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-    /// A host name by which a proxy or a browser may ask for the page, besides this machine's own; repeatable.
-    #[arg(long, value_name = "NAME")]
-    pub allow_host: Vec<String>,
-    /// How logs are written to standard error.
-    #[arg(long, value_enum, default_value_t = logging::Format::Human)]
-    pub log: logging::Format,
-    /// Least level logged: error, warn, info, debug.
-    #[arg(long, default_value = "info")]
-    pub log_level: tracing::Level,
-    /// Limits.
-    #[command(flatten)]
-    pub limits: Limits,
-}
 
 /// Runs the server until it is told to stop.
 ///
@@ -113,34 +84,5 @@ fn announce(args: &Args, address: SocketAddr, app: &App) {
         && let Err(error) = open::that_detached(&url)
     {
         tracing::warn!("no browser could be opened ({error}): open {url} yourself");
-    }
-}
-
-/// SIGINT and SIGTERM, heard from when this is made.
-struct Signals {
-    #[cfg(unix)]
-    heard: [tokio::signal::unix::Signal; 2],
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            Ok(Self { heard: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
-        }
-        #[cfg(not(unix))]
-        Ok(Self {})
-    }
-
-    /// Waits for the next one.
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        {
-            let [interrupt, terminate] = &mut self.heard;
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
     }
 }

@@ -1,33 +1,25 @@
 //! What is known of the served model: its file, its card and its measured error rates.
 
-use super::{Args, Limits};
 use crate::classes::DISCLAIMER;
 use crate::files;
 use crate::model_file::ModelFile;
 use crate::predict::{CAUTION, default_model};
-use crate::unseen;
+use crate::{shipped, unseen};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// The shipped model and its reports, so that the program alone is enough.
-const SHIPPED: (&[u8], &str, &str) = (
-    include_bytes!("../../../../models/default.cxr"),
-    include_str!("../../../../models/default.json"),
-    include_str!("../../../../models/default.report.json"),
-);
-
 /// A model to serve and what `GET /api/v1/model` says of it.
-pub(super) struct Served {
-    pub(super) file: ModelFile,
-    pub(super) json: Value,
+pub(crate) struct Served {
+    pub(crate) file: ModelFile,
+    pub(crate) json: Value,
     /// `report.html` of `host evaluate`, if one was given.
-    pub(super) report: Option<Vec<u8>>,
+    pub(crate) report: Option<Vec<u8>>,
 }
 
-/// Reads the model and the figures beside it.
-pub(super) fn load(args: &Args) -> Result<Served> {
-    let path = args.model.clone().or_else(|| default_model().ok());
+/// Reads the model, the shipped one if none is named, and the figures beside it or in the folder `report`.
+pub(crate) fn load(model: Option<&Path>, report: Option<&Path>, limits: &Value) -> Result<Served> {
+    let path = model.map(Path::to_owned).or_else(|| default_model().ok());
     let (file, card, mut evaluation) = match &path {
         Some(path) => {
             let prefix = files::prefix(path);
@@ -37,13 +29,13 @@ pub(super) fn load(args: &Args) -> Result<Served> {
             file.name = name;
             (file, beside(&prefix, "json")?, beside(&prefix, "report.json")?)
         }
-        None => (ModelFile::new(SHIPPED.0.to_vec(), "default.cxr")?, None, None),
+        None => (shipped::model()?, None, None),
     };
-    let mut report = None;
-    if let Some(folder) = &args.report {
+    let mut page = None;
+    if let Some(folder) = report {
         let read =
             |name: &str| files::read(&folder.join(name)).context("--report wants a folder that `host evaluate --report` wrote");
-        report = Some(read("report.html")?);
+        page = Some(read("report.html")?);
         evaluation =
             Some(serde_json::from_slice(&read("report.json")?).with_context(|| format!("{}: report.json", folder.display()))?);
         ensure!(
@@ -54,11 +46,11 @@ pub(super) fn load(args: &Args) -> Result<Served> {
         );
     }
     // Figures of another file say nothing about this one.
-    let shipped = |text: &str| serde_json::from_str::<Value>(text).ok();
-    let card = card.or_else(|| shipped(SHIPPED.1)).filter(|card| card["files"]["cxr"]["sha256"] == file.sha256);
-    let evaluation = evaluation.or_else(|| shipped(SHIPPED.2)).filter(|report| report["model_sha256"] == file.sha256);
-    let json = describe(&file, card.as_ref(), evaluation, report.is_some(), &args.limits)?;
-    Ok(Served { file, json, report })
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
+    let card = card.or_else(|| parsed(shipped::CARD)).filter(|card| card["files"]["cxr"]["sha256"] == file.sha256);
+    let evaluation = evaluation.or_else(|| parsed(shipped::REPORT)).filter(|report| report["model_sha256"] == file.sha256);
+    let json = describe(&file, card.as_ref(), evaluation, page.is_some(), limits)?;
+    Ok(Served { file, json, report: page })
 }
 
 /// `PREFIX.SUFFIX`, if it is there.
@@ -102,7 +94,7 @@ fn describe(
     card: Option<&Value>,
     evaluation: Option<Value>,
     has_report: bool,
-    limits: &Limits,
+    limits: &Value,
 ) -> Result<Value> {
     let engine = file.engine()?;
     let model = engine.model;
@@ -125,7 +117,7 @@ fn describe(
         "parameters": of_card("parameters"),
         "macs": of_card("macs"),
         "arena_bytes": model.arena_bytes(),
-        "limits": { "body_bytes": limits.max_body << 20, "files": limits.max_files },
+        "limits": limits,
         "evaluation": evaluation.map(brief),
         "unseen_healthy_called_covid": unseen::pooled(&unseen).map(|pooled| pooled.to_json()),
         "unseen_summary": unseen::sentence(&unseen),
@@ -138,15 +130,11 @@ fn describe(
 mod tests {
     use super::*;
 
-    fn shipped() -> ModelFile {
-        ModelFile::new(SHIPPED.0.to_vec(), "default.cxr").unwrap()
-    }
-
     #[test]
     fn the_embedded_figures_are_of_the_embedded_model() {
-        let sha256 = shipped().sha256;
-        let card: Value = serde_json::from_str(SHIPPED.1).unwrap();
-        let report: Value = serde_json::from_str(SHIPPED.2).unwrap();
+        let sha256 = shipped::model().unwrap().sha256;
+        let card: Value = serde_json::from_str(shipped::CARD).unwrap();
+        let report: Value = shipped::report();
         assert_eq!(card["files"]["cxr"]["sha256"], sha256);
         assert_eq!(report["model_sha256"], sha256);
     }
@@ -159,14 +147,14 @@ mod tests {
 
     #[test]
     fn a_model_without_figures_has_none() {
-        let limits = super::super::app::tests::args(&[]).limits;
-        let value = describe(&shipped(), None, None, false, &limits).unwrap();
+        let limits = json!({});
+        let value = describe(&shipped::model().unwrap(), None, None, false, &limits).unwrap();
         assert!(value["evaluation"].is_null() && value["parameters"].is_null() && value["evaluation_report"].is_null());
         assert_eq!(value["classes"].as_array().unwrap().len(), 3);
         assert!(value["unseen"].is_null());
         assert_eq!(value["unseen_summary"], unseen::NOT_MEASURED);
         let report = json!({ "splits": {}, "unseen": { "pk": { "healthy_called_covid": { "hits": 425, "n": 513 } } } });
-        let value = describe(&shipped(), None, Some(report), false, &limits).unwrap();
+        let value = describe(&shipped::model().unwrap(), None, Some(report), false, &limits).unwrap();
         assert_eq!(value["unseen"]["pk"]["healthy_called_covid"]["n"], 513);
         assert!(value["unseen_summary"].as_str().unwrap().contains("425 (83 %)"), "{value}");
     }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 /// Worker threads behind a queue.
 ///
 /// ```
-/// use cxr_host::serve::pool::Pool;
+/// use cxr_app::serve::pool::Pool;
 /// let pool = Pool::start(2, 8, || |n: u32, _waited| n + 1);
 /// let reply = pool.submit(41).unwrap();
 /// assert_eq!(reply.blocking_recv().unwrap(), Ok(42));

@@ -1,12 +1,13 @@
 //! `POST /api/v1/predictions`: an image as the body, or several as multipart/form-data.
 
 use super::app::App;
-use super::classify::{Job, MAX_PREVIEW, Options, Outcome};
-use super::connection::Peer;
+use super::classify::{Job, Options, Outcome};
 use super::metrics;
+use super::peer::Peer;
 use super::problem::Problem;
 use super::upload::{Arrival, Interrupted, Upload, chunks};
 use crate::classes::DISCLAIMER;
+use crate::detail::MAX_PREVIEW;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};

@@ -2,11 +2,12 @@
 
 use super::access::{authorize, guard};
 use super::app::App;
-use super::assets::{ASSETS, respond};
 use super::linger::linger;
 use super::problem::Problem;
 use super::{evaluation, predictions};
+use crate::page::Asset;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -27,21 +28,34 @@ enum Access {
 }
 
 /// A path, who may ask for it, and its methods.
-struct Route(&'static str, Access, MethodRouter<Arc<App>>);
+struct Route(String, Access, MethodRouter<Arc<App>>);
+
+/// Other addresses of a file of the page.
+const ALIASES: [(&str, &str); 2] = [("/report", "report.html"), ("/favicon.ico", "assets/icon.svg")];
+/// The interface's description.
+const OPENAPI: &str = include_str!("../../assets/openapi.json");
 
 /// All of them: the router is made of nothing else.
-fn routes() -> Vec<Route> {
+fn routes(page: &[Asset]) -> Vec<Route> {
     let mut routes = vec![
-        Route("/api/v1/predictions", Access::Token, post(predictions::post)),
-        Route("/api/v1/model", Access::Token, get(model)),
-        Route("/api/v1/evaluation-pass", Access::Token, post(evaluation::pass)),
-        Route("/metrics", Access::Token, get(metrics)),
-        Route("/evaluation", Access::Pass, get(evaluation::page)),
-        Route("/healthz", Access::Open, get(|| async { "ok\n" })),
-        Route("/readyz", Access::Open, get(ready)),
+        Route("/api/v1/predictions".to_owned(), Access::Token, post(predictions::post)),
+        Route("/api/v1/model".to_owned(), Access::Token, get(model)),
+        Route("/api/v1/evaluation-pass".to_owned(), Access::Token, post(evaluation::pass)),
+        Route("/metrics".to_owned(), Access::Token, get(metrics)),
+        Route("/evaluation".to_owned(), Access::Pass, get(evaluation::page)),
+        Route("/healthz".to_owned(), Access::Open, get(|| async { "ok\n" })),
+        Route("/readyz".to_owned(), Access::Open, get(ready)),
     ];
+    let json = |text: &'static str| get(move || async move { ([(header::CONTENT_TYPE, "application/json")], text) });
+    routes.push(Route("/openapi.json".to_owned(), Access::Open, json(OPENAPI)));
+    routes.push(Route("/device/model.cxr".to_owned(), Access::Token, get(model_file)));
     // The page's own files and drawings, the same for everyone and in every copy of the program.
-    routes.extend(ASSETS.iter().map(|asset| Route(asset.0, Access::Open, get(move || async { respond(*asset) }))));
+    for asset in page {
+        let (kind, bytes) = (asset.kind, Bytes::from(asset.bytes.to_vec()));
+        let file = get(move || async move { ([(header::CONTENT_TYPE, kind)], bytes) });
+        let others = ALIASES.into_iter().filter(|(_, path)| *path == asset.path).map(|(alias, _)| alias.to_owned());
+        routes.extend(others.chain([format!("/{}", asset.path)]).map(|path| Route(path, Access::Open, file.clone())));
+    }
     routes
 }
 
@@ -53,9 +67,9 @@ pub(super) fn router(app: &Arc<App>) -> Router {
             Access::Token => methods.route_layer(from_fn_with_state(Arc::clone(app), authorize)),
             Access::Pass => methods.route_layer(from_fn_with_state(Arc::clone(app), evaluation::authorize)),
         };
-        router.route(path, methods)
+        router.route(&path, methods)
     };
-    routes()
+    routes(&app.page)
         .into_iter()
         .fold(Router::new(), with)
         .fallback(|| async { Problem::not_found("see /openapi.json for what there is") })
@@ -72,6 +86,11 @@ async fn model(State(app): State<Arc<App>>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], app.model_json.clone()).into_response()
 }
 
+/// The model itself, for those whose browser classifies.
+async fn model_file(State(app): State<Arc<App>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/octet-stream")], app.model.as_bytes()).into_response()
+}
+
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     let text = app.metrics.text(app.upload_bytes(), app.pixel_bytes());
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
@@ -84,8 +103,9 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::super::app::tests::app;
-    use super::super::connection::Peer;
+    use super::super::peer::Peer;
     use super::*;
+    use crate::page::{self, Offered};
     use axum::body::Body;
     use axum::http::{Method, Request, StatusCode};
     use std::collections::BTreeSet;
@@ -104,9 +124,11 @@ mod tests {
 
     #[tokio::test]
     async fn every_route_keeps_its_policy_with_every_method() {
-        let router = router(&Arc::new(app(&["--token-file"], Some(TOKEN))));
+        let app = Arc::new(app(&["--token-file"], Some(TOKEN)));
+        let router = router(&app);
         let bearer = format!("Bearer {TOKEN}");
-        for Route(path, access, _) in routes() {
+        for Route(path, access, _) in routes(&app.page) {
+            let path = &path[..];
             for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
                 let status = ask(&router, method.clone(), path, &[]).await.status();
                 let wrong = ask(&router, method.clone(), path, &[("authorization", "Bearer wrong-horse-battery-staple")]).await;
@@ -127,14 +149,17 @@ mod tests {
 
     #[test]
     fn what_is_open_is_what_was_meant_to_be() {
-        let open: BTreeSet<&str> = routes().iter().filter(|route| route.1 == Access::Open).map(|route| route.0).collect();
-        let files = ASSETS.iter().map(|asset| asset.0);
-        let meant: BTreeSet<&str> = files.chain(["/healthz", "/readyz"]).collect();
+        let page = page::files(Offered::Both);
+        let open: BTreeSet<String> =
+            routes(&page).into_iter().filter(|route| route.1 == Access::Open).map(|route| route.0).collect();
+        let files = page.iter().map(|asset| format!("/{}", asset.path));
+        let others = ["/healthz", "/readyz", "/openapi.json", "/report", "/favicon.ico"].map(str::to_owned);
+        let meant: BTreeSet<String> = files.chain(others).collect();
         assert_eq!(open, meant);
         // The page's files: nothing of them comes from a dataset or from this server's use.
-        for asset in ASSETS {
-            let is_page = ["/", "/report", "/favicon.ico", "/openapi.json"].contains(&asset.0);
-            assert!(is_page || asset.0.starts_with("/assets/") || asset.0.starts_with("/examples/"), "{}", asset.0);
+        for Asset { path, .. } in page {
+            let is_page = ["", "report.html"].contains(&path);
+            assert!(is_page || path.starts_with("assets/") || path.starts_with("examples/"), "{path}");
         }
     }
 

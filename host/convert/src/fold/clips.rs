@@ -7,7 +7,7 @@ pub fn fold(graph: &mut Graph) -> bool {
         let Op::Clip { activation } = graph.nodes[index].op else { continue };
         let (input, output) = (graph.nodes[index].inputs[0], graph.nodes[index].output);
         if activation == Activation::None && graph.value(input).quantization == graph.value(output).quantization {
-            super::bypass(graph, index);
+            super::detach::bypass(graph, index);
             return true;
         }
         if graph.uses(input) > 1 || graph.value(input).quantization != graph.value(output).quantization {

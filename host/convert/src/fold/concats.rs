@@ -9,7 +9,7 @@ pub fn fold(graph: &mut Graph) -> bool {
         return false;
     };
     if graph.nodes[index].inputs.len() == 1 {
-        super::bypass(graph, index);
+        super::detach::bypass(graph, index);
         return true;
     }
     let node = graph.nodes[index].clone();

@@ -8,6 +8,7 @@ mod clips;
 mod concats;
 mod dead;
 mod dense;
+mod detach;
 mod maps;
 mod order;
 mod pads;
@@ -47,12 +48,6 @@ pub fn fold(graph: &mut Graph) -> Result<(), Refusal> {
     order::sort(graph);
     dead::compact(graph);
     graph.check()
-}
-
-/// Takes out a node that hands on what it reads: its readers read its input instead.
-fn bypass(graph: &mut Graph, index: usize) {
-    let node = graph.nodes.remove(index);
-    graph.replace(node.output, node.inputs[0]);
 }
 
 #[cfg(test)]

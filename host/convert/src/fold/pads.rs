@@ -8,7 +8,7 @@ pub fn fold(graph: &mut Graph) -> bool {
         let &[[0, 0], [top, bottom], [left, right], [0, 0]] = pads.as_slice() else { continue };
         let (input, output) = (graph.nodes[index].inputs[0], graph.nodes[index].output);
         if [top, bottom, left, right] == [0; 4] {
-            super::bypass(graph, index);
+            super::detach::bypass(graph, index);
             return true;
         }
         for reader in &mut graph.nodes {

@@ -11,7 +11,7 @@ fn fold_one(graph: &mut Graph, index: usize) -> bool {
     let (input, output) = (graph.nodes[index].inputs[0], graph.nodes[index].output);
     let (from, to) = (graph.value(input).shape.clone(), graph.value(output).shape.clone());
     if from == to {
-        super::bypass(graph, index);
+        super::detach::bypass(graph, index);
         return true;
     }
     if let Some(before) = graph.producer(input)

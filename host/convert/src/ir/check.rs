@@ -4,14 +4,12 @@
 mod parts;
 
 use super::{Arithmetic, Element, Graph, Id, Node, Op, Refusal, Weights, Window};
-use parts::{BATCH, check_weights, reduced, windowed};
+use parts::{BATCH, Checked, check_weights, reduced, windowed};
 
 /// Most elements of a value.
 pub const MOST_ELEMENTS: usize = 1 << 24;
 /// Most nodes of a graph.
 pub const MOST_NODES: usize = 1024;
-
-type Checked = Result<(), Refusal>;
 
 impl Graph {
     /// Checks the graph.

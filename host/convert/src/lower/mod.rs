@@ -44,6 +44,22 @@ impl Operator {
     }
 }
 
+impl Operator {
+    /// The same constants for another operator and inputs.
+    #[must_use]
+    pub fn with(&self, op: desc::Op, a: u16, b: Option<u16>) -> Self {
+        Self { op, a, b, ..self.clone() }
+    }
+
+    /// An operator for the same node that hands bytes on.
+    #[must_use]
+    pub fn copying(&self, op: desc::Op, a: u16, b: Option<u16>) -> Self {
+        let (weights, bias, scales) = (Vec::new(), Vec::new(), Vec::new());
+        let shifts = self.shifts.as_ref().map(|_| Vec::new());
+        Self { op, a, b, clamp: [i8::MIN, i8::MAX], node: self.node, weights, bias, scales, shifts }
+    }
+}
+
 /// A network without a plan.
 #[derive(Clone, Debug)]
 pub struct Lowered {

@@ -4,57 +4,16 @@
 mod elementwise;
 pub mod fixed;
 pub mod numbers;
+mod pairs;
 mod shape;
 pub mod softmax;
+mod tensor;
 mod window;
+
+pub use tensor::{Data, Tensor};
 
 use crate::ir::{Element, Graph, Id, Node, Op};
 use anyhow::{Result, bail, ensure};
-
-/// Elements of a tensor.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Data {
-    /// Signed bytes.
-    I8(Vec<i8>),
-    /// Unsigned bytes.
-    U8(Vec<u8>),
-    /// Floats.
-    F32(Vec<f32>),
-}
-
-/// A tensor of a value's shape.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tensor {
-    /// Extents, outermost first.
-    pub shape: Vec<usize>,
-    /// As many as the product of `shape`.
-    pub data: Data,
-}
-
-impl Data {
-    /// Number of elements.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::I8(d) => d.len(),
-            Self::U8(d) => d.len(),
-            Self::F32(d) => d.len(),
-        }
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Type of the elements.
-    pub fn element(&self) -> Element {
-        match self {
-            Self::I8(_) => Element::I8,
-            Self::U8(_) => Element::U8,
-            Self::F32(_) => Element::F32,
-        }
-    }
-}
 
 /// Runs a checked graph; the tensors of all values, by their index.
 ///
@@ -110,11 +69,11 @@ fn compute(graph: &Graph, node: &Node, inputs: &[&Tensor]) -> Result<Data> {
             Data::F32(greatest.into_iter().map(|x| elementwise::clip(x, *activation)).collect())
         }
         (Op::Add { .. } | Op::Mul { .. }, Data::I8(a)) => match &inputs[1].data {
-            Data::I8(b) => Data::I8(elementwise::pair_i8(graph, node, a, b)?),
+            Data::I8(b) => Data::I8(pairs::pair_i8(graph, node, a, b)?),
             _ => bail!("node {} ({}) reads two types", node.name, node.kind),
         },
         (Op::Add { .. } | Op::Mul { .. }, Data::F32(a)) => match &inputs[1].data {
-            Data::F32(b) => Data::F32(elementwise::pair_f32(&node.op, a, b)),
+            Data::F32(b) => Data::F32(pairs::pair_f32(&node.op, a, b)),
             _ => bail!("node {} ({}) reads two types", node.name, node.kind),
         },
         (Op::Mean { axes }, Data::I8(x)) => Data::I8(shape::mean_i8(graph, node, axes, x)?),

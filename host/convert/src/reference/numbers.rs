@@ -1,9 +1,9 @@
 //! Integers that follow from scales: multipliers, clamps, tables. The interpreter computes with them and the file carries
 //! the same.
 
-use super::Data;
 use super::elementwise::real;
 use super::fixed::{Multiplier, divide_by_pot, logistic, tanh};
+use super::tensor::Data;
 use crate::ir::{Activation, Arithmetic, Element, Graph, Id, Node, Op, Quantization, Refusal, Weights};
 
 /// Scale and zero point of a value of bytes.

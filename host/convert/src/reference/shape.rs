@@ -1,6 +1,7 @@
 //! Reductions over axes, and operators that move elements.
 
-use super::{Data, Tensor, numbers};
+use super::numbers;
+use super::tensor::{Data, Tensor};
 use crate::ir::{Graph, Node, Refusal};
 use anyhow::{Result, bail};
 

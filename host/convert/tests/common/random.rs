@@ -5,18 +5,17 @@ use rownet_convert::ir::{
 };
 
 /// A source of choices.
-pub struct Choices(u64);
+pub struct Choices(cxr_testkit::Choices);
 
 impl Choices {
     pub fn new(seed: u64) -> Self {
-        let mut choices = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678);
+        let mut choices = Self(cxr_testkit::Choices(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678));
         choices.below(2);
         choices
     }
 
     pub fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % n
+        self.0.below(n as u32) as usize
     }
 
     fn one<T: Copy>(&mut self, of: &[T]) -> T {

@@ -191,12 +191,7 @@ mod tests {
 
     /// A 256x256 picture with coarse and fine structure.
     fn picture(seed: u32) -> Vec<u8> {
-        let mut state = seed;
-        let mut noise = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            f32::from((state >> 24) as u8)
-        };
-        let cells: Vec<f32> = (0..FINE * FINE).map(|_| noise()).collect();
+        let cells: Vec<f32> = cxr_testkit::Lcg(seed).take(FINE * FINE).map(f32::from).collect();
         let soft = box_blur(&cells, 2);
         (0..FULL * FULL)
             .map(|at| {

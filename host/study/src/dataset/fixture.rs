@@ -57,10 +57,7 @@ pub(crate) fn image_path(folder: &Path, subfolder: &str, name: &str) -> PathBuf 
 /// A JPEG of noise that `seed` determines, whatever the extension of `path`.
 pub(crate) fn write_image(path: &Path, seed: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
-    let image = GrayImage::from_fn(40, 40, |_, _| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        Luma([(state >> 24) as u8])
-    });
+    let mut noise = cxr_testkit::Lcg(seed.wrapping_mul(2_654_435_761).wrapping_add(1));
+    let image = GrayImage::from_fn(40, 40, |_, _| Luma([noise.byte()]));
     DynamicImage::from(image).save_with_format(path, ImageFormat::Jpeg).unwrap();
 }

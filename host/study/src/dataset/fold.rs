@@ -19,7 +19,7 @@ const MOST: u32 = 20;
 /// Which of how many folds is tested on, written `2/5`.
 ///
 /// ```
-/// use cxr_host::dataset::fold::Fold;
+/// use cxr_study::dataset::fold::Fold;
 /// let fold: Fold = "2/5".parse()?;
 /// let folds = Fold::all(5)?;
 /// // Every patient is in one of them.

@@ -2,7 +2,7 @@
 
 use super::field;
 use super::networks::Networks;
-use cxr_app::heatmap::Map;
+use cxr_app::model_file::Map;
 
 /// Share outside of the central field of what sets the class apart: the absolute differences, cell by cell, between its
 /// map and the mean of all classes' maps. `None` where the map is too small to have a centre, or all zeros.

@@ -2,6 +2,7 @@
 
 use crate::kernels::api::Kernel;
 use crate::kernels::checked::{Conv, Covered, Depthwise, Gray};
+use crate::kernels::general::loops::dots as general_dots;
 use crate::kernels::pack::Layout;
 use crate::kernels::scalar;
 use crate::kernels::vector::winograd::{self, THIRD, Winograd};
@@ -15,8 +16,15 @@ const COLUMNS: usize = 4;
 const ALONE: usize = 8;
 const TILES: usize = 4;
 
-const NEON: Kernel =
-    Kernel { name: "neon", conv_row: words_row, gray_row, depthwise_row, dot: dot_product, pack: Some(pack_words) };
+const NEON: Kernel = Kernel {
+    name: "neon",
+    conv_row: words_row,
+    gray_row,
+    depthwise_row,
+    dot: dot_product,
+    dots: general_dots,
+    pack: Some(pack_words),
+};
 const DOTPROD: Kernel = Kernel { name: "neon-dotprod", conv_row: bytes_row, pack: Some(pack_bytes), ..NEON };
 
 /// The vector kernels, fastest first.
@@ -75,6 +83,27 @@ impl Isa for Words {
         // SAFETY: 4 writable bytes.
         unsafe {
             let q = vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sum), vreinterpretq_f32_s32(scale)));
+            let words = vqadd_s16(vqmovn_s32(q), vdup_n_s16(i16::from(zero_point)));
+            let bytes = vqmovn_s16(vcombine_s16(words, words));
+            to.cast::<i32>().write_unaligned(vget_lane_s32::<0>(vreinterpret_s32_s8(bytes)));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_shifts(from: *const u8) -> int32x4_t {
+        // SAFETY: 4 readable bytes.
+        unsafe { vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(u64::from(from.cast::<u32>().read_unaligned()))))) }
+    }
+
+    /// A rounding shift rounds halves up: one less before it, where a value below 0 is shifted, rounds them away from 0.
+    #[inline(always)]
+    unsafe fn requantize_fixed(sum: int32x4_t, [multiplier, shift]: [int32x4_t; 2], zero_point: i8, to: *mut i8) {
+        // SAFETY: 4 writable bytes.
+        unsafe {
+            let zero = vdupq_n_s32(0);
+            let x = vqrdmulhq_s32(vshlq_s32(sum, vmaxq_s32(shift, zero)), multiplier);
+            let right = vminq_s32(shift, zero);
+            let q = vrshlq_s32(vqaddq_s32(x, vshrq_n_s32::<31>(vandq_s32(x, right))), right);
             let words = vqadd_s16(vqmovn_s32(q), vdup_n_s16(i16::from(zero_point)));
             let bytes = vqmovn_s16(vcombine_s16(words, words));
             to.cast::<i32>().write_unaligned(vget_lane_s32::<0>(vreinterpret_s32_s8(bytes)));
@@ -169,6 +198,18 @@ impl Isa for Bytes {
     unsafe fn requantize(sum: int32x4_t, scale: int32x4_t, zero_point: i8, to: *mut i8) {
         // SAFETY: the caller's.
         unsafe { Words::requantize(sum, scale, zero_point, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_shifts(from: *const u8) -> int32x4_t {
+        // SAFETY: the caller's.
+        unsafe { Words::load_shifts(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn requantize_fixed(sum: int32x4_t, by: [int32x4_t; 2], zero_point: i8, to: *mut i8) {
+        // SAFETY: the caller's.
+        unsafe { Words::requantize_fixed(sum, by, zero_point, to) }
     }
 }
 

@@ -24,9 +24,12 @@ macro_rules! arch {
     };
 }
 
+mod dense;
 mod depthwise;
+mod fixed;
 
-pub use depthwise::depthwise_row;
+pub use dense::dots;
+pub use depthwise::{depthwise_row, padded_row};
 
 /// Taps that a tile holds; longer filters are summed in several passes.
 const TAPS: usize = 192;
@@ -63,7 +66,9 @@ pub fn conv_row(mut checked: Conv<'_>) {
     let mut tile = MaybeUninit::<Tile>::uninit();
     let tile = tile.as_mut_ptr().cast::<u32>();
     let mut sums: Sums = [MaybeUninit::uninit(); CHANNELS];
-    for x in (0..width).step_by(COLUMNS) {
+    // Four columns of which one counts take twice as long as that one.
+    let is_alone = width % COLUMNS == 1 && args.span.is_multiple_of(4);
+    for x in (0..width - usize::from(is_alone)).step_by(COLUMNS) {
         // Beyond the right edge the last column is computed again.
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
@@ -78,10 +83,35 @@ pub fn conv_row(mut checked: Conv<'_>) {
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + tap);
                     let sums = sums.as_mut_ptr_range();
-                    dots(tile, weights, taps, sums.start, sums.end, stride - taps);
+                    conv_dots(tile, weights, taps, sums.start, sums.end, stride - taps);
                 }
             }
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
+        }
+    }
+    if is_alone {
+        column(&args, width - 1, stride, out);
+    }
+}
+
+/// A column alone, by four filters at a time.
+#[inline(never)]
+fn column(args: &ConvRow<'_>, x: usize, stride: usize, out: &mut [i8]) {
+    let out = out.get_mut(x * args.channels..).unwrap_or_default();
+    for (i, out) in out.chunks_mut(CHANNELS).enumerate() {
+        let first = i * CHANNELS;
+        let mut sums = [0; CHANNELS];
+        let sums = sums.get_mut(..out.len()).unwrap_or_default();
+        for (sum, bias) in sums.iter_mut().zip(args.filters.bias.get(4 * first..).unwrap_or_default().chunks_exact(4)) {
+            *sum = i32::from_le_bytes([bias[0], bias[1], bias[2], bias[3]]);
+        }
+        for (y, row) in args.rows.iter().enumerate() {
+            let window = row.get(x * args.step..).and_then(|row| row.get(..args.span)).unwrap_or_default();
+            dense::dots(window, args.filters.weights.get(first * stride + y * args.span..).unwrap_or_default(), stride, sums);
+        }
+        for (k, (q, sum)) in out.iter_mut().zip(sums).enumerate() {
+            let (filters, channel) = (&args.filters, first + k);
+            *q = if filters.is_fixed() { fixed::one(filters, channel, *sum) } else { filters.requantize(channel, *sum) };
         }
     }
 }
@@ -237,7 +267,7 @@ fn odd(quad: u32) -> u32 {
 
 // Four int8 weights: 16 multiplications in 13 instructions.
 dots!(
-    dots,
+    conv_dots,
     52,
     2,
     "ldr lr, [r1], #4",
@@ -278,9 +308,19 @@ fn requantize_block(
     channels: usize,
     out: &mut [i8],
 ) {
+    #[cfg(not(target_abi = "eabihf"))]
+    if filters.is_fixed() {
+        let out = columns.map(|x| out.as_mut_ptr().wrapping_add(x * channels + channel));
+        // SAFETY: `columns` are below the width; there are a multiplier and a shift for each channel.
+        return unsafe { fixed::requantize(filters, channel, sums, &out) };
+    }
     #[cfg(target_abi = "eabihf")]
     {
         let out = columns.map(|x| out.as_mut_ptr().wrapping_add(x * channels + channel));
+        if filters.is_fixed() {
+            // SAFETY: as below; there is a shift for each channel.
+            return unsafe { fixed::requantize(filters, channel, sums, &out) };
+        }
         let sums = sums.as_ptr_range();
         // SAFETY: `columns` are below the width; there are a scale for each channel and `width * channels` values of
         // `out`, of which every column writes those of the channels in `sums`, of which there is at least one.

@@ -2,7 +2,7 @@
 
 use super::api::Kernel;
 #[cfg(cortex_m3)]
-use super::{portable, scalar};
+use super::{general, portable, scalar};
 
 #[cfg(cortex_m3)]
 mod armv7m;
@@ -10,6 +10,8 @@ mod armv7m;
 mod dsp;
 #[cfg(cortex_m_mve)]
 mod mve;
+#[cfg(cortex_m_dsp)]
+mod patch;
 
 /// The kernels of this processor, fastest first.
 pub fn available() -> impl Iterator<Item = Kernel> {
@@ -33,6 +35,7 @@ impl Kernel {
         gray_row: armv7m::gray_row,
         depthwise_row: portable::depthwise_row,
         dot: scalar::dot,
+        dots: general::loops::dots,
         pack: None,
     };
 
@@ -45,6 +48,8 @@ impl Kernel {
             gray_row: dsp::gray_row,
             depthwise_row: dsp::depthwise_row,
             dot: dsp::dot,
+            dots: dsp::dots,
+            padded_row: Some(dsp::padded_row),
             pack: None,
         })
     }
@@ -58,6 +63,8 @@ impl Kernel {
             gray_row: mve::gray_row,
             depthwise_row: mve::depthwise_row,
             dot: mve::dot,
+            dots: mve::dots,
+            padded_row: Some(mve::padded_row),
             pack: None,
         })
     }

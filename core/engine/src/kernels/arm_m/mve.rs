@@ -12,7 +12,7 @@ use core::mem::MaybeUninit;
 
 mod depthwise;
 
-pub use depthwise::depthwise_row;
+pub use depthwise::{depthwise_row, padded_row};
 
 /// Columns computed together.
 const COLUMNS: usize = 2;
@@ -49,7 +49,7 @@ pub fn conv_row(mut checked: Conv<'_>) {
     let (GROUP.., ..=MAX_KERNEL) = (args.channels, args.rows.len()) else { return dsp::conv_row(checked) };
     let source = Source::new(args.rows, args.span, args.step);
     // SAFETY: all of them are of one `Checked`.
-    unsafe { rows(&args.filters, [args.channels, width, stride], (gather, dots, 1), &source, checked.out()) };
+    unsafe { rows(&args.filters, [args.channels, width, stride], (gather, conv_dots, 1), &source, checked.out()) };
 }
 
 /// One output row of the first convolution of a gray image.
@@ -82,7 +82,7 @@ impl Source {
 /// [`gather`] or [`gray_gather`].
 type Gather = unsafe extern "C" fn(*const *const i8, usize, usize, usize, usize, *mut u8);
 
-/// [`dots`] or [`gray_dots`].
+/// [`conv_dots`] or [`gray_dots`].
 type Dots = unsafe extern "C" fn(&Pass, *const u8, *mut i32, *mut i32);
 
 /// What a convolution of either kind does, with its functions and the bytes of a weight: so many channels and columns, filters so
@@ -136,14 +136,19 @@ unsafe fn rows(
                 }
                 let out = columns.map(|x| out.as_mut_ptr().add(x * channels + channel));
                 let scales = filters.scales.as_ptr().add(4 * channel);
-                requantize(sums, groups, scales, zero_point, out);
+                if filters.is_fixed() {
+                    let shifts = filters.shifts.as_ptr().add(channel);
+                    requantize_fixed(sums, groups, (scales, shifts), zero_point, out);
+                } else {
+                    requantize(sums, groups, scales, zero_point, out);
+                }
             }
             channel += GROUP * groups;
         }
     }
 }
 
-/// Constants of a pass, as [`dots`] reads them.
+/// Constants of a pass, as [`conv_dots`] reads them.
 #[repr(C)]
 struct Pass {
     windows: *const u8,
@@ -269,7 +274,7 @@ macro_rules! dots {
     };
 }
 
-dots!(dots, "vmladava.s8");
+dots!(conv_dots, "vmladava.s8");
 dots!(gray_dots, "vmladava.s16");
 
 /// Starts every sum with its channel's bias.
@@ -342,6 +347,70 @@ unsafe fn requantize(sums: *const i32, groups: usize, scales: *const u8, zero_po
     }
 }
 
+/// `quant::requantize_fixed` of four values at a time. A rounding shift rounds halves up: one less before it, where a value
+/// below 0 is shifted, rounds them away from 0.
+///
+/// # Safety
+/// As for [`requantize`]; multipliers as its scales, and `groups` times four bytes of shifts.
+#[inline(always)]
+unsafe fn requantize_fixed(
+    sums: *const i32,
+    groups: usize,
+    (multipliers, shifts): (*const u8, *const u8),
+    zero_point: i32,
+    out: [*mut i8; COLUMNS],
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        asm!(
+            ".cpu cortex-m55",
+            "vmov.i32 q6, #0",
+            "dls lr, {groups}",
+            "2:",
+            "vldrw.u32 q0, [{sums}], #16",
+            "vldrw.u32 q1, [{sums}], #16",
+            "vldrb.s32 q3, [r2], #4",
+            "vldrb.u8 q2, [{multipliers}], #16",
+            "vmax.s32 q4, q3, q6",
+            "vmin.s32 q5, q3, q6",
+            "vshl.s32 q0, q0, q4",
+            "vshl.s32 q1, q1, q4",
+            "vqrdmulh.s32 q0, q0, q2",
+            "vqrdmulh.s32 q1, q1, q2",
+            "vand q3, q0, q5",
+            "vand q4, q1, q5",
+            "vshr.s32 q3, q3, #31",
+            "vshr.s32 q4, q4, #31",
+            "vqadd.s32 q0, q0, q3",
+            "vqadd.s32 q1, q1, q4",
+            "vrshl.s32 q0, q0, q5",
+            "vrshl.s32 q1, q1, q5",
+            "vqadd.s32 q0, q0, {zero_point}",
+            "vqadd.s32 q1, q1, {zero_point}",
+            "vqmovnb.s32 q0, q0",
+            "vqmovnb.s32 q1, q1",
+            "vqmovnb.s16 q0, q0",
+            "vqmovnb.s16 q1, q1",
+            "vstrb.32 q0, [r0], #4",
+            "vstrb.32 q1, [r1], #4",
+            "le lr, 2b",
+            groups = in(reg) groups,
+            sums = inout(reg) sums => _,
+            multipliers = inout(reg) multipliers => _,
+            zero_point = in(reg) zero_point,
+            // Narrowing stores and widening loads take a low register.
+            inout("r0") out[0] => _,
+            inout("r1") out[1] => _,
+            inout("r2") shifts => _,
+            out("lr") _, out("s0") _, out("s1") _, out("s2") _, out("s3") _, out("s4") _, out("s5") _,
+            out("s6") _, out("s7") _, out("s8") _, out("s9") _, out("s10") _, out("s11") _, out("s12") _, out("s13") _,
+            out("s14") _, out("s15") _, out("s16") _, out("s17") _, out("s18") _, out("s19") _, out("s20") _, out("s21") _,
+            out("s22") _, out("s23") _, out("s24") _, out("s25") _, out("s26") _, out("s27") _,
+            options(nostack)
+        );
+    }
+}
+
 /// Puts `taps` values of a window together, from value `first` of the first row on; values are bytes or become i16.
 ///
 /// # Safety
@@ -407,6 +476,14 @@ unsafe fn widen(from: *const i8, count: usize, to: *mut u8) {
             out("lr") _, out("s0") _, out("s1") _, out("s2") _, out("s3") _,
             options(nostack)
         );
+    }
+}
+
+/// Adds to each sum the products of the window and its filter.
+pub fn dots(window: &[i8], weights: &[u8], stride: usize, sums: &mut [i32]) {
+    for (i, sum) in sums.iter_mut().enumerate() {
+        let filter = weights.get(i * stride..).and_then(|filter| filter.get(..window.len())).unwrap_or_default();
+        *sum = sum.wrapping_add(dot(window, filter));
     }
 }
 

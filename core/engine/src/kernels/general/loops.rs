@@ -6,11 +6,7 @@
 use super::args::{ConvRow, DepthwiseRow, Loops};
 
 /// The plain loops, for any processor.
-pub const LOOPS: Loops = Loops {
-    conv_row: |args, out| conv_row(args, out),
-    depthwise_row: |args, out| depthwise_row(args, out),
-    dots: |window, weights, stride, sums| dots(window, weights, stride, sums),
-};
+pub const LOOPS: Loops = Loops { conv_row: |args, out| conv_row(args, out), depthwise_row: |args, out| depthwise_row(args, out) };
 
 /// Most values of a patch; longer windows are summed in several.
 const PATCH: usize = 256;

@@ -7,9 +7,8 @@
 #![allow(clippy::needless_range_loop)]
 
 use crate::kernels::checked::{Conv, Covered, Depthwise, Gray, Shape, WORD};
-use crate::kernels::pack::{HEADER, Layout, word};
+use crate::kernels::pack::{HEADER, Layout, parameters, word};
 use crate::kernels::scalar;
-use crate::quant::requantize;
 use core::hint::black_box;
 use core::mem::MaybeUninit;
 
@@ -39,6 +38,10 @@ pub trait Isa {
     unsafe fn dot(sum: Self::Vector, x: Self::Vector, w: Self::Vector) -> Self::Vector;
     /// Requantises (scales as f32 bits) and writes [`LANES`](Self::LANES) int8 values.
     unsafe fn requantize(sum: Self::Vector, scale: Self::Vector, zero_point: i8, to: *mut i8);
+    /// [`LANES`](Self::LANES) i8 values from memory.
+    unsafe fn load_shifts(from: *const u8) -> Self::Vector;
+    /// [`quant::requantize_fixed`](crate::quant::requantize_fixed) by multipliers and shifts; writes as [`requantize`](Self::requantize).
+    unsafe fn requantize_fixed(sum: Self::Vector, by: [Self::Vector; 2], zero_point: i8, to: *mut i8);
     /// [`requantize`](Self::requantize) of four columns of the same channels.
     #[inline(always)]
     unsafe fn requantize_columns(sums: [Self::Vector; 4], scale: Self::Vector, zero_point: i8, to: [*mut i8; 4]) {
@@ -285,7 +288,7 @@ impl Tile {
             for b in 1..BLOCKS {
                 sums[b] = [I::load(group.add(b * vector)); COLUMNS];
             }
-            let mut w = group.add(2 * BLOCKS * vector);
+            let mut w = group.add(parameters(&self.shape) * BLOCKS * vector);
             for y in 0..self.shape.height {
                 let mut row = self.rows.add(y * self.pitch + x * step);
                 for _ in 0..words {
@@ -306,11 +309,34 @@ impl Tile {
             // Through memory, for else the loop below, which is not unrolled, would keep the sums there all the time.
             let sums = black_box(sums);
             for b in 0..BLOCKS {
-                let scale = I::load(group.add((BLOCKS + b) * vector));
+                let rescale = Rescale::<I>::load(group, BLOCKS, b, &self.shape);
                 let channel = first + b * I::LANES;
                 let to = |c: usize| out.add((x + c) * self.shape.channels + channel);
-                store::<I, COLUMNS>(sums[b], scale, self.zero_point, to, self.shape.channels - channel);
+                store::<I, COLUMNS>(sums[b], rescale, self.zero_point, to, self.shape.channels - channel);
             }
+        }
+    }
+}
+
+/// How the sums of a vector's channels become int8.
+pub enum Rescale<I: Isa> {
+    /// By f32 scales.
+    Float(I::Vector),
+    /// By multipliers and shifts.
+    Fixed([I::Vector; 2]),
+}
+
+impl<I: Isa> Rescale<I> {
+    /// Of block `b` of a packed group of so many.
+    ///
+    /// # Safety
+    /// The processor has the instructions of `I`; the group holds its parameters.
+    #[inline(always)]
+    pub unsafe fn load(group: *const u8, blocks: usize, b: usize, shape: &Shape) -> Self {
+        // SAFETY: the caller's.
+        unsafe {
+            let vector = |i: usize| I::load(group.add((i * blocks + b) * I::LANES * WORD));
+            if shape.fixed { Self::Fixed([vector(1), vector(2)]) } else { Self::Float(vector(1)) }
         }
     }
 }
@@ -322,13 +348,24 @@ impl Tile {
 #[inline(always)]
 pub unsafe fn store<I: Isa, const N: usize>(
     sums: [I::Vector; N],
-    scale: I::Vector,
+    rescale: Rescale<I>,
     zero_point: i8,
     to: impl Fn(usize) -> *mut i8,
     count: usize,
 ) {
     // SAFETY: the caller's; a short store goes by a copy.
     unsafe {
+        let scale = match rescale {
+            Rescale::Float(scale) => scale,
+            Rescale::Fixed(by) => {
+                for c in 0..N {
+                    let mut lanes = [0i8; 16];
+                    I::requantize_fixed(sums[c], by, zero_point, lanes.as_mut_ptr());
+                    to(c).copy_from_nonoverlapping(lanes.as_ptr(), count.min(I::LANES));
+                }
+                return;
+            }
+        };
         if count >= I::LANES {
             let fours = N / 4 * 4;
             for c in (0..fours).step_by(4) {
@@ -373,14 +410,18 @@ pub unsafe fn depthwise<I: Lanes>(mut checked: Depthwise<'_>) {
                 for tap in (0..taps).step_by(2) {
                     sum = I::multiply(sum, [value(tap), value(tap + 1)], [weight(tap), weight(tap + 1)]);
                 }
-                let scale = I::load(args.filters.scales.as_ptr().add(WORD * channel));
-                I::requantize(sum, scale, args.filters.zero_point, pixel.as_mut_ptr().add(channel));
+                let (scale, to) = (I::load(args.filters.scales.as_ptr().add(WORD * channel)), pixel.as_mut_ptr().add(channel));
+                if args.filters.is_fixed() {
+                    let shifts = I::load_shifts(args.filters.shifts.as_ptr().add(channel));
+                    I::requantize_fixed(sum, [scale, shifts], args.filters.zero_point, to);
+                } else {
+                    I::requantize(sum, scale, args.filters.zero_point, to);
+                }
             }
         }
         for (channel, q) in pixel.iter_mut().enumerate().skip(whole) {
-            let (bias, scale) = (word(args.filters.bias, channel), word(args.filters.scales, channel));
-            let scale = f32::from_bits(scale as u32);
-            *q = requantize(scalar::depthwise_sum(&args, x, channel).wrapping_add(bias), scale, args.filters.zero_point);
+            let sum = scalar::depthwise_sum(&args, x, channel).wrapping_add(word(args.filters.bias, channel));
+            *q = args.filters.requantize(channel, sum);
         }
     }
 }

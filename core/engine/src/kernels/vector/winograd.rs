@@ -17,9 +17,9 @@
 // Indices, so that what they index stays in registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::{Isa, Job, SCRATCH, Scratch, store};
+use super::{Isa, Job, Rescale, SCRATCH, Scratch, store};
 use crate::kernels::checked::{Shape, WORD};
-use crate::kernels::pack::{HEADER, Layout, PRODUCTS};
+use crate::kernels::pack::{HEADER, Layout, PRODUCTS, parameters};
 use core::hint::black_box;
 
 /// Outputs of a tile; it has as many pixels as products.
@@ -171,7 +171,7 @@ impl Block {
         unsafe {
             let mut m = [[I::zero(); TILES]; PRODUCTS];
             m[1] = [I::load(self.group); TILES];
-            let mut w = self.group.add(2 * vector);
+            let mut w = self.group.add(parameters(&self.shape) * vector);
             for y in 0..self.shape.height {
                 let mut x = self.buffer.add(y * self.pitch + tile * PRODUCTS * step).cast::<u8>();
                 for _ in 0..step / 2 {
@@ -188,12 +188,12 @@ impl Block {
             }
             // As in `simd.rs`: sums stay in registers until here.
             let m = black_box(m);
-            let scale = I::load(self.group.add(vector));
             for t in 0..TILES {
+                let rescale = Rescale::<I>::load(self.group, 1, 0, &self.shape);
                 let sums = outputs::<I>(m.map(|m| m[t]));
                 let at = column(tile + t) * self.shape.channels + self.first;
                 let to = |k: usize| out.wrapping_add(at + k * self.shape.channels);
-                store::<I, OUTPUTS>(sums, scale, zero_point, to, self.shape.channels - self.first);
+                store::<I, OUTPUTS>(sums, rescale, zero_point, to, self.shape.channels - self.first);
             }
         }
     }

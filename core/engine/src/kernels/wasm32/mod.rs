@@ -4,10 +4,12 @@
 
 use crate::kernels::api::Kernel;
 use crate::kernels::checked::{Conv, Covered, Depthwise, Gray};
+use crate::kernels::general::loops::dots as general_dots;
 use crate::kernels::pack::Layout;
 use crate::kernels::scalar;
 use crate::kernels::vector::winograd::{self, THIRD, Winograd};
 use crate::kernels::vector::{Isa, Job, Lanes, conv, depthwise, dot, layout};
+use crate::quant::requantize_fixed;
 use core::arch::wasm32::*;
 
 /// As for AVX2, whose registers and instructions most engines use for this.
@@ -16,7 +18,8 @@ const COLUMNS: usize = 4;
 const ALONE: usize = 8;
 const TILES: usize = 2;
 
-const KERNEL: Kernel = Kernel { name: "simd128", conv_row, gray_row, depthwise_row, dot: dot_product, pack: Some(pack) };
+const KERNEL: Kernel =
+    Kernel { name: "simd128", conv_row, gray_row, depthwise_row, dot: dot_product, dots: general_dots, pack: Some(pack) };
 
 /// The vector kernel.
 pub fn available() -> impl Iterator<Item = Kernel> {
@@ -56,6 +59,23 @@ impl Isa for Words {
         let words = i16x8_add_sat(i16x8_narrow_i32x4(q, q), i16x8_splat(i16::from(zero_point)));
         // SAFETY: 4 writable bytes.
         unsafe { to.cast::<i32>().write_unaligned(i32x4_extract_lane::<0>(i8x16_narrow_i16x8(words, words))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_shifts(from: *const u8) -> v128 {
+        // SAFETY: 4 readable bytes.
+        unsafe { i32x4_extend_low_i16x8(i16x8_extend_low_i8x16(v128_load32_zero(from.cast()))) }
+    }
+
+    /// Lane by lane: shifts by a vector are not to be had.
+    #[inline(always)]
+    unsafe fn requantize_fixed(sum: v128, [multiplier, shift]: [v128; 2], zero_point: i8, to: *mut i8) {
+        let lanes =
+            |v| [i32x4_extract_lane::<0>(v), i32x4_extract_lane::<1>(v), i32x4_extract_lane::<2>(v), i32x4_extract_lane::<3>(v)];
+        for (i, ((sum, multiplier), shift)) in lanes(sum).into_iter().zip(lanes(multiplier)).zip(lanes(shift)).enumerate() {
+            // SAFETY: 4 writable bytes.
+            unsafe { *to.add(i) = requantize_fixed(sum, multiplier, shift as i8, zero_point) };
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub const KERNEL: Kernel = Kernel {
     gray_row,
     depthwise_row,
     dot: dot_product,
+    dots: general::dots,
     pack: Some(pack),
     blocks: Some(winograd_2d::BLOCKS),
     general: general::LOOPS,

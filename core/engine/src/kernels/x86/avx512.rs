@@ -3,6 +3,7 @@
 //! Its activations are unsigned: they come with the top bit flipped, and the bias pays the 128 back.
 
 use super::avx2;
+use super::words::Words;
 use crate::kernels::api::Kernel;
 use crate::kernels::checked::{Conv, Covered};
 use crate::kernels::scalar;
@@ -53,6 +54,24 @@ impl Isa for Bytes {
             let q = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_castsi512_ps(scale)));
             let q = _mm512_add_epi32(q, _mm512_set1_epi32(i32::from(zero_point)));
             _mm_storeu_si128(to.cast(), _mm512_cvtsepi32_epi8(q));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_shifts(from: *const u8) -> __m512i {
+        // SAFETY: 16 readable bytes, and AVX-512.
+        unsafe { _mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())) }
+    }
+
+    /// By halves.
+    #[inline(always)]
+    unsafe fn requantize_fixed(sum: __m512i, by: [__m512i; 2], zero_point: i8, to: *mut i8) {
+        // SAFETY: 16 writable bytes, and AVX-512.
+        unsafe {
+            let low = |v| _mm512_castsi512_si256(v);
+            let high = |v| _mm512_extracti64x4_epi64::<1>(v);
+            Words::requantize_fixed(low(sum), by.map(low), zero_point, to);
+            Words::requantize_fixed(high(sum), by.map(high), zero_point, to.add(8));
         }
     }
 }

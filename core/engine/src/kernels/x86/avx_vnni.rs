@@ -52,6 +52,18 @@ impl Isa for Bytes {
         // SAFETY: the caller's.
         unsafe { Words::requantize(sum, scale, zero_point, to) }
     }
+
+    #[inline(always)]
+    unsafe fn load_shifts(from: *const u8) -> __m256i {
+        // SAFETY: the caller's.
+        unsafe { Words::load_shifts(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn requantize_fixed(sum: __m256i, by: [__m256i; 2], zero_point: i8, to: *mut i8) {
+        // SAFETY: the caller's.
+        unsafe { Words::requantize_fixed(sum, by, zero_point, to) }
+    }
 }
 
 fn pack(layer: &Covered<'_>, out: &mut [u8]) -> usize {

@@ -3,7 +3,7 @@
 use crate::kernels::general::{ConvRow, DepthwiseRow, Loops, loops};
 
 /// For processors with AVX2 only.
-pub const LOOPS: Loops = Loops { conv_row, depthwise_row, dots };
+pub const LOOPS: Loops = Loops { conv_row, depthwise_row };
 
 fn conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
     #[target_feature(enable = "avx2")]
@@ -23,7 +23,7 @@ fn depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
     unsafe { with_avx2(args, out) }
 }
 
-fn dots(window: &[i8], weights: &[u8], stride: usize, sums: &mut [i32]) {
+pub fn dots(window: &[i8], weights: &[u8], stride: usize, sums: &mut [i32]) {
     #[target_feature(enable = "avx2")]
     fn with_avx2(window: &[i8], weights: &[u8], stride: usize, sums: &mut [i32]) {
         loops::dots(window, weights, stride, sums);

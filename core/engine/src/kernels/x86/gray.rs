@@ -24,7 +24,12 @@ const GROUP: usize = 2 * VECTOR * (2 + WORDS);
 
 /// True for what this is made for.
 pub const fn suits(shape: &Shape) -> bool {
-    shape.wide && shape.height == 3 && shape.span == 3 && shape.step == 2 && shape.channels.is_multiple_of(CHANNELS)
+    shape.wide
+        && !shape.fixed
+        && shape.height == 3
+        && shape.span == 3
+        && shape.step == 2
+        && shape.channels.is_multiple_of(CHANNELS)
 }
 
 /// Bytes of packed filters; the largest number where they fit no slice.

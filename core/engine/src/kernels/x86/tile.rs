@@ -6,7 +6,7 @@
 use super::axis::{self, Axis, Line, OUTPUTS, Sums, shared};
 use super::words::Words;
 use crate::kernels::checked::WORD;
-use crate::kernels::vector::{Isa, store};
+use crate::kernels::vector::{Isa, Rescale, store};
 use core::arch::asm;
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -291,7 +291,7 @@ impl Finish {
                 let divisor = _mm256_set1_epi32(const { inverse_of_odd_part(A::SCALE * A::SCALE) });
                 let sums = [y0, y1, y2, y3].map(|y| _mm256_mullo_epi32(y.0, divisor));
                 let to = |c: usize| self.to.wrapping_add(r * self.row + c * self.pixel);
-                store::<Words, OUTPUTS>(sums, scale, self.zero_point, to, self.lanes);
+                store::<Words, OUTPUTS>(sums, Rescale::Float(scale), self.zero_point, to, self.lanes);
             }
         }
     }

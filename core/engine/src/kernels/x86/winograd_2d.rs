@@ -77,7 +77,7 @@ fn plan(layer: &Covered<'_>, [height, width]: [usize; 2], id: u8) -> Option<Plan
 const fn suits(shape: &Shape, form: &Form) -> bool {
     let channels = shape.span / 3;
     let is_three = shape.height == 3 && shape.span == 3 * channels && shape.step == form.stride * channels;
-    is_three && !shape.wide && channels >= CHANNELS && channels.is_multiple_of(2)
+    is_three && !shape.wide && !shape.fixed && channels >= CHANNELS && channels.is_multiple_of(2)
 }
 
 /// True if no output overflows times the power of two in `scale`, and requantisation by the rest of it is exact.
@@ -260,14 +260,15 @@ mod tests {
         let weights = [127u8; 9 * 16 * 8];
         let scales: Vec<u8> = [1e-3f32; 8].iter().flat_map(|scale| scale.to_le_bytes()).collect();
         for (stride, bits) in [(1, 25), (2, 29)] {
-            let shape = Shape { height: 3, span: 3 * 16, step: stride * 16, channels: 8, wide: false };
+            let shape = Shape { height: 3, span: 3 * 16, step: stride * 16, channels: 8, wide: false, fixed: false };
             let most = (1 << bits) - 1 - 128 * 127 * 9 * 16;
             for (bias, fits) in [(most, true), (-most, true), (most + 1, false), (-most - 1, false), (i32::MIN, false)] {
                 let bias: Vec<u8> = [0, 0, 0, 0, 0, 0, 0, bias].iter().flat_map(|bias| bias.to_le_bytes()).collect();
-                let filters = Filters { weights: &weights, bias: &bias, scales: &scales, zero_point: 0, packed: &[] };
+                let filters =
+                    Filters { weights: &weights, bias: &bias, scales: &scales, shifts: &[], zero_point: 0, packed: &[] };
                 assert_eq!(plan(&shape, stride, [8, 8], &filters).is_some(), fits);
             }
-            let filters = Filters { weights: &weights, bias: &[0; 32], scales: &scales, zero_point: 0, packed: &[] };
+            let filters = Filters { weights: &weights, bias: &[0; 32], scales: &scales, shifts: &[], zero_point: 0, packed: &[] };
             for size in [[1, 4], [300, 5], [7, 1000]] {
                 assert!(plan(&shape, stride, size, &filters).is_some_and(|plan| plan.rows <= 4 * TILES));
             }
@@ -280,9 +281,10 @@ mod tests {
 
     #[test]
     fn short_slices_are_refused() {
-        let shape = Shape { height: 3, span: 48, step: 16, channels: 8, wide: false };
+        let shape = Shape { height: 3, span: 48, step: 16, channels: 8, wide: false, fixed: false };
         let scales: Vec<u8> = [1f32; 8].iter().flat_map(|scale| scale.to_le_bytes()).collect();
-        let filters = Filters { weights: &[1; 9 * 16 * 8], bias: &[0; 32], scales: &scales, zero_point: 0, packed: &[] };
+        let filters =
+            Filters { weights: &[1; 9 * 16 * 8], bias: &[0; 32], scales: &scales, shifts: &[], zero_point: 0, packed: &[] };
         let (plan, mut packed) = (plan(&shape, 1, [4, 4], &filters).unwrap(), [0; 32_768]);
         let len = pack(plan.form, &Covered::new(shape, filters).unwrap(), &mut packed);
         if !Kernel::available().any(|kernel| kernel.name() == "avx2") {

@@ -44,6 +44,35 @@ impl Isa for Words {
         }
     }
 
+    #[inline(always)]
+    unsafe fn load_shifts(from: *const u8) -> __m256i {
+        // SAFETY: 8 readable bytes, and AVX2.
+        unsafe { _mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())) }
+    }
+
+    /// Products of even lanes, then of odd ones; what is rounded away decides as gemmlowp's `RoundingDivideByPOT` does.
+    #[inline(always)]
+    unsafe fn requantize_fixed(sum: __m256i, [multiplier, shift]: [__m256i; 2], zero_point: i8, to: *mut i8) {
+        // SAFETY: 8 writable bytes, and AVX2.
+        unsafe {
+            let (zero, one) = (_mm256_setzero_si256(), _mm256_set1_epi32(1));
+            let x = _mm256_sllv_epi32(sum, _mm256_max_epi32(shift, zero));
+            let half = _mm256_set1_epi64x(1 << 30);
+            let even = _mm256_add_epi64(_mm256_mul_epi32(x, multiplier), half);
+            let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(x), _mm256_srli_epi64::<32>(multiplier));
+            let odd = _mm256_slli_epi64::<1>(_mm256_add_epi64(odd, half));
+            let x = _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<31>(even), odd);
+            let right = _mm256_max_epi32(_mm256_sub_epi32(zero, shift), zero);
+            let mask = _mm256_sub_epi32(_mm256_sllv_epi32(one, right), one);
+            let threshold = _mm256_sub_epi32(_mm256_srli_epi32::<1>(mask), _mm256_srai_epi32::<31>(x));
+            let up = _mm256_cmpgt_epi32(_mm256_and_si256(x, mask), threshold);
+            let q = _mm256_sub_epi32(_mm256_srav_epi32(x, right), up);
+            let words = _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256::<1>(q));
+            let words = _mm_adds_epi16(words, _mm_set1_epi16(i16::from(zero_point)));
+            _mm_storel_epi64(to.cast(), _mm_packs_epi16(words, words));
+        }
+    }
+
     /// Packing keeps to halves of a vector: at last the columns' halves are brought together.
     #[inline(always)]
     unsafe fn requantize_columns(sums: [__m256i; 4], scale: __m256i, zero_point: i8, to: [*mut i8; 4]) {

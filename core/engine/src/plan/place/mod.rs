@@ -3,19 +3,23 @@
 //! How many rows each value keeps is found by running the schedule; where they lie by first fit.
 
 mod needs;
+mod part;
 mod pool;
 mod strips;
 mod waiting;
 
+use super::columns::cutter;
 use super::lifetime::Life;
 use super::reads::state_bytes;
+use super::recompute::{is_recomputed, rows_made, window_rows};
 use super::strips::pixels;
 use crate::encode;
 use crate::error::Error;
-use crate::model::desc::{Form, Network, Op, Operator, Storage, Value, ValueId};
+use crate::model::desc::{Form, IN_PLACE, Network, Op, Operator, Shape, Storage, Value, ValueId};
 use crate::model::{Model, graph};
 use alloc::vec::Vec;
 use needs::{Need, Over, needs, overs};
+use part::Part;
 use pool::Pool;
 use strips::{AT_A_TIME, are_roles_right, choose_strips, reads, set_strip, strip_of};
 
@@ -42,6 +46,15 @@ pub struct Planner<'a> {
     operators: Vec<Operator<'a>>,
 }
 
+/// What a segment takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Bytes that live at once.
+    pub bytes: usize,
+    /// Those of them that any longer segment takes as well: rows and sums of values that are made and used up inside.
+    pub inner: usize,
+}
+
 /// Rows, forms and lives under some cuts, without offsets.
 struct Draft<'a> {
     lives: Vec<Life>,
@@ -49,6 +62,24 @@ struct Draft<'a> {
     values: Vec<Value>,
     operators: Vec<Operator<'a>>,
     overs: Vec<Over>,
+}
+
+impl Draft<'_> {
+    /// Bytes of the rows kept and the sums of values that are made and used up in a segment.
+    fn inner(&self, segment: usize) -> usize {
+        let makers = core::iter::once(None).chain(self.operators.iter().map(Some));
+        let all = self.values.iter().zip(&self.lives).zip(makers);
+        all.filter(|((_, life), _)| life.from == segment && life.to == segment)
+            .map(|((value, life), maker)| {
+                let rows = match value.storage {
+                    Storage::Waiting { rows, .. } | Storage::Ring { rows, .. } if !life.is_output => usize::from(rows),
+                    _ => 0,
+                };
+                let state = maker.filter(|maker| maker.form != Form::Rows).map_or(0, |maker| state_bytes(&maker.op, value.shape));
+                rows * value.shape.row_len() + state
+            })
+            .sum()
+    }
 }
 
 impl<'a> Planner<'a> {
@@ -70,19 +101,35 @@ impl<'a> Planner<'a> {
         Ok(planner)
     }
 
-    /// Bytes that live at once while operators `first` to below `end` run as one segment, the row counters not included.
+    /// Bytes that live at once while operators `first` to below `end` run as one segment, some values recomputed; the row counters
+    /// are not included.
     ///
     /// # Errors
     /// [`Error::InvalidPlan`].
-    pub fn segment_bytes(&self, first: u16, end: u16) -> Result<usize, Error> {
-        let all = self.operators.len() as u16;
-        let mut cuts = Vec::from([first, end, all]);
-        cuts.retain(|cut| *cut > 0);
-        cuts.dedup();
-        let index = cuts.iter().position(|cut| *cut == end).unwrap_or(0);
-        let draft = self.draft(&cuts, Some(index))?;
+    pub fn segment_bytes(&self, first: u16, end: u16, recomputed: &[ValueId]) -> Result<Segment, Error> {
+        let part = Part::new((&self.network, &self.values, &self.operators), first, end, recomputed);
+        let planner =
+            Planner { network: part.network(&self.network), values: part.values.clone(), operators: part.operators.clone() };
+        let (cuts, index) = (&part.cuts[..], part.cuts.len() - 1);
+        let draft = planner.draft(cuts, &part.recomputed, Some(index))?;
         let ways = [None, AT_A_TIME.last().copied()];
-        Ok(ways.into_iter().map(|way| self.bytes(&draft, &cuts, way).get(index).copied().unwrap_or(0)).min().unwrap_or(0))
+        let bytes = ways.into_iter().map(|way| planner.bytes(&draft, cuts, way).get(index).copied().unwrap_or(0)).min();
+        Ok(Segment { bytes: part.beside + bytes.unwrap_or(0), inner: draft.inner(index) })
+    }
+
+    /// Multiply-accumulates that are repeated where value `id` is recomputed; `None` where it cannot be.
+    pub fn recomputation(&self, id: ValueId) -> Option<u64> {
+        let whole = [self.operators.len() as u16];
+        let mut values = self.values.clone();
+        values.get_mut(usize::from(id))?.storage = Storage::Waiting { at: 0, rows: 0, kept: 0, strip: 0 };
+        recompute(&mut values, &self.operators, &[id]);
+        let bytes = encode::tables(&self.with(&values, &self.operators, &whole));
+        let (model, life) = (Model::new(&bytes), Life::of(&Model::new(&bytes), id));
+        let rows = rows_made(&model, id).checked_sub(u64::from(model.shape(id).height))?;
+        let is_possible = is_recomputed(&model, id) && life.readers == 1 && !life.is_output;
+        let op = model.op(id.checked_sub(1)?)?;
+        let row = Shape { height: 1, ..model.shape(id) };
+        is_possible.then(|| op.macs(model.shape(model.inputs(id - 1).0), row) * rows)
     }
 
     /// Bytes that live in each segment, with so many pixels at a time or whole rows.
@@ -101,8 +148,8 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     /// [`Error::InvalidPlan`].
-    pub fn place(&self, segments: &[u16]) -> Result<Placement<'a>, Error> {
-        let mut draft = self.draft(segments, None)?;
+    pub fn place(&self, segments: &[u16], recomputed: &[ValueId]) -> Result<Placement<'a>, Error> {
+        let mut draft = self.draft(segments, recomputed, None)?;
         // Strips take more time: no more and no shorter ones than the greatest segment asks for.
         let ways = [None, Some(AT_A_TIME[0]), Some(AT_A_TIME[1]), Some(AT_A_TIME[2]), Some(AT_A_TIME[3])];
         let bytes: Vec<Vec<usize>> = ways.iter().map(|way| self.bytes(&draft, segments, *way)).collect();
@@ -122,8 +169,8 @@ impl<'a> Planner<'a> {
             let segment = draft.lives.get(over.value).map_or(0, |life| life.from);
             if self.pool(&draft, &values, segments, Some(segment)).live(segment) > least {
                 draft.overs = before;
-            } else if let Some(Storage::Ring { over, .. }) = values.get_mut(over.value).map(|value| &mut value.storage) {
-                *over = None;
+            } else {
+                set_over(&mut values, over.value, None);
             }
         }
         let second = self.finish(&draft, values, segments);
@@ -134,8 +181,8 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     /// [`Error::InvalidPlan`].
-    pub fn place_in_strips(&self, segments: &[u16], at_a_time: u32) -> Result<Placement<'a>, Error> {
-        let draft = self.draft(segments, None)?;
+    pub fn place_in_strips(&self, segments: &[u16], recomputed: &[ValueId], at_a_time: u32) -> Result<Placement<'a>, Error> {
+        let draft = self.draft(segments, recomputed, None)?;
         let mut values = draft.values.clone();
         choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &|_| Some(at_a_time.max(1)));
         Ok(self.finish(&draft, values, segments))
@@ -157,7 +204,9 @@ impl<'a> Planner<'a> {
             let (true, Some(life)) = (before > 0, draft.lives.get(id)) else { continue };
             let Some(reader) = draft.operators.iter().skip(id).find(|op| reads(op, id)) else { continue };
             let widths = AT_A_TIME.map(|made| pixels(&reader.op, made) as u16);
-            for wider in [0].into_iter().chain(widths).take_while(|wider| *wider == 0 || *wider > before) {
+            let is_recomputed = matches!(values.get(id).map(|value| value.storage), Some(Storage::Recomputed { .. }));
+            let whole = if is_recomputed { None } else { Some(0) };
+            for wider in whole.into_iter().chain(widths).take_while(|wider| *wider == 0 || *wider > before) {
                 if wider >= values.get(id).map_or(0, |value| value.shape.width) {
                     continue;
                 }
@@ -179,7 +228,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Runs all segments, or one, without strips.
-    fn draft(&self, segments: &[u16], only: Option<usize>) -> Result<Draft<'a>, Error> {
+    fn draft(&self, segments: &[u16], recomputed: &[ValueId], only: Option<usize>) -> Result<Draft<'a>, Error> {
         let (mut values, mut operators) = (self.values.clone(), self.operators.clone());
         let bytes = encode::tables(&self.with(&values, &operators, segments));
         let model = Model::new(&bytes);
@@ -193,17 +242,33 @@ impl<'a> Planner<'a> {
                 value.storage = Storage::Waiting { at: 0, rows: 0, kept: 0, strip: 0 };
             }
         }
+        recompute(&mut values, &operators, recomputed);
+        let is_again = is_given_again(&operators);
+        if let (true, Some(input)) = (is_again, values.first_mut()) {
+            // Columns are cut from the caller's row, if a segment wants them once.
+            let is_cut = (0..model.segment_count()).all(|index| cutter(&model, model.segment(index)).is_ok());
+            input.storage = match is_cut {
+                true => Storage::Waiting { at: IN_PLACE, rows: 0, kept: 0, strip: 0 },
+                false => Storage::Ring { at: 0, rows: 1, over: None },
+            };
+        }
         let bytes = encode::tables(&self.with(&values, &operators, segments));
         let needs = needs(&Model::new(&bytes), only)?;
-        for ((value, need), life) in values.iter_mut().zip(&needs).zip(&lives) {
+        let pitches = pitches(&values, &operators, &lives);
+        for (id, ((value, need), life)) in values.iter_mut().zip(&needs).zip(&lives).enumerate() {
             let height = value.shape.height;
+            if let Some(pitch) = pitches.get(id).copied().flatten() {
+                value.storage = Storage::Columns { at: 0, pitch, over: None };
+                continue;
+            }
             value.storage = match value.storage {
                 // Nothing is won by waiting where as many rows are kept.
+                Storage::Recomputed { .. } | Storage::Waiting { at: IN_PLACE, .. } => value.storage,
                 Storage::Waiting { .. } if need.kept < need.ring || need.ring == 0 => {
                     Storage::Waiting { at: 0, rows: need.kept as u16, kept: 0, strip: 0 }
                 }
                 _ => {
-                    let is_stored = life.is_output || life.from != life.to;
+                    let is_stored = life.is_output || (life.from != life.to && !(is_again && id == 0));
                     let rows = if is_stored { height } else { (need.ring.max(1) as u16).min(height) };
                     Storage::Ring { at: 0, rows, over: None }
                 }
@@ -212,9 +277,7 @@ impl<'a> Planner<'a> {
         let bytes = encode::tables(&self.with(&values, &operators, segments));
         let overs = overs(&Model::new(&bytes), &lives, only);
         for over in &overs {
-            if let Some(Storage::Ring { over: below, .. }) = values.get_mut(over.value).map(|value| &mut value.storage) {
-                *below = Some(over.below as ValueId);
-            }
+            set_over(&mut values, over.value, Some(over.below as ValueId));
         }
         Ok(Draft { lives, needs, values, operators, overs })
     }
@@ -225,7 +288,52 @@ impl<'a> Planner<'a> {
 /// # Errors
 /// What the parser would refuse.
 pub fn place<'a>(network: &Network<'a>) -> Result<Placement<'a>, Error> {
-    Planner::new(network)?.place(network.segments)
+    Planner::new(network)?.place(network.segments, &[])
+}
+
+fn set_over(values: &mut [Value], id: usize, below: Option<ValueId>) {
+    if let Some(Storage::Ring { over, .. } | Storage::Columns { over, .. }) = values.get_mut(id).map(|value| &mut value.storage) {
+        *over = below;
+    }
+}
+
+/// True if the input's rows are given as often as they are read: where only columns are cut from them.
+fn is_given_again(operators: &[Operator<'_>]) -> bool {
+    operators.iter().filter(|op| reads(op, 0)).all(|op| matches!(op.op, Op::Crop { .. }))
+}
+
+/// Bytes between the rows of stored maps to which columns are added.
+fn pitches(values: &[Value], operators: &[Operator<'_>], lives: &[Life]) -> Vec<Option<u32>> {
+    let mut pitches: Vec<Option<u32>> = alloc::vec![None; values.len()];
+    for (i, operator) in operators.iter().enumerate().rev() {
+        let (a, Some(output)) = (usize::from(operator.a), values.get(i + 1)) else { continue };
+        let is_stored = lives.get(a).is_some_and(|life| !life.is_output && life.from != life.to);
+        let own = pitches.get(i + 1).copied().flatten().unwrap_or(output.shape.row_len() as u32);
+        if let (Op::ConcatColumns, true, Some(pitch)) = (operator.op, is_stored && a > 0, pitches.get_mut(a)) {
+            *pitch = Some(own);
+        }
+    }
+    pitches
+}
+
+/// No row is kept of values that wait and whose operators can make and take them in strips.
+fn recompute(values: &mut [Value], operators: &[Operator<'_>], recomputed: &[ValueId]) {
+    for id in recomputed.iter().map(|id| usize::from(*id)) {
+        let Some((before, reader)) = values.get(id).map(|value| value.storage).zip(operators.iter().find(|op| reads(op, id)))
+        else {
+            continue;
+        };
+        let (Storage::Waiting { .. }, Some(rows)) = (before, window_rows(&reader.op)) else { continue };
+        let strip = pixels(&reader.op, 1) as u16;
+        if let Some(value) = values.get_mut(id) {
+            value.storage = Storage::Recomputed { at: 0, rows, strip };
+        }
+        if !are_roles_right(values, operators)
+            && let Some(value) = values.get_mut(id)
+        {
+            value.storage = before;
+        }
+    }
 }
 
 /// Rows as they come, where sums are shorter than the rows kept.

@@ -1,10 +1,12 @@
 //! What values need, found by running the schedule: rows, and how far one must lie before another.
 
-use super::super::lifetime::Life;
+use super::super::columns::stored;
+use super::super::lifetime::{Life, kept};
+use super::super::recompute::{rows_taken, sources, takes};
 use super::super::simulate::{Event, Run};
 use crate::error::Error;
 use crate::model::Model;
-use crate::model::desc::ValueId;
+use crate::model::desc::{Op, ValueId};
 use alloc::{vec, vec::Vec};
 
 /// A stored value whose rows go where those of another one were used up.
@@ -38,7 +40,7 @@ pub fn needs(model: &Model<'_>, only: Option<usize>) -> Result<Vec<Need>, Error>
         loop {
             let event = run.next();
             if let Some(id) = newest.take()
-                && !matches!(event, Event::Step { operator, .. } if model.reads(operator, id))
+                && !matches!(event, Event::Step { operator, .. } if takes(model, operator, id))
                 && let Some(need) = needs.get_mut(usize::from(id))
             {
                 need.waits_long = true;
@@ -46,9 +48,9 @@ pub fn needs(model: &Model<'_>, only: Option<usize>) -> Result<Vec<Need>, Error>
             match event {
                 Event::Step { operator, count, fresh, makes } => {
                     newest = makes.then_some(operator + 1);
-                    let (a, b) = model.inputs(operator);
+                    let (a, b) = sources(model, operator);
                     for (id, second) in [(a, false), (b, true)] {
-                        let rows = run.reads(operator, count, second);
+                        let rows = rows_taken(model, operator, count, second);
                         if let Some(need) = needs.get_mut(usize::from(id)).filter(|_| rows.end > rows.first) {
                             let back = run.rows_of(id).saturating_sub(rows.first);
                             need.ring = need.ring.max(back);
@@ -73,7 +75,10 @@ pub fn needs(model: &Model<'_>, only: Option<usize>) -> Result<Vec<Need>, Error>
 /// Pairs of stored values of which one can lie over the other, those first that save most; a value is in one pair as either.
 pub fn overs(model: &Model<'_>, lives: &[Life], only: Option<usize>) -> Vec<Over> {
     let mut found: Vec<(usize, Over)> = Vec::new();
-    let bytes = |id: usize| model.row_bytes(id as ValueId) * usize::from(model.shape(id as ValueId).height);
+    let bytes = |id: usize| {
+        let span = kept(model, id as ValueId);
+        (span.end - span.at) as usize
+    };
     for index in (1..model.segment_count()).filter(|index| only.is_none_or(|only| only == *index)) {
         let stored = |life: &Life| life.to > life.from || life.is_output;
         let ids = |keep: &dyn Fn(&Life) -> bool| -> Vec<usize> {
@@ -103,7 +108,12 @@ pub fn overs(model: &Model<'_>, lives: &[Life], only: Option<usize>) -> Vec<Over
 /// Bytes that `value` must start before `below`, so that no row is written before what was there is used up.
 fn lag(model: &Model<'_>, index: usize, value: usize, below: usize) -> usize {
     let (value, below) = (value as ValueId, below as ValueId);
-    let (own, len, height) = (model.row_bytes(value), model.row_bytes(below), u32::from(model.shape(below).height));
+    let (Some((_, own)), Some((_, len))) = (stored(model, value), stored(model, below)) else { return usize::MAX / 4 };
+    let (own, len, height) = (own as usize, len as usize, u32::from(model.shape(below).height));
+    let made_from = value.checked_sub(1).filter(|i| matches!(model.op(*i), Some(Op::ConcatColumns)));
+    if own == len && made_from.is_some_and(|i| model.inputs(i).0 == below) {
+        return 0;
+    }
     let mut run = Run::new(*model, index);
     let mut lag = 0;
     loop {

@@ -12,7 +12,7 @@ pub fn both_ends(model: &Model<'_>, values: &[Value], segment_of: &[usize], segm
     let waits = |id: ValueId| {
         let id = usize::from(id);
         segment_of.get(id) == Some(&segment)
-            && values.get(id).is_some_and(|value| matches!(value.storage, Storage::Waiting { .. }))
+            && values.get(id).is_some_and(|value| matches!(value.storage, Storage::Waiting { .. } | Storage::Recomputed { .. }))
     };
     let len = |id: ValueId| {
         let span = waiting(model, id);

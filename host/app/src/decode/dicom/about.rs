@@ -1,7 +1,6 @@
 //! What the header says of the image itself, where it makes the answer doubtful: view, body part, side, orientation.
 
-use super::element::Element;
-use super::header::printable;
+use super::element::{Element, printable};
 use dicom_dictionary_std::tags;
 
 /// Descriptions of the image. Of its patient nothing is kept.

@@ -1,7 +1,7 @@
 //! Colour and palettes to gray, as the resizer weighs red, green and blue.
 
 use super::header::Header;
-use super::pixels::{Colour, Samples};
+use super::samples::{Colour, Samples};
 use super::table::Table;
 use cxr_core::image::luma;
 use image::{DynamicImage, GrayImage, ImageBuffer};

@@ -1,6 +1,6 @@
 //! The value of an element: text, numbers, words.
 
-use super::data_set::Encoding;
+use super::encoding::Encoding;
 use dicom_core::Tag;
 
 /// One element with a value of defined length.
@@ -54,4 +54,9 @@ impl Element<'_> {
         let eight: [u8; 8] = bytes.try_into().unwrap_or_default();
         if self.big { f64::from_be_bytes(eight) } else { f64::from_le_bytes(eight) }
     }
+}
+
+/// Text of a file, short and without control characters.
+pub(super) fn printable(text: &str) -> String {
+    text.trim_matches([' ', '\0']).chars().filter(|c| !c.is_control()).take(40).collect()
 }

@@ -2,8 +2,8 @@
 //!
 //! Each of them may be missing or untrue. What the bytes of the data set show outranks what the file declares.
 
-use super::super::{Kind, Refusal, refuse};
-use super::data_set::Encoding;
+use super::encoding::Encoding;
+use crate::decode::refusal::{Kind, Refusal, refuse};
 use anyhow::Result;
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};

@@ -2,13 +2,13 @@
 //!
 //! Names and dates of patients are skipped: they never enter memory structures.
 
-use super::super::{Kind, Refusal, refuse};
 use super::about::About;
 use super::data_set::walk;
-use super::element::Element;
+use super::element::{Element, printable};
 use super::file::File;
 use super::syntax::Codec;
 use super::table::Table;
+use crate::decode::refusal::{Kind, Refusal, refuse};
 use anyhow::Result;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -259,9 +259,4 @@ impl Header {
 fn palette_of(tag: Tag) -> Option<usize> {
     let Tag(0x0028, element @ (0x1101..=0x1103 | 0x1201..=0x1203 | 0x1221..=0x1223)) = tag else { return None };
     Some(usize::from(element & 15) - 1)
-}
-
-/// Text of a file, short and without control characters.
-pub(super) fn printable(text: &str) -> String {
-    text.trim_matches([' ', '\0']).chars().filter(|c| !c.is_control()).take(40).collect()
 }

@@ -4,7 +4,7 @@
 //! decoders allocate far more than the pixels do. Two decoders of one descent share the work: `hayro-jpeg2000` is the
 //! exact one, and the other knows the high-throughput block coder.
 
-use super::pixels::{Colour, Data, Failure, Plan, Samples};
+use super::samples::{Colour, Data, Failure, Plan, Samples};
 
 const SOC_SIZ: [u8; 4] = [0xff, 0x4f, 0xff, 0x51];
 /// Bytes that a decoder keeps for a code block, and for each layer of one.

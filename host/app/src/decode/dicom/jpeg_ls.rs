@@ -7,8 +7,8 @@ mod bits;
 mod parameters;
 mod scan;
 
-use super::jpeg;
-use super::pixels::{Data, Failure, Plan, Samples};
+use super::frame::frame;
+use super::samples::{Data, Failure, Plan, Samples};
 use parameters::Parameters;
 use scan::Scan;
 
@@ -18,7 +18,7 @@ fn damaged(what: &str) -> Failure {
 
 /// Reads the frame header.
 pub(super) fn plan(stream: &[u8]) -> Result<Plan, Failure> {
-    let frame = jpeg::frame(stream).filter(|frame| frame.marker == 0xf7).ok_or_else(|| damaged("no frame header"))?;
+    let frame = frame(stream).filter(|frame| frame.marker == 0xf7).ok_or_else(|| damaged("no frame header"))?;
     if !(2..=16).contains(&frame.precision) {
         return Err(Failure::Unsupported(format!("of {} bits", frame.precision)));
     }
@@ -39,7 +39,7 @@ pub(super) fn plan(stream: &[u8]) -> Result<Plan, Failure> {
 
 /// Decodes all scans.
 pub(super) fn decode(stream: &[u8], plan: &Plan) -> Result<Samples<'static>, Failure> {
-    let frame = jpeg::frame(stream).ok_or_else(|| damaged("no frame header"))?;
+    let frame = frame(stream).ok_or_else(|| damaged("no frame header"))?;
     let (width, height) = (plan.width as usize, plan.height as usize);
     let mut words = vec![0; width * height * plan.components];
     let mut presets = [0u16; 5];

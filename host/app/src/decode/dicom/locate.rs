@@ -1,10 +1,12 @@
 //! Where the pixels lie and what codes them.
 
-use super::super::{Kind, Refusal, refuse};
-use super::data_set::{Encoding, PixelData, items};
+use super::data_set::{PixelData, items};
+use super::element::printable;
+use super::encoding::Encoding;
 use super::file::File;
-use super::header::{Header, printable};
+use super::header::Header;
 use super::syntax::{self, Codec};
+use crate::decode::refusal::refuse;
 use anyhow::Result;
 use std::ops::Range;
 

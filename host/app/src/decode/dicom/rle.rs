@@ -1,7 +1,7 @@
 //! Run lengths: PackBits segments, one a byte plane, the high bytes first (PS3.5, annex G).
 
 use super::header::Header;
-use super::pixels::{Data, Samples};
+use super::samples::{Data, Samples};
 
 /// The samples of each pixel side by side, whatever the planar configuration says: it has no meaning here (G.2).
 pub(super) fn decode(header: &Header, stored: &[u8]) -> Option<Samples<'static>> {

@@ -1,6 +1,6 @@
 //! Transfer syntaxes: what codes the pixels, by the declared identifier and by the first bytes.
 
-use super::jpeg;
+use super::frame::frame;
 use dicom_dictionary_std::uids;
 
 /// How the pixels are coded.
@@ -45,7 +45,7 @@ impl Codec {
         Some(match stream {
             [0xff, 0x4f, 0xff, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => Self::Jpeg2000,
             [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Self::JpegXl,
-            [0xff, 0xd8, 0xff, ..] if jpeg::frame(stream).is_some_and(|frame| frame.marker == 0xf7) => Self::JpegLs,
+            [0xff, 0xd8, 0xff, ..] if frame(stream).is_some_and(|frame| frame.marker == 0xf7) => Self::JpegLs,
             [0xff, 0xd8, 0xff, ..] => Self::Jpeg,
             _ => return None,
         })

@@ -5,7 +5,7 @@
 //! the pixels are mapped to 16 bits of gray instead.
 
 use super::header::Header;
-use super::pixels::Samples;
+use super::samples::Samples;
 use cxr_core::image::Window;
 
 /// A window that the file offers.

@@ -1,7 +1,7 @@
 //! BMP, by the `image` crate.
 
+use super::decoded::{Decoded, Header, of_image_crate};
 use super::plane::{Mixer, Plane};
-use super::{Decoded, Header, of_image_crate};
 use anyhow::Result;
 use cxr_core::image::Window;
 use image::codecs::bmp::BmpDecoder;

@@ -1,5 +1,7 @@
 //! What a file is, told by its first bytes: the formats that are read, and names for those that are not.
 
+use crate::decode::refusal::REMEDY;
+
 /// A format that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -130,7 +132,7 @@ const OTHERS: &[(&[u8], &str, &str)] = &[
 /// A sentence for a file that is not read: what it is and what to do.
 pub(super) fn named(bytes: &[u8]) -> String {
     let at = |start: usize, magic: &[u8]| bytes.get(start..).is_some_and(|rest| rest.starts_with(magic));
-    let remedy = super::REMEDY;
+    let remedy = REMEDY;
     if let Some((what, remedy)) = media(bytes) {
         return format!("{what}, which is not read here: {remedy}");
     }
@@ -242,7 +244,7 @@ fn is_netpbm(bytes: &[u8]) -> bool {
 fn text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let start = &bytes[..bytes.len().min(4096)];
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
-        return Some(("a text (UTF-16)", super::REMEDY));
+        return Some(("a text (UTF-16)", REMEDY));
     }
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     if start.iter().any(|byte| *byte < 9 || (14..32).contains(byte) && *byte != 27) {
@@ -256,15 +258,15 @@ fn text(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     {
         ("an HTML page", "download the image itself: this may be a page of login or an error")
     } else if lower.starts_with(b"<?xml") || lower.starts_with(b"<") {
-        ("XML", super::REMEDY)
+        ("XML", REMEDY)
     } else if lower.starts_with(b"{") || lower.starts_with(b"[") {
-        ("JSON", super::REMEDY)
+        ("JSON", REMEDY)
     } else if lower.starts_with(b"data:image/") || lower.starts_with(b"ivborw0kggo") || lower.starts_with(b"/9j/") {
         ("an image in base64", "decode the base64 and give the bytes")
     } else if lower.starts_with(b"-----begin") {
-        ("a key or certificate", super::REMEDY)
+        ("a key or certificate", REMEDY)
     } else {
-        ("text", super::REMEDY)
+        ("text", REMEDY)
     })
 }
 

@@ -8,10 +8,10 @@ pub(in crate::decode) use frame::head;
 pub(in crate::decode) use health::{Health, health};
 
 use super::bmp::reduced;
+use super::decoded::{Decoded, Header, damaged};
 use super::plane::Plane;
 use super::tone::{self, Curve};
-use super::{Decoded, Header, damaged};
-use crate::decode::{Kind, Refusal, refuse};
+use crate::decode::refusal::refuse;
 use anyhow::Result;
 use cxr_core::image::Window;
 use frame::{Frame, Head};

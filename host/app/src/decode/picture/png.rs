@@ -1,8 +1,9 @@
 //! PNG: row by row, each reduced to gray at once.
 
+use super::decoded::{Decoded, Header, damaged};
 use super::plane::{Alpha, Mixer, Plane, Sample};
+use super::range;
 use super::tone::{self, Curve};
-use super::{Decoded, Header, damaged, range};
 use anyhow::Result;
 use cxr_core::image::Window;
 use image::metadata::Orientation;

@@ -1,6 +1,7 @@
 //! Every fixture of tests/golden/pictures (written by scripts/make_pictures.py) and what becomes of it when it is damaged.
 
 use crate::decode::{self as decode, Image, Kind, Refusal};
+use cxr_testkit::Lcg;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -67,20 +68,10 @@ fn what_is_not_read_is_said() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A small generator: the same damage on every machine.
-struct Random(u32);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 8) as usize % end.max(1)
-    }
-}
-
 #[test]
 fn damage_is_an_error_and_nothing_worse() {
     let expected = expected();
-    let mut random = Random(1);
+    let mut random = Lcg(1);
     let names = expected["files"].as_object().unwrap().keys().chain(expected["refused"].as_object().unwrap().keys());
     for name in names {
         let whole = read(name);
@@ -122,7 +113,7 @@ fn torn_scans_are_found() {
     image::DynamicImage::from(picture).write_to(&mut std::io::Cursor::new(&mut whole), image::ImageFormat::Jpeg).unwrap();
     assert!(Image::decode(&whole, "whole").unwrap().warnings().is_empty());
     let scan = whole.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap() + 10;
-    let (mut random, mut found) = (Random(7), 0);
+    let (mut random, mut found) = (Lcg(7), 0);
     for _ in 0..200 {
         let mut torn = whole.clone();
         let at = scan + random.below(torn.len() - scan - 70);

@@ -5,17 +5,20 @@ mod colour;
 mod directory;
 mod layout;
 mod samples;
+mod unread;
 
+use super::decoded::{Decoded, Header, damaged};
 use super::plane::{Alpha, Mixer, Plane, Sample};
+use super::range;
 use super::tone::{self, Curve};
-use super::{Decoded, Header, damaged, range};
 use crate::decode::{Kind, Refusal};
 use anyhow::Result;
 use colour::Colour;
 use cxr_core::image::Window;
 use image::metadata::Orientation;
-use layout::{Layout, Unread};
+use layout::Layout;
 use samples::rgb;
+use unread::Unread;
 
 fn read<'a>(bytes: &'a [u8], name: &str) -> Result<(Layout<'a>, usize)> {
     let (directory, pages) = directory::picture(bytes).ok_or_else(|| damaged(name, "TIFF", "it breaks off before its tags"))?;

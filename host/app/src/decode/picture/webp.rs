@@ -1,8 +1,8 @@
 //! WebP, lossy and lossless, by `image-webp`.
 
 use super::bmp::reduced;
+use super::decoded::{Decoded, Header, damaged};
 use super::plane::Plane;
-use super::{Decoded, Header, damaged};
 use anyhow::Result;
 use cxr_core::image::Window;
 use image::metadata::Orientation;

@@ -1,7 +1,8 @@
 //! What holds of windows, weights and reductions.
 
-use super::Checked;
 use crate::ir::{Axes, Node, Refusal, Weights, Window};
+
+pub(super) type Checked = Result<(), Refusal>;
 
 /// Largest extent of a window, its dilation included.
 const LARGEST_SPAN: usize = 4096;

@@ -2,7 +2,7 @@
 
 use super::codec::Codec;
 use super::directory::{Directory, tag};
-use super::layout::{Unread, damaged, unsupported};
+use super::unread::{Unread, damaged, unsupported};
 
 /// What the samples of a pixel mean.
 #[derive(Clone, Debug, PartialEq, Eq)]

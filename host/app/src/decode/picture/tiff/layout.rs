@@ -4,16 +4,9 @@ use super::codec::{self, Codec, Extent};
 use super::colour::{Colour, colour};
 use super::directory::{Directory, tag};
 use super::samples::{self, Form};
+use super::unread::{Unread, damaged, unsupported};
 use crate::decode::picture::plane::Alpha;
 use std::io::Read;
-
-/// Why a TIFF is not read.
-pub(super) enum Unread {
-    /// The file contradicts itself.
-    Damaged(String),
-    /// It is sound, of a sort that is not read.
-    Unsupported(String),
-}
 
 /// A picture's tags.
 pub(super) struct Layout<'a> {
@@ -38,14 +31,6 @@ pub(super) struct Layout<'a> {
     subsampling: (usize, usize),
     tables: Option<&'a [u8]>,
     bytes: &'a [u8],
-}
-
-pub(super) fn damaged<T>(what: &str) -> Result<T, Unread> {
-    Err(Unread::Damaged(what.to_owned()))
-}
-
-pub(super) fn unsupported<T>(what: impl Into<String>) -> Result<T, Unread> {
-    Err(Unread::Unsupported(what.into()))
 }
 
 impl<'a> Layout<'a> {

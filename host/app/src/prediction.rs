@@ -1,5 +1,8 @@
 //! A classified image, as JSON, as text and as a row of a table.
 
+// A browser prints nothing.
+#![cfg_attr(target_family = "wasm", allow(dead_code))]
+
 use crate::decode;
 use crate::files;
 use crate::model_file::{Answer, Engine, ModelFile};
@@ -9,24 +12,24 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// The model behind a prediction, here or on a board.
-pub(crate) struct Source {
+pub struct Source {
     /// Its name.
-    pub(crate) model: String,
+    pub model: String,
     /// SHA-256 of its file.
-    pub(crate) sha256: String,
+    pub sha256: String,
     /// Class names.
-    pub(crate) classes: Vec<String>,
+    pub classes: Vec<String>,
     /// Top probability under which verdicts are withheld.
-    pub(crate) abstain_below: f32,
+    pub abstain_below: f32,
     /// Score above which a picture is refused, if the model can tell.
-    pub(crate) refuse_above: Option<f32>,
+    pub refuse_above: Option<f32>,
     /// What is known of hospitals that it has never seen, in a sentence; see [`unseen::sentence`].
-    pub(crate) unseen: String,
+    pub unseen: String,
 }
 
 impl Source {
     /// A model file, and the `report.json` of `host evaluate` for it, if there is one.
-    pub(crate) fn new(file: &ModelFile, engine: Engine<'_>, report: Option<&Value>) -> Self {
+    pub fn new(file: &ModelFile, engine: Engine<'_>, report: Option<&Value>) -> Self {
         let model = engine.model;
         Self {
             model: file.name.clone(),
@@ -44,30 +47,30 @@ impl Source {
 }
 
 /// A classified image.
-pub(crate) struct Prediction {
+pub struct Prediction {
     /// Its path or name.
-    pub(crate) image: String,
+    pub image: String,
     /// Of the file.
-    pub(crate) sha256: String,
+    pub sha256: String,
     /// What `core` said.
-    pub(crate) answer: Answer,
+    pub answer: Answer,
     /// What makes the answer doubtful; see [`decode::Image::warnings`].
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// Decoding and inference.
-    pub(crate) milliseconds: f64,
+    pub milliseconds: f64,
     /// Where its overlay was written.
-    pub(crate) heatmap: Option<PathBuf>,
+    pub heatmap: Option<PathBuf>,
 }
 
 impl Prediction {
     /// Names and hashes an answer to the file of these bytes.
-    pub(crate) fn new(image: &str, bytes: &[u8], decoded: &decode::Image<'_>, answer: Answer) -> Self {
+    pub fn new(image: &str, bytes: &[u8], decoded: &decode::Image<'_>, answer: Answer) -> Self {
         let (sha256, warnings) = (files::sha256(bytes), decoded.warnings().to_vec());
         Self { image: image.to_owned(), sha256, answer, warnings, milliseconds: 0.0, heatmap: None }
     }
 
     /// What `predict --json`, `device --json` and the server answer.
-    pub(crate) fn to_json(&self, source: &Source) -> Value {
+    pub fn to_json(&self, source: &Source) -> Value {
         let class = |k: usize| source.class(k);
         let probabilities: Map<String, Value> =
             self.answer.probabilities.iter().enumerate().map(|(k, p)| (class(k).to_owned(), json!(p))).collect();

@@ -1,0 +1,91 @@
+"""Chest X-ray classifier, and importer of small networks. Research software, not a medical device."""
+
+import os
+from collections.abc import Buffer, Sequence
+from typing import Any, Literal, NotRequired, TypedDict, final
+
+__version__: str
+NOTICE: str
+"""What this is not; it belongs beside every verdict."""
+CAUTION: str
+"""What the training data make of age and origin."""
+
+class ImageError(ValueError):
+    """An image that cannot be used."""
+
+    kind: Literal["empty", "not_an_image", "damaged", "too_large", "unsupported"]
+
+class NetworkError(ValueError):
+    """A network or a model that cannot be imported or read."""
+
+Map = TypedDict("Map", {"class": str, "rows": int, "columns": int, "cells": list[float], "bias": float})
+"""What a class's logit consists of: the cells (rows from top to bottom) and the bias add up to it."""
+
+class Prediction(TypedDict):
+    """A line of `host predict --json`."""
+
+    image: str
+    sha256: str
+    """Of the file; of an array, of the PNG that it becomes."""
+    model: str
+    model_sha256: str
+    label: str | None
+    """The class, unless it is withheld."""
+    probabilities: dict[str, float]
+    logits: list[float]
+    abstained: bool
+    reason: Literal["low_confidence", "out_of_distribution"] | None
+    refusal_score: float | None
+    refuse_above: float | None
+    warnings: list[str]
+    milliseconds: float
+    maps: NotRequired[list[Map]]
+    """One a class, where they were asked for."""
+
+@final
+class Classifier:
+    """A model. Threads may share it: `predict` runs without Python's global lock."""
+
+    def __init__(self, model: str | os.PathLike[str] | None = None) -> None:
+        """Reads a .cxr file of `host export`; the shipped model if absent."""
+
+    def predict(self, image: Buffer, *, name: str = "image", maps: bool = False) -> Prediction:
+        """Classifies an image.
+
+        `image` is a file held in memory (PNG, JPEG, TIFF, WebP, BMP, DICOM), or an array of uint8 or uint16 with the shape
+        (rows, columns), or (rows, columns, 3). `name` serves messages.
+
+        Raises ImageError for what is no image, damaged, too large or of a sort that is not read; TypeError for other arrays.
+        """
+
+    @property
+    def classes(self) -> list[str]: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def model_sha256(self) -> str: ...
+    @property
+    def abstain_below(self) -> float: ...
+    @property
+    def refuse_above(self) -> float | None: ...
+    @property
+    def unseen(self) -> str:
+        """What is known of hospitals that the model has never seen: it belongs beside a verdict."""
+
+def import_network(
+    network: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    labels: Sequence[str] | None = None,
+    ram: int | None = None,
+) -> dict[str, Any]:
+    """Reads a network and writes OUT.cxr and OUT.json; returns what `host inspect --json` says of it.
+
+    Raises NetworkError for what cannot run, naming node, operator, reason and remedy; nothing is written then.
+    """
+
+def verify(model: str | os.PathLike[str], against: str | os.PathLike[str]) -> dict[str, Any]:
+    """Compares an imported network with the file that it came from; `first_difference` is None where all bytes are equal.
+
+    The referee runs where it is installed; `referee_missing` says why it did not.
+    """
