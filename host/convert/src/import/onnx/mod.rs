@@ -135,8 +135,9 @@ impl<'a> Reader<'a> {
         }
         for (number, node) in self.proto.node.iter().enumerate() {
             let known = self.graph.values.len();
-            if !std::mem::replace(&mut self.done[number], true) {
+            if !self.done[number] {
                 self.node(number, node)?;
+                self.done[number] = true;
             }
             for value in &self.graph.values[known..] {
                 let elements = value.shape.iter().try_fold(1usize, |all, &n| all.checked_mul(n));
