@@ -176,7 +176,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().to_str().unwrap();
         let check = |words: &[&str]| {
-            let words = ["dicom", "--to", folder, "--queue", folder].iter().chain(words);
+            let words = ["dicom", "--to", folder, "--queue", folder].into_iter().chain(words.iter().copied());
             <Command as clap::Parser>::try_parse_from(words).unwrap().args.check().map_err(|error| error.to_string())
         };
         for sound in [

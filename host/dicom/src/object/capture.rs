@@ -26,6 +26,7 @@ pub(super) fn capture(identity: &Identity, source: &Source, reading: &Reading) -
     put(tags::SERIES_NUMBER, VR::IS, "9902");
     put(tags::SERIES_DESCRIPTION, VR::LO, &description("Classifier map"));
     put(tags::PATIENT_ORIENTATION, VR::CS, "");
+    put(tags::LATERALITY, VR::CS, "");
     // Words that say who the patient is: there are none.
     put(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
     put(tags::IMAGE_COMMENTS, VR::LT, &format!("{NOTICE}. {}", cxr_app::classes::DISCLAIMER));

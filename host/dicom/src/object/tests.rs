@@ -1,6 +1,6 @@
 use super::*;
 use crate::reading::{Drawing, Verdict};
-use cxr_app::heatmap::Map;
+use cxr_app::model_file::Map;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, from_reader};
@@ -16,7 +16,7 @@ fn identity() -> Identity {
         is_own: false,
         repeated: vec![
             (tags::SPECIFIC_CHARACTER_SET, VR::CS, b"\\ISO 2022 IR 87".to_vec()),
-            (tags::PATIENT_NAME, VR::PN, b"A^B=\x1b$B;3ED\x1b(B ".to_vec()),
+            (tags::PATIENT_NAME, VR::PN, b"A^B=\x1b$B;3ED\x1b(B  ".to_vec()),
             (tags::STUDY_INSTANCE_UID, VR::UI, b"1.2\0".to_vec()),
         ],
     }
@@ -72,7 +72,7 @@ fn patient_and_study_are_repeated_byte_by_byte_and_every_object_says_what_it_is_
     let objects = answer(&identity(), &source("ab"), &reading()).unwrap();
     for object in &objects {
         let holds = |bytes: &[u8]| object.bytes.windows(bytes.len()).any(|window| window == bytes);
-        assert!(holds(b"\x10\0\x10\0PN\x10\0A^B=\x1b$B;3ED\x1b(B "), "{}", object.name);
+        assert!(holds(b"\x10\0\x10\0PN\x10\0A^B=\x1b$B;3ED\x1b(B  "), "{}", object.name);
         assert!(holds(b"\x08\0\x05\0CS\x10\0\\ISO 2022 IR 87"), "{}", object.name);
         assert!(holds(NOTICE.as_bytes()) && object.bytes.len() % 2 == 0);
     }
