@@ -4,12 +4,7 @@ use anyhow::{Context, Result};
 use cxr_app::budget::Budget;
 use cxr_app::decode::{Kind, Refusal};
 use cxr_app::heatmap;
-<<<<<<< HEAD
-use cxr_app::model_file::Map;
-use cxr_app::model_file::{Answer, Engine};
-=======
 use cxr_app::model_file::{Answer, Engine, Map};
->>>>>>> dicom
 use image::RgbImage;
 
 /// What was said of an image.

@@ -15,11 +15,7 @@ const MAX_VALUE: usize = 4096;
 /// This is the only place where a patient's elements leave a file.
 ///
 /// # Errors
-<<<<<<< HEAD
-/// A [`Refusal`](crate::decode::Refusal) for bytes that are no DICOM file, or a damaged one.
-=======
 /// A [`Refusal`](super::super::Refusal) for bytes that are no DICOM file, or a damaged one.
->>>>>>> dicom
 pub fn attributes(bytes: &[u8], name: &str, wanted: &[Tag]) -> Result<Vec<(Tag, Vec<u8>)>> {
     if !file::is_dicom(bytes) {
         refuse!(NotAnImage, "{name}: not a DICOM file");
