@@ -17,13 +17,13 @@ import random
 
 NORMAL, PNEUMONIA, COVID, OTHER = "Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19", "other-finding"
 CLASSES = [NORMAL, PNEUMONIA, COVID]
-ALLOWED, LEAST, LIMIT = 0.03, 20, 3.0
+ALLOWED, ALLOWED_OTHER, LEAST, LIMIT = 0.03, 0.1, 20, 3.0
 
 
-def offset(margins):
+def offset(margins, allowed=ALLOWED):
     """The operating point of host/study/src/export/operating.rs."""
     margins = sorted(margins)
-    count = int(ALLOWED * len(margins))
+    count = int(allowed * len(margins))
     if count >= len(margins):
         return 0.0
     beyond = margins[count]
@@ -42,7 +42,8 @@ def operating_points(val):
     for row in val:
         if row["label"] == OTHER or (row["label"] == NORMAL and row["source"] != "coronahack"):
             groups[row["hospital"], row["label"]].append(margin(row))
-    lowest = min((offset(g) for g in groups.values() if len(g) >= LEAST), default=offset(healthy))
+    allowed = {NORMAL: ALLOWED, OTHER: ALLOWED_OTHER}
+    lowest = min((offset(g, allowed[label]) for (_, label), g in groups.items() if len(g) >= LEAST), default=offset(healthy))
     return {"pooled": offset(healthy), "worst": lowest}
 
 

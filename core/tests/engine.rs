@@ -4,6 +4,7 @@ use cxr_core::format::{Layer, Model, Op};
 use cxr_core::kernels::Kernel;
 use cxr_core::session::Session as Classifier;
 use cxr_core::shape::Window2d;
+use cxr_testkit::Lcg;
 use rownet::encode::encode;
 use rownet::model::desc;
 use rownet::plan::place;
@@ -176,14 +177,10 @@ fn the_classifier_is_one_such_network() {
         let total = network.arena_bytes() + features;
         println!("{name}: {total} bytes of arena, {features} of them the refusal head's; today {}", model.arena_bytes());
         assert!(total <= arena_bytes, "{name}: {total} bytes of arena");
-        let mut state = 1u32;
-        let mut noise = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
+        let mut noise = Lcg(1);
         let pixels = usize::from(model.input().height) * usize::from(model.input().width);
-        let colour: Vec<u8> = (0..3 * pixels).map(|_| noise()).collect();
-        let gray: Vec<u8> = (0..pixels).flat_map(|_| [noise() / 2 + 64; 3]).collect();
+        let colour: Vec<u8> = noise.by_ref().take(3 * pixels).collect();
+        let gray: Vec<u8> = noise.take(pixels).flat_map(|pixel| [pixel / 2 + 64; 3]).collect();
         for (image, kind) in [(&colour, "colour"), (&gray, "gray")] {
             let expected = classifier(&model, Kernel::best(), image);
             for kernel in Kernel::available().chain([Kernel::PORTABLE]) {

@@ -76,6 +76,10 @@ pub fn parser(data: &[u8]) {
 
 /// Imports the bytes as a network, up to the plan: refused with a reason, or read.
 pub fn importer(data: &[u8]) {
+    // Float networks are folded before they are calibrated.
+    if let Ok(mut graph) = rownet_convert::import::read(data) {
+        black_box(rownet_convert::fold::fold(&mut graph).is_ok());
+    }
     match rownet_convert::package::prepare(data) {
         Ok(prepared) => black_box(prepared.lowered.operators.len()),
         Err(error) => black_box(format!("{error:#}").len()),

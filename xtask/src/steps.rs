@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --package rownet-convert";
 
 /// The packages beside the host's that have tests.
-const OTHERS: &str =
-    "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-tests --package cxr-wasm --package xtask";
+const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-testkit --package cxr-tests --package cxr-wasm --package xtask";
 
 /// A step, in running order: what is quick and likely to fail comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,7 +51,7 @@ pub enum Step {
     NoPanic,
     /// cxr-core's kernels and sessions under AddressSanitizer; without vectors, and the C interface, in Miri where it can be had.
     Memory,
-    /// A minute of fuzzing the parser, the session, the kernels and the resizer.
+    /// A minute and a half of fuzzing the parser, the session, the kernels, the resizer and the importers.
     Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,
@@ -70,7 +69,7 @@ pub enum Step {
     Doc,
     /// Tests that drive the built `host`, beside Orthanc too.
     Integration,
-    /// The Python wheel in a clean environment, and an archive classified by two workers.
+    /// The Python wheel in a clean environment, and an archive classified by two workers; only where it is named.
     Wheel,
 }
 
@@ -131,7 +130,11 @@ impl Step {
                 let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
                 let mut tests = workspace.cargo(&format!("test --release --test * {OTHERS}"));
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
-                tests.env("CXR_WASM", site::modules(workspace)?).env("CXR_GECKODRIVER", install::firefox(workspace)?);
+                tests.env("CXR_WASM", site::modules(workspace)?);
+                // Geckodriver is compiled: a bare machine is spared that unless its user asks for Firefox.
+                if std::env::var_os("CXR_FIREFOX").is_some() {
+                    tests.env("CXR_GECKODRIVER", install::firefox(workspace)?);
+                }
                 install::debian(workspace, &["nodejs"], || have("node"))?;
                 tests.env("CXR_ORTHANC", install::orthanc(workspace)?).env("CXR_PYTHON", install::python(workspace)?);
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
@@ -145,7 +148,12 @@ impl Step {
 /// Runs the selected steps, all of them if none is, to the end even if one fails.
 pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
     // Podman and a second, static build are five minutes that a bare machine is spared.
-    let unasked = |step: &Step| only.is_empty() && (*step != Step::Container || have("podman"));
+    let unasked = |step: &Step| match step {
+        Step::Container => only.is_empty() && have("podman"),
+        // Several hundred megabytes of Python packages.
+        Step::Wheel => false,
+        _ => only.is_empty(),
+    };
     let selected = Step::value_variants().iter().filter(|step| unasked(step) || only.contains(step));
     let mut results = Vec::new();
     for step in selected {

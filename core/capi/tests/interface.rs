@@ -133,7 +133,7 @@ fn the_verdict_is_that_of_the_rust_interface() {
         assert_eq!(cxr_explain(&mut session, map.as_mut_ptr(), map.len()), CxrStatus::Ok);
         for seed in (0..64).step_by(if cfg!(miri) { 21 } else { 1 }) {
             // From flat to full contrast.
-            let mut noise = tiny::Noise(seed);
+            let mut noise = cxr_testkit::Lcg(seed);
             let image: Vec<u8> = (0..input.len()).map(|_| (u32::from(noise.byte()) * seed / 64) as u8).collect();
             let expected = rust.run(&image).unwrap();
             assert_eq!(cxr_reset(&mut session), CxrStatus::Ok);

@@ -33,8 +33,20 @@ impl Marks for () {
     fn mark(&self, _: u16) {}
 }
 
-fn fill(bytes: &mut Bytes, row: &mut [i8]) {
-    row.fill_with(|| bytes.next() as i8);
+/// The generated input, from its first row as often as the network asks for it.
+struct Input(Bytes);
+
+impl Input {
+    fn new() -> Self {
+        Self(Bytes(1))
+    }
+
+    fn fill(&mut self, y: u32, row: &mut [i8]) {
+        if y == 0 {
+            *self = Self::new();
+        }
+        row.fill_with(|| self.0.next() as i8);
+    }
 }
 
 /// Runs the network three times: once counted as a whole, once operator by operator into `layers`, once under `marks`.
@@ -58,9 +70,10 @@ pub fn run<C: Counter, M: Marks>(
     let empty = counter.since(&counter.start());
 
     deepest();
-    let (mut bytes, mut instructions) = (Bytes(1), 0);
-    for _ in 0..shape.height {
-        fill(&mut bytes, row);
+    let mut instructions = 0;
+    let mut input = Input::new();
+    while let Some(y) = session.next_input_row() {
+        input.fill(y, row);
         let start = counter.start();
         session.push_row(row)?;
         instructions += counter.since(&start) - empty;
@@ -68,10 +81,10 @@ pub fn run<C: Counter, M: Marks>(
     deepest();
     let output_hash = hash(&session)?;
 
-    let (mut bytes, mut values) = (Bytes(1), Fnv::new());
+    let mut values = Fnv::new();
     session.reset();
-    for _ in 0..shape.height {
-        fill(&mut bytes, row);
+    while let Some(y) = session.next_input_row() {
+        input.fill(y, row);
         let (mut start, mut last) = (counter.start(), 0);
         session.push_row_observed(row, &mut |value, _, made| {
             last = usize::from(value).wrapping_sub(1);
@@ -88,10 +101,9 @@ pub fn run<C: Counter, M: Marks>(
     }
     let again = hash(&session)?;
 
-    let mut bytes = Bytes(1);
     session.reset();
-    for _ in 0..shape.height {
-        fill(&mut bytes, row);
+    while let Some(y) = session.next_input_row() {
+        input.fill(y, row);
         marks.mark(u16::MAX);
         let mut last = 0;
         session.push_row_observed(row, &mut |value, _, _| {

@@ -43,7 +43,8 @@ const ONNX: &str = "
 Operator sets FIRST to LAST, weights in the file itself. One input, a batch of one (an open batch is one), fixed shapes. Quantised: QuantizeLinear and DequantizeLinear around operators, or QLinear operators,
 as onnxruntime's `quantize_static` and PyTorch write them; activations of int8 or uint8 with one scale and zero point, weights symmetric (less their zero point within int8), per tensor or per output channel.
 The file's scales are kept, and the engine computes f32 scales with rounding half to even: every byte is onnxruntime's, graph optimisation off, of the file's integer form (docs/networks.md).
-Floats: calibrated. A node with another attribute than those named is refused. ConvInteger, MatMulInteger and DynamicQuantizeLinear choose scales while they run and are refused: use `quantize_static`.
+Floats: calibrated. A node with another attribute than those named is refused. What Constant, ConstantOfShape, Shape, Gather, Concat, Slice, Cast, Reshape, Transpose, Squeeze, Unsqueeze and arithmetic make of constants and shapes alone is computed
+while the file is read. ConvInteger, MatMulInteger and DynamicQuantizeLinear choose scales while they run and are refused: use `quantize_static`.
 
 | operator | attributes | limits | becomes |
 |---|---|---|---|

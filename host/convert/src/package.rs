@@ -1,11 +1,11 @@
 //! A network's file: everything from a file that was read to the file that the engine reads.
 
-use crate::fold;
 use crate::import;
 use crate::ir::{Graph, Value};
 use crate::lower::{self, Lowered};
 use crate::metadata::{Metadata, Named, Port};
 use crate::plan::{self, Plan};
+use crate::{calibrate, fold};
 use anyhow::{Result, ensure};
 
 /// Most characters of a name in the file: it lies in flash.
@@ -63,6 +63,10 @@ pub struct Prepared {
 /// A damaged file, or what cannot run: the node, its attribute, why, and what to change.
 pub fn prepare(file: &[u8]) -> Result<Prepared> {
     let original = import::read(file)?;
+    ensure!(
+        !calibrate::is_float(&original),
+        "a float network; import it with --inputs X.npy or --images DIR, which calibrate it to int8"
+    );
     let mut graph = original.clone();
     fold::fold(&mut graph)?;
     let lowered = lower::lower(&graph)?;

@@ -18,7 +18,8 @@ impl Build {
     fn new(side: usize) -> Self {
         let input = value("input".to_owned(), vec![1, side, side, 3]);
         let (inputs, outputs) = (vec![Id(0)], Vec::new());
-        let graph = Graph { arithmetic: Arithmetic::Tflite, values: vec![input], nodes: Vec::new(), inputs, outputs };
+        let graph =
+            Graph { arithmetic: Arithmetic::Tflite, values: vec![input], nodes: Vec::new(), inputs, outputs, notes: Vec::new() };
         Self { graph, random: 1 }
     }
 
@@ -161,18 +162,16 @@ fn check(name: &str, graph: &Graph, plain: usize, bytes: usize, times: f64) {
     println!("{name}: {} plans in {:.1} s", points.len(), start.elapsed().as_secs_f64());
     let least = points[0].macs;
     for point in &points {
-        println!(
-            "{:>8} bytes {:>10} MACs {:.3}x {:?} {:?}",
-            point.bytes,
-            point.macs,
-            point.macs as f64 / least as f64,
-            point.segments,
-            point.recomputed
-        );
+        let times = point.macs as f64 / least as f64;
+        println!("{:>8} bytes {:>10} MACs {times:.3}x {:?} {:?}", point.bytes, point.macs, point.segments, point.recomputed);
+        if let Some(parts) = &point.parts {
+            println!("         in parts that end at {:?}", parts.columns);
+        }
     }
     assert!(points[0].bytes <= plain, "{name}: {} bytes", points[0].bytes);
     let chosen = points.iter().find(|point| point.bytes < bytes).unwrap_or_else(|| panic!("{name}: no plan of {bytes} bytes"));
     assert!(chosen.macs as f64 <= times * least as f64, "{name}: {} of {least}", chosen.macs);
+    println!("{name}: chosen {} bytes at {:.3}x", chosen.bytes, chosen.macs as f64 / least as f64);
     for point in [&points[0], chosen, points.last().unwrap()] {
         runs(graph, &lowered, point);
     }
@@ -180,7 +179,7 @@ fn check(name: &str, graph: &Graph, plain: usize, bytes: usize, times: f64) {
 
 #[test]
 fn mobilenet_v2() {
-    check("MobileNetV2 0.35 at 144", &mobilenet_v2_035_at_144(), 22_000, 8_600, 1.68);
+    check("MobileNetV2 0.35 at 144", &mobilenet_v2_035_at_144(), 22_000, 9_700, 1.68);
 }
 
 #[test]

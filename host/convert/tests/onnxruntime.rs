@@ -15,7 +15,12 @@ fn made(names: &[&str]) -> Option<(tempfile::TempDir, Vec<PathBuf>)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/make_onnx.py");
     let done = Command::new(referee::python()).arg(script).arg(folder.path()).args(names).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let listed = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let mut files = listed(folder.path());
+    // Somebody's own, e.g. exported by PyTorch: NAME_float.onnx or quantised ones.
+    if let (Some(more), true) = (std::env::var_os("CXR_ONNX_NETWORKS"), names.is_empty()) {
+        files.extend(listed(Path::new(&more)).into_iter().filter(|path| path.extension().is_some_and(|e| e == "onnx")));
+    }
     files.sort();
     Some((folder, files))
 }
@@ -73,7 +78,7 @@ fn every_value_of_quantized_networks_is_onnxruntimes() {
 fn the_engine_gives_onnxruntimes_outputs() {
     let Some((_folder, files)) = made(&["resnet8", "excite", "vectors"]) else { return };
     for path in files.iter().filter(|path| is_quantized(path)) {
-        let package = package::import(&std::fs::read(path).unwrap(), "made", "", "").unwrap();
+        let package = package::import(&std::fs::read(path).unwrap(), "made", "", "", None).unwrap();
         let network = execute::Network::parse(&package.file).unwrap();
         let report = verify::verify("made", &network, path, None).unwrap();
         let sum = |counts: &[verify::Count]| {
@@ -92,6 +97,31 @@ fn the_engine_gives_onnxruntimes_outputs() {
     }
 }
 
+/// Sums of floats differ in their order, not in what is summed.
+#[test]
+fn floats_are_nearly_onnxruntimes() {
+    let Some((_folder, files)) = made(&[]) else { return };
+    for path in files.iter().filter(|path| !is_quantized(path)) {
+        let file = std::fs::read(path).unwrap();
+        let (graph, layout) = (import::read(&file).unwrap(), import::onnx::layout(&file).unwrap());
+        let mut folded = graph.clone();
+        rownet_convert::fold::fold(&mut folded).unwrap();
+        let inputs = samples::generated(graph.value(graph.inputs[0]), 3, 6);
+        let tap = referee::Tap { name: graph.value(graph.outputs[0]).name.clone(), axes: layout.outputs[0].clone() };
+        let answers = referee::onnxruntime(path, &inputs, &layout.input, &[tap]).unwrap();
+        for i in 0..inputs.shape[0] {
+            let x = [samples::sample(&inputs, i)];
+            let Data::F32(expected) = samples::sample(&answers.plain[0], i).data else { panic!("floats") };
+            let scale = expected.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
+            for graph in [&graph, &folded] {
+                let Data::F32(made) = reference::outputs(graph, &x).unwrap().remove(0).data else { panic!("floats") };
+                let apart = made.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(apart <= 1e-4 * scale, "{}, input {i}: {apart} of {scale}", path.display());
+            }
+        }
+    }
+}
+
 /// What onnxruntime answered once, for machines without it: outputs of the fixtures on generated inputs.
 #[test]
 fn fixtures_give_what_onnxruntime_gave() {
@@ -107,7 +137,7 @@ fn fixtures_give_what_onnxruntime_gave() {
             std::fs::write(&golden, rownet_convert::npy::write(&answers.integer[0]).unwrap()).unwrap();
         }
         let expected = rownet_convert::npy::read(&std::fs::read(&golden).unwrap()).unwrap();
-        let package = package::import(&file, name, "", "").unwrap();
+        let package = package::import(&file, name, "", "", None).unwrap();
         let made = execute::Network::parse(&package.file).unwrap().run(&inputs).unwrap().remove(0);
         assert_eq!(made.data, expected.data, "{name}; run this test with CXR_WRITE_DOCS=1");
     }

@@ -6,6 +6,7 @@
 //! Research software, **not a medical device**.
 
 mod classifier;
+mod clock;
 mod network;
 mod problem;
 
@@ -21,25 +22,6 @@ thread_local! {
     static OUTPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static CLASSIFIER: RefCell<Option<Classifier>> = const { RefCell::new(None) };
     static NETWORK: RefCell<Option<Network>> = const { RefCell::new(None) };
-}
-
-/// The page's clock in milliseconds.
-#[cfg(target_family = "wasm")]
-fn now() -> f64 {
-    #[allow(unsafe_code)]
-    #[link(wasm_import_module = "page")]
-    unsafe extern "C" {
-        safe fn now() -> f64;
-    }
-    now()
-}
-
-/// The page's clock in milliseconds.
-#[cfg(not(target_family = "wasm"))]
-fn now() -> f64 {
-    use std::time::Instant;
-    thread_local!(static START: Instant = Instant::now());
-    START.with(|start| 1e3 * start.elapsed().as_secs_f64())
 }
 
 /// Keeps what a call gives; true where it is an answer, false where it is a problem.

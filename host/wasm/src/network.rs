@@ -1,6 +1,6 @@
 //! Any network of `host import`: what it takes, what it answers, and where its time and memory go.
 
-use crate::now;
+use crate::clock::now;
 use anyhow::{Context, Result, bail, ensure};
 use cxr_app::decode::Image;
 use cxr_core::image::Window;

@@ -24,6 +24,9 @@ pub struct Kernel {
     pub(super) dot: fn(&[i8], &[u8]) -> i32,
     /// Adds to each sum the products of a window and its filter, which starts so many bytes after the one before.
     pub(super) dots: fn(&[i8], &[u8], usize, &mut [i32]),
+    /// A row of a depthwise convolution from rows without padding; false where it does not take the layer.
+    #[cfg(cortex_m_dsp)]
+    pub(super) padded_row: Option<fn(&general::DepthwiseRow<'_>, &mut [i8]) -> bool>,
     /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
     pub(super) pack: Option<Pack>,
     /// None: only rows one by one.
@@ -53,6 +56,21 @@ impl Kernel {
     /// if `out` is that long.
     pub fn pack(&self, layer: &Covered<'_>, out: &mut [u8]) -> usize {
         self.pack.map_or(0, |pack| pack(layer, out))
+    }
+
+    /// One output row of a depthwise convolution from rows without padding; false, with nothing that counts written, where the
+    /// kernel has no loops for it.
+    #[inline(always)]
+    pub(super) fn padded_row(&self, args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
+        #[cfg(cortex_m_dsp)]
+        {
+            self.padded_row.is_some_and(|row| row(args, out))
+        }
+        #[cfg(not(cortex_m_dsp))]
+        {
+            let _ = (args, out);
+            false
+        }
     }
 
     /// True if filters that are not packed take longer, for they are packed at every row.

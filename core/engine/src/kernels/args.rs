@@ -45,6 +45,7 @@ impl Filters<'_> {
 
     /// The output of a channel whose sum, bias included, this is.
     #[inline(always)]
+    #[cfg_attr(soft_float, allow(dead_code))] // These kernels have a form of their own.
     pub(crate) fn requantize(&self, channel: usize, sum: i32) -> i8 {
         let scale =
             self.scales.get(4 * channel..).and_then(|rest| rest.first_chunk()).map_or(0, |word| i32::from_le_bytes(*word));

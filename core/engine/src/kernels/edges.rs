@@ -34,6 +34,9 @@ pub fn conv_row(kernel: &Kernel, args: &ConvRow<'_>, packed: &[u8], out: &mut [i
 
 /// One output row of a depthwise convolution; as [`conv_row`].
 pub fn depthwise_row(kernel: &Kernel, args: &DepthwiseRow<'_>, out: &mut [i8]) -> bool {
+    if kernel.padded_row(args, out) {
+        return true;
+    }
     let (columns, channels) = (&args.columns, args.filters.channels);
     let Some(filters) = filters(&args.filters, &[]).filter(|_| channels == columns.channels) else { return false };
     let (kernel_width, step) = (columns.kernel, columns.stride * channels);
@@ -105,12 +108,7 @@ fn by_parts(
         }
         x += count;
     }
-    let [least, greatest] = filters.clamp;
-    if [least, greatest] != [i8::MIN, i8::MAX] {
-        for q in out {
-            *q = (*q).max(least).min(greatest);
-        }
-    }
+    filters.clamp_all(out);
     true
 }
 

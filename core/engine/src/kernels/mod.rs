@@ -79,6 +79,8 @@ impl Kernel {
         depthwise_row: scalar::depthwise_row,
         dot: scalar::dot,
         dots: general::loops::dots,
+        #[cfg(cortex_m_dsp)]
+        padded_row: None,
         pack: None,
         #[cfg(row_blocks)]
         blocks: None,
@@ -94,6 +96,8 @@ impl Kernel {
         depthwise_row: portable::depthwise_row,
         dot: scalar::dot,
         dots: general::loops::dots,
+        #[cfg(cortex_m_dsp)]
+        padded_row: None,
         pack: None,
         #[cfg(row_blocks)]
         blocks: None,

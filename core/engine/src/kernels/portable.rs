@@ -94,7 +94,7 @@ unsafe fn row(loops: &Loops, source: &Source<'_>, filters: &Filters<'_>, [channe
             // Beyond the right edge the last column is computed again.
             let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
             let sums = load_bias(filters.bias, first, &mut sums, channels);
-            for at in (0..stride).step_by(pass) {
+            for at in (0..stride).step_by(pass.max(1)) {
                 let (bytes, tap) = (pass.min(stride - at), if loops.weight == 1 { at } else { at / 2 });
                 // SAFETY: there are `channels * stride` bytes of weights, and the window of every column in each row.
                 unsafe {

@@ -104,7 +104,8 @@ pub struct Value {
     pub storage: Storage,
 }
 
-/// An offset that says: the strips of this row lie in the row that its reader makes of them, which works value by value.
+/// An offset that says: the strips of this row lie in the row that its reader makes of them, which works value by value. Of the
+/// input, of which no row is kept: rows lie with the caller, and who reads them only cuts columns.
 pub const IN_PLACE: u32 = u32::MAX;
 
 /// Where rows lie; offsets are bytes from the start of the arena.

@@ -1,7 +1,7 @@
 //! A plan that would lose a row, or whose buffers overlap, is refused.
 
 use super::MAX_SEGMENT;
-use super::columns::{is_appended, stored};
+use super::columns::{cutter, is_appended, stored};
 use super::lifetime::{Life, Span, kept, waiting};
 use super::reads::{Rows, state_bytes};
 use super::recompute::{rows_taken, sources, window_rows};
@@ -9,7 +9,7 @@ use super::simulate::{Event, Run};
 use super::strips::{Role, reader, role, strip};
 use crate::error::{Error, attempt};
 use crate::model::Model;
-use crate::model::desc::{Form, Storage, ValueId};
+use crate::model::desc::{Form, IN_PLACE, Storage, ValueId};
 
 /// Most rows times operators of their segment: a bound on the time to check a plan.
 const MAX_STEPS: u64 = 1 << 26;
@@ -69,6 +69,18 @@ const fn storage(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
         return wrong(id, "nobody reads it");
     }
     match model.storage(id) {
+        Storage::Waiting { at: IN_PLACE, rows, strip: 0, .. } => {
+            if id > 0 || rows > 0 || life.is_output {
+                return wrong(id, "it lies nowhere");
+            }
+            let mut index = 0;
+            while index < model.segment_count() {
+                if cutter(model, model.segment(index)).is_err() {
+                    return wrong(0, "its rows lie with the caller, but are not only cut, once in a segment");
+                }
+                index += 1;
+            }
+        }
         Storage::Waiting { strip, .. } => {
             if strip > 0 && matches!(role(model, id), Role::Whole) {
                 return wrong(id, "strips (its operators cannot make or take them)");

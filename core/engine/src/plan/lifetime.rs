@@ -88,7 +88,7 @@ pub const fn kept(model: &Model<'_>, id: ValueId) -> Span {
 /// The row of value `id` that waits, or the strips that are made anew; empty where there are none.
 pub const fn waiting(model: &Model<'_>, id: ValueId) -> Span {
     match model.storage(id) {
-        Storage::Waiting { at: IN_PLACE, strip: 1.., .. } => Span { at: 0, end: 0 },
+        Storage::Waiting { at: IN_PLACE, .. } => Span { at: 0, end: 0 },
         Storage::Waiting { at, strip: 0, .. } => Span::new(at, model.row_bytes(id) as u64),
         Storage::Waiting { at, strip, .. } => Span::new(at, strip as u64 * model.shape(id).channels as u64),
         Storage::Recomputed { at, rows, strip } => Span::new(at, rows as u64 * strip as u64 * model.shape(id).channels as u64),

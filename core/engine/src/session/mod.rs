@@ -8,9 +8,9 @@ mod strips;
 use crate::error::Error;
 use crate::kernels::Kernel;
 use crate::model::Model;
-use crate::model::desc::{Form, Storage, ValueId};
+use crate::model::desc::{Form, Op, Storage, ValueId};
 use crate::ops::{self, Step};
-use crate::plan::columns::{is_appended, is_given};
+use crate::plan::columns::{cutter, is_appended, is_given, is_with_caller};
 use crate::plan::reads::state_bytes;
 use crate::plan::recompute::{is_recomputed, takes};
 use crate::plan::schedule::{Cursor, Segment};
@@ -164,18 +164,35 @@ impl<'m, 'b> Session<'m, 'b> {
         if self.segment.input_rows == 0 && self.go_on(self.segment.begin(), None, observe).is_none() {
             self.failed = true;
         }
-        let y = self.segment.input_rows;
-        let at = row_at(self.model.storage(0), y, shape.row_len());
-        match self.arena.get_mut(at..at + shape.row_len()) {
-            Some(to) => to.iter_mut().zip(values).for_each(|(to, q)| *to = q),
-            None => self.failed = true,
-        }
+        let taken = if is_with_caller(&self.model) { self.cut(values, observe) } else { self.take_row(values) };
         self.segment.input_rows += 1;
-        let fresh = is_waiting(self.model.storage(0)).then_some(0);
-        if !self.failed && self.go_on(self.segment.given(), fresh, observe).is_none() {
-            self.failed = true;
-        }
+        let gone_on = taken.filter(|_| !self.failed).and_then(|(cursor, fresh)| self.go_on(cursor, fresh, observe));
+        self.failed |= gone_on.is_none();
         Ok(())
+    }
+
+    /// Copies a row of the input into the arena; where to go on, and what waits.
+    fn take_row(&mut self, values: impl Iterator<Item = i8>) -> Option<(Cursor, Option<ValueId>)> {
+        let (storage, len) = (self.model.storage(0), self.model.row_bytes(0));
+        let at = row_at(storage, self.segment.input_rows, len);
+        self.arena.get_mut(at..at + len)?.iter_mut().zip(values).for_each(|(to, q)| *to = q);
+        Some((self.segment.given(), is_waiting(storage).then_some(0)))
+    }
+
+    /// Copies columns of a row of the input: all that any operator of the segment wants of it.
+    fn cut(&mut self, values: impl Iterator<Item = i8>, observe: &mut Observer<'_>) -> Option<(Cursor, Option<ValueId>)> {
+        let Some(i) = cutter(&self.model, (self.segment.first, self.segment.end)).ok()? else {
+            return Some((self.segment.given(), None));
+        };
+        let Some(Op::Crop { left }) = self.model.op(i) else { return None };
+        let (storage, len, y) = (self.model.storage(i + 1), self.model.row_bytes(i + 1), self.segment.input_rows);
+        let at = row_at(storage, y, len);
+        let out = self.arena.get_mut(at..at + len)?;
+        let from = usize::from(left) * usize::from(self.model.shape(0).channels);
+        out.iter_mut().zip(values.skip(from)).for_each(|(to, q)| *to = q);
+        observe(i + 1, y, out);
+        increment(self.arena, self.segment.index(i));
+        Some((self.segment.after(i, true), is_waiting(storage).then_some(i + 1)))
     }
 
     /// Clears what the segment counts and accumulates.

@@ -7,6 +7,7 @@ mod samples;
 use net::{Net, OwnedOp, Random, network};
 use proptest::prelude::*;
 use reference::reference;
+use rownet::error::Error;
 use rownet::kernels::Kernel;
 use rownet::model::Model;
 use rownet::model::desc::{Form, Storage};
@@ -117,8 +118,10 @@ proptest! {
     #[test]
     fn strips_equal_the_reference(seed: u64, plan: u64) {
         let mut r = Random::new(plan);
-        let net = network(seed).placed().unwrap().with_strips(&mut r);
-        check(&net.sprawled(&mut r), seed)?;
+        let net = network(seed).placed().unwrap().with_strips(&mut r).sprawled(&mut r);
+        // Rows in place of sums change who comes when: where strips do not fit any more, the parser says so.
+        prop_assume!(!matches!(net.file(), Err(Error::InvalidPlan { field, .. }) if field.starts_with("strips")));
+        check(&net, seed)?;
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use rownet::encode::encode;
 use rownet::error::Error;
 use rownet::model::desc::{
-    Element, External, Form, Network, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window,
+    Element, External, Form, IN_PLACE, Network, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window,
 };
 use rownet::plan::{Placement, Planner, place, state_bytes};
 
@@ -204,6 +204,13 @@ impl Net {
                 _ => more,
             };
             match value.storage {
+                // The input's rows may lie with the caller, or one at a time here.
+                Storage::Waiting { at: IN_PLACE, strip: 0, .. } => {
+                    if value.shape.height > 1 && r.one_in(2) {
+                        value.storage = Storage::Ring { at, rows: 1, over: None };
+                        at += len;
+                    }
+                }
                 Storage::Waiting { rows, strip, .. } if strip > 0 || !r.one_in(4) => {
                     let rows = if rows > 0 { rows + more } else { 0 };
                     value.storage =

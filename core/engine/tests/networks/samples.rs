@@ -205,6 +205,9 @@ pub fn every() -> Net {
         a = chain.bytes(Op::Pad { pads, value: 3 }, a, None, Shape::new(height + 2, width + 2, 2 * channels));
         a = chain.average(a, 2, 2);
         let Shape { height, width, channels } = chain.shape(a);
+        let columns = chain.bytes(Op::Crop { left: 1 }, a, None, Shape::new(height, width - 1, channels));
+        a = chain.bytes(Op::ConcatColumns, columns, Some(a), Shape::new(height, 2 * width - 1, channels));
+        let Shape { height, width, channels } = chain.shape(a);
         a = chain.bytes(Op::ResizeNearest, a, None, Shape::new(2 * height, width, channels));
         chain.bytes(Op::Reshape, a, None, Shape::new(height, 2 * width, channels));
     }

@@ -109,16 +109,37 @@ pub fn points(graph: &Graph, lowered: &Lowered) -> Result<Vec<Plan>> {
     let mut points = vec![least(graph, lowered, known)?];
     for found in cuts::staircase(known, &mut Tiled::new(lowered), points[0].bytes) {
         let macs = graph.macs() + found.macs;
-        let Found { segments, recomputed, parts, .. } = found;
+        let Found { segments, recomputed, parts, greatest, .. } = found;
         let mut plan = Plan { bytes: 0, macs, segments, recomputed, parts };
         let Some(arena) = arena(lowered, &planner, &plan) else { continue };
         plan.bytes = arena;
+        // What first fit loses, other cuts may not.
+        if arena > greatest + greatest / 50 {
+            let mut others = neighbours(&plan.segments);
+            others.retain(|other| keeps(lowered, &plan, other));
+            for segments in others.into_iter().take(MOST_PLACED / 10 / usize::from(known.count).max(1)) {
+                let mut other = Plan { segments, ..plan.clone() };
+                other.bytes = self::arena(lowered, &planner, &other).unwrap_or(usize::MAX);
+                if other.bytes < plan.bytes {
+                    plan = other;
+                }
+            }
+        }
+        let arena = plan.bytes;
         if points.iter().all(|point| point.bytes > arena) {
             points.retain(|point| point.macs < macs);
             points.push(plan);
         }
     }
     Ok(points)
+}
+
+/// True if other cuts leave what is split and recomputed as it is.
+fn keeps(lowered: &Lowered, plan: &Plan, segments: &[u16]) -> bool {
+    let segment = |i: u16| segments.iter().position(|end| i < *end);
+    let reader = |id: u16| lowered.operators.iter().position(|o| o.a == id || o.b == Some(id)).map_or(id, |i| i as u16);
+    let is_whole = plan.recomputed.iter().all(|id| segment(*id - 1) == segment(reader(*id)));
+    is_whole && plan.parts.as_ref().is_none_or(|parts| segments.first() == Some(&parts.end))
 }
 
 /// Bytes of arena of a plan; `planner` is of the network as it is.

@@ -1,6 +1,6 @@
 //! The operating point: how readily the network says COVID-19.
 
-use crate::recipe::OperatingPoint as Rule;
+use crate::recipe::{DataSpec, OperatingPoint as Rule};
 use cxr_app::classes::COVID;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,23 +28,26 @@ pub(super) struct OperatingPoint {
     pub(super) worst: Option<String>,
 }
 
-/// People who are not ill with COVID-19, by name of the group: hospital and what they have.
-pub(super) type Groups<'a> = BTreeMap<String, Vec<&'a [f32]>>;
+/// People who are not ill with COVID-19, by hospital and whether they have another finding.
+pub(super) type Groups<'a> = BTreeMap<(String, bool), Vec<&'a [f32]>>;
 
 /// The operating point by the recipe's rule: that of all of `healthy` together, or the lowest of those of each group with
-/// [`LEAST`] people or more.
-pub(super) fn by_rule(rule: Rule, healthy: &[&[f32]], groups: &Groups<'_>, allowed: f64) -> OperatingPoint {
-    let pooled = covid_offset(healthy, allowed);
-    if rule == Rule::Pooled {
+/// [`LEAST`] people or more, of whom the recipe allows shares of their own.
+pub(super) fn by_rule(data: &DataSpec, healthy: &[&[f32]], groups: &Groups<'_>) -> OperatingPoint {
+    let pooled = covid_offset(healthy, data.false_alarms);
+    if data.operating_point == Rule::Pooled {
         return pooled;
     }
-    let of_group =
-        |(name, logits): (&String, &Vec<&[f32]>)| (logits.len() >= LEAST).then(|| (name.clone(), covid_offset(logits, allowed)));
+    let of_group = |((hospital, is_other), logits): (&(String, bool), &Vec<&[f32]>)| {
+        let (what, allowed) =
+            if *is_other { ("other finding", data.other_findings_alarms) } else { ("healthy", data.false_alarms) };
+        (logits.len() >= LEAST).then(|| (format!("{hospital}, {what}"), covid_offset(logits, allowed)))
+    };
     let Some((worst, point)) = groups.iter().filter_map(of_group).min_by(|a, b| a.1.offset.total_cmp(&b.1.offset)) else {
         return pooled;
     };
     OperatingPoint {
-        rule: "largest offset of the COVID-19 logit at which at most the allowed share is called COVID-19 of each hospital's healthy people in validation, and of its people with another finding",
+        rule: "largest offset of the COVID-19 logit at which at most the allowed shares are called COVID-19 of each hospital's healthy people in validation, and of its people with another finding",
         worst: Some(worst),
         ..point
     }
@@ -103,13 +106,24 @@ mod tests {
             (0..count).map(|i| [i as f32 / count as f32 - shift, -1.0, 0.0]).collect()
         };
         let sets = [("a", people(100, 0.0)), ("b", people(40, 0.5)), ("few", people(19, 2.0))];
-        let groups: Groups<'_> =
-            sets.iter().map(|(name, set)| ((*name).to_owned(), set.iter().map(<[f32; 3]>::as_slice).collect())).collect();
+        let mut groups: Groups<'_> = sets
+            .iter()
+            .map(|(name, set)| (((*name).to_owned(), false), set.iter().map(<[f32; 3]>::as_slice).collect()))
+            .collect();
         let healthy: Vec<&[f32]> = groups.values().flatten().copied().collect();
-        let worst = by_rule(Rule::Worst, &healthy, &groups, 0.05);
-        assert_eq!((worst.worst.as_deref(), worst.healthy, worst.called_covid[1]), (Some("b"), 40, 2));
-        let pooled = by_rule(Rule::Pooled, &healthy, &groups, 0.05);
+        let mut data = DataSpec { false_alarms: 0.05, operating_point: Rule::Worst, ..DataSpec::default() };
+        let worst = by_rule(&data, &healthy, &groups);
+        assert_eq!((worst.worst.as_deref(), worst.healthy, worst.called_covid[1]), (Some("b, healthy"), 40, 2));
+        assert_eq!(by_rule(&data, &healthy, &Groups::new()).offset, covid_offset(&healthy, 0.05).offset);
+        // People with another finding may be called so more often: those who decided at 5 % do not at 30 %.
+        let ill = people(100, 0.6);
+        groups.insert(("a".to_owned(), true), ill.iter().map(<[f32; 3]>::as_slice).collect());
+        for (share, decides) in [(0.05, "a, other finding"), (0.3, "b, healthy")] {
+            data.other_findings_alarms = share;
+            assert_eq!(by_rule(&data, &healthy, &groups).worst.as_deref(), Some(decides));
+        }
+        data.operating_point = Rule::Pooled;
+        let pooled = by_rule(&data, &healthy, &groups);
         assert_eq!((pooled.worst, pooled.healthy), (None, 159));
-        assert_eq!(by_rule(Rule::Worst, &healthy, &Groups::new(), 0.05).offset, pooled.offset);
     }
 }

@@ -173,11 +173,11 @@ fn operating_point(recipe: &Recipe, images: &Images, logits: &FloatLogits) -> Op
         || logits.validation.iter().zip(&images.healthy).filter_map(|(l, hospital)| Some((l.as_slice(), hospital.as_ref()?)));
     let healthy: Vec<&[f32]> = of_hospitals().map(|(logits, _)| logits).collect();
     let mut groups = operating::Groups::new();
-    of_hospitals().for_each(|(logits, hospital)| groups.entry(format!("{hospital}, healthy")).or_default().push(logits));
+    of_hospitals().for_each(|(logits, hospital)| groups.entry((hospital.to_string(), false)).or_default().push(logits));
     for (logits, (_, hospital)) in logits.partial.iter().zip(&images.partial) {
-        groups.entry(format!("{hospital}, other finding")).or_default().push(logits);
+        groups.entry((hospital.clone(), true)).or_default().push(logits);
     }
-    operating::by_rule(recipe.data.operating_point, &healthy, &groups, recipe.data.false_alarms)
+    operating::by_rule(&recipe.data, &healthy, &groups)
 }
 
 /// The int8 network whose logits are nearest to the float network's, and the number of validation images that say so.

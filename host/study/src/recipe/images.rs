@@ -56,6 +56,8 @@ pub struct DataSpec {
     /// Share of the healthy people of the external folders' validation images that may be called COVID-19: `host export` shifts that
     /// logit.
     pub false_alarms: f64,
+    /// Share of a hospital's people with another finding that may be, where the operating point is that of the worst of them.
+    pub other_findings_alarms: f64,
     /// Whose share that is.
     #[serde(skip_serializing_if = "OperatingPoint::is_pooled")]
     pub operating_point: OperatingPoint,
@@ -104,6 +106,7 @@ impl Default for DataSpec {
             radiologists: false,
             tone: Tone::None,
             false_alarms: 0.03,
+            other_findings_alarms: 0.1,
             operating_point: OperatingPoint::Pooled,
         }
     }

@@ -15,7 +15,11 @@ impl Recipe {
         ensure!(channels == 1 || channels == 3, "input.channels = {channels}: use 1 or 3");
         self.network.shapes(self.input)?;
         self.train.validate(self)?;
-        ensure!((0.0..0.5).contains(&self.data.false_alarms), "data.false_alarms = {}: use 0 to 0.5", self.data.false_alarms);
+        for (name, share) in
+            [("false_alarms", self.data.false_alarms), ("other_findings_alarms", self.data.other_findings_alarms)]
+        {
+            ensure!((0.0..0.5).contains(&share), "data.{name} = {share}: use 0 to 0.5");
+        }
         self.augment.validate()
     }
 }

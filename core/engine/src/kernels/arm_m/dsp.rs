@@ -29,7 +29,7 @@ mod depthwise;
 mod fixed;
 
 pub use dense::dots;
-pub use depthwise::depthwise_row;
+pub use depthwise::{depthwise_row, padded_row};
 
 /// Taps that a tile holds; longer filters are summed in several passes.
 const TAPS: usize = 192;
@@ -66,11 +66,9 @@ pub fn conv_row(mut checked: Conv<'_>) {
     let mut tile = MaybeUninit::<Tile>::uninit();
     let tile = tile.as_mut_ptr().cast::<u32>();
     let mut sums: Sums = [MaybeUninit::uninit(); CHANNELS];
-    for x in (0..width).step_by(COLUMNS) {
-        // Four columns of which one counts take twice as long.
-        if x + 1 == width && args.span.is_multiple_of(4) {
-            return column(&args, x, stride, out);
-        }
+    // Four columns of which one counts take twice as long as that one.
+    let is_alone = width % COLUMNS == 1 && args.span.is_multiple_of(4);
+    for x in (0..width - usize::from(is_alone)).step_by(COLUMNS) {
         // Beyond the right edge the last column is computed again.
         let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
@@ -91,6 +89,9 @@ pub fn conv_row(mut checked: Conv<'_>) {
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
         }
     }
+    if is_alone {
+        column(&args, width - 1, stride, out);
+    }
 }
 
 /// A column alone, by four filters at a time.
@@ -109,7 +110,8 @@ fn column(args: &ConvRow<'_>, x: usize, stride: usize, out: &mut [i8]) {
             dense::dots(window, args.filters.weights.get(first * stride + y * args.span..).unwrap_or_default(), stride, sums);
         }
         for (k, (q, sum)) in out.iter_mut().zip(sums).enumerate() {
-            *q = args.filters.requantize(first + k, *sum);
+            let (filters, channel) = (&args.filters, first + k);
+            *q = if filters.is_fixed() { fixed::one(filters, channel, *sum) } else { filters.requantize(channel, *sum) };
         }
     }
 }
@@ -306,14 +308,19 @@ fn requantize_block(
     channels: usize,
     out: &mut [i8],
 ) {
+    #[cfg(not(target_abi = "eabihf"))]
     if filters.is_fixed() {
         let out = columns.map(|x| out.as_mut_ptr().wrapping_add(x * channels + channel));
-        // SAFETY: as below; there is a shift for each channel.
-        return unsafe { fixed::requantize(filters, channel, sums, out) };
+        // SAFETY: `columns` are below the width; there are a multiplier and a shift for each channel.
+        return unsafe { fixed::requantize(filters, channel, sums, &out) };
     }
     #[cfg(target_abi = "eabihf")]
     {
         let out = columns.map(|x| out.as_mut_ptr().wrapping_add(x * channels + channel));
+        if filters.is_fixed() {
+            // SAFETY: as below; there is a shift for each channel.
+            return unsafe { fixed::requantize(filters, channel, sums, &out) };
+        }
         let sums = sums.as_ptr_range();
         // SAFETY: `columns` are below the width; there are a scale for each channel and `width * channels` values of
         // `out`, of which every column writes those of the channels in `sums`, of which there is at least one.

@@ -10,6 +10,8 @@ mod armv7m;
 mod dsp;
 #[cfg(cortex_m_mve)]
 mod mve;
+#[cfg(cortex_m_dsp)]
+mod patch;
 
 /// The kernels of this processor, fastest first.
 pub fn available() -> impl Iterator<Item = Kernel> {
@@ -47,6 +49,7 @@ impl Kernel {
             depthwise_row: dsp::depthwise_row,
             dot: dsp::dot,
             dots: dsp::dots,
+            padded_row: Some(dsp::padded_row),
             pack: None,
         })
     }
@@ -61,6 +64,7 @@ impl Kernel {
             depthwise_row: mve::depthwise_row,
             dot: mve::dot,
             dots: mve::dots,
+            padded_row: Some(mve::padded_row),
             pack: None,
         })
     }

@@ -12,7 +12,7 @@ use core::mem::MaybeUninit;
 
 mod depthwise;
 
-pub use depthwise::depthwise_row;
+pub use depthwise::{depthwise_row, padded_row};
 
 /// Columns computed together.
 const COLUMNS: usize = 2;

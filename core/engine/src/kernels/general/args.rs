@@ -73,6 +73,17 @@ impl Filters<'_> {
         }
     }
 
+    /// Clamps outputs that were rounded to int8 already.
+    #[inline(always)]
+    pub fn clamp_all(&self, out: &mut [i8]) {
+        let [least, greatest] = self.clamp;
+        if [least, greatest] != [i8::MIN, i8::MAX] {
+            for q in out {
+                *q = (*q).max(least).min(greatest);
+            }
+        }
+    }
+
     /// The f32 output of channel `c`, whose sum this is; only of `Rescale::Float`.
     #[inline(always)]
     pub fn dequantize(&self, c: usize, sum: i32) -> f32 {

@@ -8,13 +8,14 @@ mod pool;
 mod strips;
 mod waiting;
 
+use super::columns::cutter;
 use super::lifetime::Life;
 use super::reads::state_bytes;
 use super::recompute::{is_recomputed, rows_made, window_rows};
 use super::strips::pixels;
 use crate::encode;
 use crate::error::Error;
-use crate::model::desc::{Form, Network, Op, Operator, Shape, Storage, Value, ValueId};
+use crate::model::desc::{Form, IN_PLACE, Network, Op, Operator, Shape, Storage, Value, ValueId};
 use crate::model::{Model, graph};
 use alloc::vec::Vec;
 use needs::{Need, Over, needs, overs};
@@ -244,7 +245,12 @@ impl<'a> Planner<'a> {
         recompute(&mut values, &operators, recomputed);
         let is_again = is_given_again(&operators);
         if let (true, Some(input)) = (is_again, values.first_mut()) {
-            input.storage = Storage::Ring { at: 0, rows: 1, over: None };
+            // Columns are cut from the caller's row, if a segment wants them once.
+            let is_cut = (0..model.segment_count()).all(|index| cutter(&model, model.segment(index)).is_ok());
+            input.storage = match is_cut {
+                true => Storage::Waiting { at: IN_PLACE, rows: 0, kept: 0, strip: 0 },
+                false => Storage::Ring { at: 0, rows: 1, over: None },
+            };
         }
         let bytes = encode::tables(&self.with(&values, &operators, segments));
         let needs = needs(&Model::new(&bytes), only)?;
@@ -257,7 +263,7 @@ impl<'a> Planner<'a> {
             }
             value.storage = match value.storage {
                 // Nothing is won by waiting where as many rows are kept.
-                Storage::Recomputed { .. } => value.storage,
+                Storage::Recomputed { .. } | Storage::Waiting { at: IN_PLACE, .. } => value.storage,
                 Storage::Waiting { .. } if need.kept < need.ring || need.ring == 0 => {
                     Storage::Waiting { at: 0, rows: need.kept as u16, kept: 0, strip: 0 }
                 }

@@ -11,6 +11,8 @@ use core::cmp::Reverse;
 
 /// Orders of placement that are tried.
 const WAYS: usize = 160;
+/// Changes of the best of these that are tried.
+const PROMOTIONS: usize = 150;
 
 /// What a buffer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,16 +149,20 @@ impl Pool {
     pub fn assign(self, values: &mut [Value], operators: &mut [Operator<'_>]) -> (usize, usize) {
         let least = self.counters + self.per_segment().into_iter().max().unwrap_or(0);
         let per_segment = self.per_segment();
+        let bounds = (self.counters, least);
         let mut best: Vec<Buffer> = Vec::new();
+        let mut best_order = (Vec::new(), false);
         for way in 0..WAYS {
-            let found = place(&self.bodies, self.counters, least, &per_segment, way);
+            let order = (order(&self.bodies, &per_segment, way), way & 4 != 0);
+            let found = place(&self.bodies, bounds, &order);
             if best.is_empty() || end(&found) < end(&best) {
-                best = found;
+                (best, best_order) = (found, order);
             }
             if end(&best) <= least {
                 break;
             }
         }
+        self.promote(bounds, &mut best, best_order);
         for buffer in &best {
             let at = buffer.at as u32;
             match buffer.purpose {
@@ -190,12 +196,45 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// What ends last is placed earlier, as long as that helps or does no harm.
+    fn promote(&self, bounds: (usize, usize), best: &mut Vec<Buffer>, mut best_order: (Vec<usize>, bool)) {
+        let mut state = 1u32;
+        for step in 0..PROMOTIONS {
+            let Some(last) = best.iter().max_by_key(|buffer| buffer.at + buffer.len).filter(|_| end(best) > bounds.1) else {
+                return;
+            };
+            let holds = |body: &Body| body.members.iter().any(|member| member.purpose == last.purpose);
+            let at = |order: &[usize]| order.iter().position(|i| self.bodies.get(*i).is_some_and(holds));
+            let Some(from) = at(&best_order.0) else { return };
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // To the front, somewhere before, or behind: what is first is not always to blame.
+            let to = match step % 3 {
+                0 => 0,
+                1 => (state >> 8) as usize % (from + 1),
+                _ => (state >> 8) as usize % best_order.0.len().max(1),
+            };
+            let mut order = best_order.clone();
+            let moved = if step % 3 == 2 { (state >> 4) as usize % order.0.len().max(1) } else { from };
+            let body = order.0.remove(moved);
+            order.0.insert(to.min(order.0.len()), body);
+            if step % 16 == 15 {
+                order.1 = !order.1;
+            }
+            let found = place(&self.bodies, bounds, &order);
+            if end(&found) <= end(best) {
+                (*best, best_order) = (found, order);
+            }
+        }
+    }
+}
+
 fn end(buffers: &[Buffer]) -> usize {
     buffers.iter().map(|buffer| buffer.at + buffer.len).max().unwrap_or(0)
 }
 
-/// First fit, in one of several orders; what lives long lies at both ends by turns.
-fn place(bodies: &[Body], counters: usize, least: usize, per_segment: &[usize], way: usize) -> Vec<Buffer> {
+/// One of several orders; what lives long lies at both ends by turns.
+fn order(bodies: &[Body], per_segment: &[usize], way: usize) -> Vec<usize> {
     // Bytes of the fullest segment in which a body lives.
     let fullest = |body: &Body| {
         let lives = |segment: &usize| body.live(*segment) > 0;
@@ -211,18 +250,23 @@ fn place(bodies: &[Body], counters: usize, least: usize, per_segment: &[usize], 
     };
     let mut order: Vec<_> = bodies
         .iter()
-        .map(|body| {
+        .enumerate()
+        .map(|(i, body)| {
             let is_short = way & 1 == 0 && body.is_short();
             let begins = if way & 2 == 0 && !is_short { body.from() } else { 0 };
             let fullest = if way & 8 == 0 { 0 } else { fullest(body) };
-            ((is_short, Reverse(fullest), begins, Reverse(about(body.len()))), body)
+            ((is_short, Reverse(fullest), begins, Reverse(about(body.len()))), i)
         })
         .collect();
     order.sort_by_key(|(key, _)| *key);
-    let order = order.into_iter().map(|(_, body)| body);
+    order.into_iter().map(|(_, i)| i).collect()
+}
+
+/// First fit in an order, every second one that lives long from above where so wanted.
+fn place(bodies: &[Body], (counters, least): (usize, usize), (order, both_ends): &(Vec<usize>, bool)) -> Vec<Buffer> {
     let mut placed: Vec<Buffer> = Vec::new();
-    for (i, body) in order.enumerate() {
-        let from_above = way & 4 != 0 && !body.is_short() && i % 2 == 1;
+    for (i, body) in order.iter().filter_map(|i| bodies.get(*i)).enumerate() {
+        let from_above = *both_ends && !body.is_short() && i % 2 == 1;
         // What the first byte of all must keep away from, for each member.
         let mut taken: Vec<(usize, usize, &Buffer)> = Vec::new();
         for member in &body.members {

@@ -36,8 +36,8 @@ pub fn attributes(bytes: &[u8], name: &str, wanted: &[Tag]) -> Result<Vec<(Tag, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Kind, Refusal};
     use super::*;
+    use crate::decode::{Kind, Refusal};
     use dicom_dictionary_std::tags;
     use std::path::Path;
 

@@ -90,7 +90,7 @@ impl<'a> Reading<'_, 'a> {
                 filter.iter_mut().for_each(|w| *w = (f64::from(*w) * factor) as f32);
                 *b = (f64::from(*b) * factor + summand) as f32;
             }
-            graph.values[input.id.0].name = super::short(name);
+            graph.values[input.id.0].name = super::reader::short(name);
             self.set(name, input.clone());
             return Ok(());
         }

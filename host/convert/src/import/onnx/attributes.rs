@@ -2,7 +2,8 @@
 
 use super::constants::Constant;
 use super::flow::{Flow, Slot};
-use super::{Reader, schema};
+use super::reader::Reader;
+use super::schema;
 use crate::ir::{Activation, Node, Refusal};
 
 /// One node of the file.

@@ -3,7 +3,7 @@
 use super::attributes::Reading;
 use super::constants::{Constant, Kind};
 use super::flow::{Flow, Form, Slot};
-use super::{Reader, short};
+use super::reader::{Reader, short};
 use crate::ir::{Activation, Element, Id, Node, Op, Quantization, Refusal, Value};
 
 /// Where bytes go that an operator makes.

@@ -3,7 +3,8 @@
 use super::attributes::Reading;
 use super::constants::{Constant, Kind, Numbers, Origin};
 use super::flow::Slot;
-use super::{Reader, movement, schema, template};
+use super::reader::{Reader, template};
+use super::{movement, schema};
 use crate::ir::Refusal;
 use std::rc::Rc;
 
@@ -33,6 +34,7 @@ pub fn evaluate<'a>(reader: &mut Reader<'a>, number: usize, node: &'a schema::No
         "Gather" => gather(&r),
         "Concat" => concat(&r),
         "Slice" => slice(&r),
+        "ConstantOfShape" => constant_of_shape(&r),
         "Add" | "Sub" | "Mul" | "Div" => arithmetic(&r),
         "QuantizeLinear" => quantize(&r),
         "DequantizeLinear" => dequantize(&mut r)?,
@@ -156,15 +158,44 @@ fn concat(r: &Reading<'_, '_>) -> Option<Constant> {
 fn slice(r: &Reading<'_, '_>) -> Option<Constant> {
     let from = r.constant(0)?;
     let all = from.wholes()?;
-    let one = |position: usize| r.constant(position).and_then(|c| c.wholes()).filter(|w| w.len() == 1).map(|w| w[0]);
-    let step = if r.name(4).is_some() { one(4)? } else { 1 };
-    if from.shape.len() != 1 || step != 1 {
+    let listed = |position: usize| r.constant(position).and_then(|c| c.wholes());
+    let (starts, ends) = (listed(1)?, listed(2)?);
+    let axes = if r.name(3).is_some() { listed(3)?.to_vec() } else { (0..starts.len() as i64).collect() };
+    let steps = if r.name(4).is_some() { listed(4)?.to_vec() } else { vec![1; starts.len()] };
+    if all.len() > MOST_WHOLE || [ends.len(), axes.len(), steps.len()].iter().any(|&n| n != starts.len()) {
         return None;
     }
-    let length = all.len() as i64;
-    let bound = |at: i64| (if at < 0 { at.saturating_add(length) } else { at }).clamp(0, length) as usize;
-    let part = all.get(bound(one(1)?)..bound(one(2)?))?.to_vec();
-    Some(Constant::whole(vec![part.len()], from.kind, part))
+    let mut kept: Vec<Vec<usize>> = from.shape.iter().map(|&n| (0..n).collect()).collect();
+    for i in 0..starts.len() {
+        let axis = r.axis("axes", axes[i], from.shape.len()).ok()?;
+        let (length, step) = (from.shape[axis] as i64, steps[i]);
+        let at = |x: i64| if x < 0 { x.saturating_add(length) } else { x };
+        let (start, end) = match step {
+            1.. => (at(starts[i]).clamp(0, length), at(ends[i]).clamp(0, length)),
+            ..0 => (at(starts[i]).clamp(-1, length - 1), at(ends[i]).clamp(-1, length - 1)),
+            0 => return None,
+        };
+        let inside = |x: &i64| if step > 0 { *x < end } else { *x > end };
+        let indices = std::iter::successors(Some(start), |x| x.checked_add(step)).take_while(inside);
+        kept[axis] = indices.map(usize::try_from).collect::<Result<_, _>>().ok()?;
+    }
+    let mut order = vec![0usize];
+    for (indices, &extent) in kept.iter().zip(&from.shape) {
+        order = order.iter().flat_map(|&at| indices.iter().map(move |&i| at * extent + i)).collect();
+    }
+    let shape = kept.iter().map(Vec::len).collect();
+    Some(Constant::whole(shape, from.kind, order.iter().map(|&i| all[i]).collect()))
+}
+
+fn constant_of_shape(r: &Reading<'_, '_>) -> Option<Constant> {
+    let shape = r.constant(0)?.wholes()?.iter().map(|&n| usize::try_from(n).ok()).collect::<Option<Vec<_>>>()?;
+    let count = shape.iter().try_fold(1usize, |all, &n| all.checked_mul(n)).filter(|&n| n <= MOST_WHOLE)?;
+    let value = r.raw.attribute.iter().find(|a| a.name == "value").and_then(|a| a.t.as_ref());
+    let value = value.map_or_else(|| Some(Constant::float(Vec::new(), vec![0.0])), |t| Constant::read(t).ok())?;
+    match &*value.data {
+        Numbers::Whole(all) => Some(Constant::whole(shape, value.kind, vec![*all.first()?; count])),
+        Numbers::Float(all) => Some(Constant::float(shape, vec![*all.first()?; count])),
+    }
 }
 
 fn arithmetic(r: &Reading<'_, '_>) -> Option<Constant> {

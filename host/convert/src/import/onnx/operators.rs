@@ -1,7 +1,7 @@
 //! Operators of .onnx: one entry each, from which also `docs/operators.md` is made.
 
 use super::attributes::Reading;
-use super::{affine, convolutions, elementwise, movement, pools, quantized};
+use super::{affine, convolutions, elementwise, joins, movement, pools, quantized};
 use crate::ir::Refusal;
 
 type Read = for<'r, 'a> fn(&mut Reading<'r, 'a>) -> Result<(), Refusal>;
@@ -120,10 +120,10 @@ pub static OPERATORS: &[Operator] = &[
     onnx("GlobalMaxPool", &[], "any", "MaxPool2d", pools::global_max_pool),
     onnx("ReduceMean", REDUCE, "rows, columns or both", "Mean", pools::reduce_mean),
     onnx("ReduceMax", REDUCE, "rows, columns or both", "MaxPool2d", pools::reduce_max),
-    onnx("Concat", &["axis"], "channels, any number of values and scales", "Concat; Table before it", movement::concat),
-    onnx("Pad", &["mode", "pads", "value"], "rows and columns, by zero", "into Conv2d, DepthwiseConv2d; else Pad", movement::pad),
-    onnx("Resize", RESIZE, "mode nearest, whole multiples that repeat each cell", "ResizeNearest", movement::resize),
-    onnx("Upsample", &["mode", "scales"], "as Resize", "ResizeNearest", movement::resize),
+    onnx("Concat", &["axis"], "channels, any number of values and scales", "Concat; Table before it", joins::concat),
+    onnx("Pad", &["mode", "pads", "value"], "rows and columns, by zero", "into Conv2d, DepthwiseConv2d; else Pad", joins::pad),
+    onnx("Resize", RESIZE, "mode nearest, whole multiples that repeat each cell", "ResizeNearest", joins::resize),
+    onnx("Upsample", &["mode", "scales"], "as Resize", "ResizeNearest", joins::resize),
     onnx(
         "Reshape",
         &["allowzero"],
@@ -173,7 +173,7 @@ pub static OPERATORS: &[Operator] = &[
     microsoft("QLinearLeakyRelu", &["alpha"], "any slope", "Table", elementwise::qlinear_leaky_relu),
     microsoft("QLinearAveragePool", QPOOL, "as AveragePool; channels_last 0", "AveragePool2d", pools::qlinear_average_pool),
     microsoft("QLinearGlobalAveragePool", &["channels_last"], "channels_last 0", "Mean", pools::qlinear_global_average_pool),
-    microsoft("QLinearConcat", &["axis"], "as Concat", "Concat; Table before it", movement::qlinear_concat),
+    microsoft("QLinearConcat", &["axis"], "as Concat", "Concat; Table before it", joins::qlinear_concat),
     microsoft(
         "QLinearSoftmax",
         &["axis", "opset"],

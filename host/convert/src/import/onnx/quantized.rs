@@ -29,7 +29,8 @@ pub fn quantize_linear(r: &mut Reading<'_, '_>) -> Result<(), Refusal> {
         return Ok(());
     }
     let from = r.reader.graph.value(input.id).clone();
-    let value = Value { name: super::short(name), element: Element::I8, quantization: Some(quantization), shape: from.shape };
+    let value =
+        Value { name: super::reader::short(name), element: Element::I8, quantization: Some(quantization), shape: from.shape };
     let id = r.push(Op::Quantize, vec![input.id], value);
     r.set(name, Flow { id, axes: input.axes, form });
     Ok(())
@@ -75,7 +76,7 @@ fn last(r: &mut Reading<'_, '_>, input: Flow) -> Result<(), Refusal> {
     }
     let note = format!("{} ({}): left out; the output is what goes into it", r.node.name, r.node.kind);
     r.reader.graph.notes.push(note);
-    let known = super::short(r.name(0).unwrap_or_default());
+    let known = super::reader::short(r.name(0).unwrap_or_default());
     let value = r.reader.graph.value(input.id).clone();
     let id = match input.form {
         Form::Real => {

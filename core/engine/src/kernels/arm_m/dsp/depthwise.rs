@@ -3,8 +3,12 @@
 #[cfg(target_abi = "eabihf")]
 use super::{even, odd, offset, quad};
 #[cfg(target_abi = "eabihf")]
-use crate::kernels::args::MAX_KERNEL;
+use crate::kernels::args::{Filters, MAX_KERNEL};
+#[cfg(target_abi = "eabihf")]
+use crate::kernels::arm_m::patch::Patch;
 use crate::kernels::checked::Depthwise;
+use crate::kernels::edges;
+use crate::kernels::general;
 use crate::kernels::scalar;
 #[cfg(target_abi = "eabihf")]
 use core::arch::naked_asm;
@@ -51,18 +55,114 @@ struct Group {
     weights: [MaybeUninit<[[u32; 2]; TRIPLE]>; TRIPLES],
 }
 
+#[cfg(target_abi = "eabihf")]
+impl Group {
+    /// Biases, scales and shifts of four channels; false where the shifts are not for this.
+    ///
+    /// # Safety
+    /// There are a bias and a scale for each of the channels from `channel` on.
+    #[inline(always)]
+    unsafe fn take(&mut self, filters: &Filters<'_>, channel: usize) -> bool {
+        // SAFETY: the caller's; little-endian as the processor is.
+        unsafe {
+            self.bias = filters.bias.as_ptr().add(4 * channel).cast::<[i32; 4]>().read_unaligned();
+            self.scales = filters.scales.as_ptr().add(4 * channel).cast::<[u32; 4]>().read_unaligned();
+        }
+        let twice = 2 * i32::from(filters.zero_point) + 1;
+        let [offsets, places] = &mut self.rounding;
+        let shifts = filters.shifts.get(channel..).unwrap_or_default();
+        for (((shift, bias), offset), place) in shifts.iter().zip(&self.bias).zip(offsets).zip(places) {
+            let s = -i32::from(*shift as i8) - 1;
+            // Sums of so few taps are doubled without saturation where biases are not huge: two places more than in `fixed.rs`.
+            if !(0..=22).contains(&s) || bias.unsigned_abs() >= 1 << 28 {
+                return false;
+            }
+            (*offset, *place) = (twice << s, s);
+        }
+        true
+    }
+}
+
+/// One output row from rows without padding; false, with nothing that counts written, where the layer is not of this form.
+#[cfg(target_abi = "eabihf")]
+pub fn padded_row(args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
+    let (columns, channels, height) = (&args.columns, args.filters.channels, args.rows.len());
+    let (Some(most @ 1..), Some(filters)) = (Patch::<4>::columns(args, out.len()), edges::filters(&args.filters, &[])) else {
+        return false;
+    };
+    if columns.kernel < TRIPLE || filters.is_fixed() && filters.shifts.len() < channels {
+        return false;
+    }
+    let (total, per_row) = (out.len().checked_div(channels).unwrap_or(0), columns.kernel.div_ceil(TRIPLE));
+    let overlap = TRIPLE * per_row - columns.kernel;
+    let mut patch = Patch::<4>::new();
+    let mut group = Group {
+        bias: [0; 4],
+        scales: [0; 4],
+        between: 4,
+        end: core::ptr::null(),
+        offset: offset(&filters),
+        channels,
+        step: 4 * columns.stride,
+        rounding: [[0; 4]; 2],
+        triples: [MaybeUninit::uninit(); TRIPLES],
+        weights: [MaybeUninit::uninit(); TRIPLES],
+    };
+    group.end = group.triples.as_ptr().cast::<*const i8>().wrapping_add(per_row * height);
+    for x in (0..total).step_by(most) {
+        let count = most.min(total - x);
+        let len = Patch::<4>::pixels(args, count);
+        let places = (0..height).flat_map(|y| (0..per_row).map(move |i| (y, TRIPLE * i)));
+        for (triple, (y, first)) in group.triples.iter_mut().zip(places) {
+            triple.write(patch.start().wrapping_add(4 * (y * len + first.min(columns.kernel - TRIPLE))));
+        }
+        for channel in (0..channels).step_by(4) {
+            let channel = channel.min(channels - 4);
+            // SAFETY: `Patch::columns` has seen that everything is there for four channels; the patch holds `count` columns.
+            unsafe {
+                if !group.take(&filters, channel) {
+                    return false;
+                }
+                let (mut weights, mut to) = (filters.weights.as_ptr().add(channel), group.weights.iter_mut());
+                for i in (0..height).flat_map(|_| 1..=per_row) {
+                    let Some(to) = to.next() else { return false };
+                    // The last triple of a row may overlap the one before; its weights do not.
+                    let skipped = if i == per_row { overlap } else { 0 };
+                    for (k, tap) in to.write([[0; 2]; TRIPLE]).iter_mut().enumerate() {
+                        let mut quad = 0;
+                        if k >= skipped {
+                            quad = weights.cast::<u32>().read_unaligned();
+                            weights = weights.wrapping_add(channels);
+                        }
+                        *tap = [even(quad), odd(quad)];
+                    }
+                }
+                patch.fill(args, x, count, channel);
+                let to = out.as_mut_ptr().add(x * channels + channel);
+                let end = to.wrapping_add(count * channels);
+                if filters.is_fixed() { fixed_group(&group, to, end) } else { depthwise_group(&group, to, end) }
+            }
+        }
+    }
+    args.filters.clamp_all(out);
+    true
+}
+
+/// Without registers for floating point there are no such loops.
+#[cfg(not(target_abi = "eabihf"))]
+pub fn padded_row(_: &general::DepthwiseRow<'_>, _: &mut [i8]) -> bool {
+    false
+}
+
 /// False, and nothing done, where the layer is not of the form that this takes.
 #[cfg(target_abi = "eabihf")]
 fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
     let (args, width) = (checked.args(), checked.width());
     let (channels, kernel_width) = (args.channels, args.kernel_width);
     let span = kernel_width * channels;
-    // Sums of so few taps are doubled without saturation where biases are not huge: two places more than in `fixed.rs`.
-    let is_odd = |shift: &u8| !(-23..=-1).contains(&(*shift as i8));
-    if channels < 4 || args.rows.len() > MAX_KERNEL || kernel_width > MAX_KERNEL || args.filters.shifts.iter().any(is_odd) {
+    if channels < 4 || args.rows.len() > MAX_KERNEL || kernel_width > MAX_KERNEL {
         return false;
     }
-    let twice = 2 * i32::from(args.filters.zero_point) + 1;
     let out = checked.out();
     let mut group = Group {
         bias: [0; 4],
@@ -81,17 +181,9 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
     for channel in (0..channels).step_by(4) {
         // The last group may repeat channels of the one before.
         let channel = channel.min(channels - 4);
-        // SAFETY: there are a bias and a scale for each of the four channels, little-endian as the processor is.
-        unsafe {
-            group.bias = args.filters.bias.as_ptr().add(4 * channel).cast::<[i32; 4]>().read_unaligned();
-            group.scales = args.filters.scales.as_ptr().add(4 * channel).cast::<[u32; 4]>().read_unaligned();
-        }
-        if args.filters.is_fixed() && group.bias.iter().any(|bias| bias.unsigned_abs() >= 1 << 28) {
+        // SAFETY: there are a bias and a scale for each of the four channels.
+        if !unsafe { group.take(&args.filters, channel) } {
             return false;
-        }
-        for (i, shift) in args.filters.shifts.iter().skip(channel).take(4).enumerate() {
-            let s = -i32::from(*shift as i8) - 1;
-            (group.rounding[0][i], group.rounding[1][i]) = (twice << (s & 31), s);
         }
         let mut to = group.triples.iter_mut().zip(&mut group.weights);
         for (row, weights) in args.rows.iter().zip(args.filters.weights.chunks_exact(span.max(1))) {

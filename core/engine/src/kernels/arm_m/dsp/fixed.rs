@@ -2,7 +2,7 @@
 
 use super::COLUMNS;
 use crate::kernels::args::Filters;
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 
 /// The sums of the channels from `channel` on to int8.
 ///
@@ -10,7 +10,7 @@ use core::arch::naked_asm;
 /// There are a multiplier and a shift for each of these channels, of which there is one; each of `out` can be written for as
 /// many bytes.
 #[inline(never)]
-pub unsafe fn requantize(filters: &Filters<'_>, channel: usize, sums: &[[i32; COLUMNS]], out: [*mut i8; COLUMNS]) {
+pub unsafe fn requantize(filters: &Filters<'_>, channel: usize, sums: &[[i32; COLUMNS]], out: &[*mut i8; COLUMNS]) {
     let (multipliers, shifts) = (filters.scales.as_ptr(), filters.shifts.as_ptr());
     let twice = 2 * i32::from(filters.zero_point) + 1;
     let range = sums.as_ptr_range();
@@ -32,6 +32,33 @@ pub unsafe fn requantize(filters: &Filters<'_>, channel: usize, sums: &[[i32; CO
             }
         }
     }
+}
+
+/// The sum of one channel to int8.
+#[inline(always)]
+pub fn one(filters: &Filters<'_>, channel: usize, sum: i32) -> i8 {
+    let multiplier =
+        filters.scales.get(4 * channel..).and_then(|rest| rest.first_chunk()).map_or(0, |word| i32::from_le_bytes(*word));
+    let s = !filters.shifts.get(channel).map_or(0, |shift| i32::from(*shift as i8));
+    if !(0..=20).contains(&s) {
+        return filters.requantize(channel, sum);
+    }
+    let x: i32;
+    // SAFETY: registers only; the Q flag that saturation sets is not used.
+    unsafe {
+        asm!(
+            arch!(),
+            "qadd {x}, {sum}, {sum}",
+            "smmulr {x}, {x}, {multiplier}",
+            x = out(reg) x,
+            sum = in(reg) sum,
+            multiplier = in(reg) multiplier,
+            options(pure, nomem, nostack)
+        );
+    }
+    let twice = 2 * i32::from(filters.zero_point) + 1;
+    let q = (x + (x >> 31) + (twice << s)) >> s >> 1;
+    q.clamp(i8::MIN.into(), i8::MAX.into()) as i8
 }
 
 /// What [`columns`] reads.

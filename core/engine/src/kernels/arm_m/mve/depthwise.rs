@@ -1,8 +1,11 @@
 //! Depthwise convolution: eight channels of two columns, widened to i16.
 
 use super::{COLUMNS, widen};
+use crate::kernels::args::Filters;
 use crate::kernels::arm_m::dsp;
+use crate::kernels::arm_m::patch::Patch;
 use crate::kernels::checked::Depthwise;
+use crate::kernels::{edges, general};
 use core::arch::asm;
 use core::mem::MaybeUninit;
 
@@ -31,6 +34,88 @@ pub fn depthwise_row(mut checked: Depthwise<'_>) {
     }
 }
 
+impl Lanes {
+    #[inline(always)]
+    const fn new() -> Self {
+        Self {
+            bias: [0; LANES],
+            scales: [0; LANES],
+            left: [0; LANES],
+            right: [0; LANES],
+            weights: [MaybeUninit::uninit(); TAPS],
+            taps: [MaybeUninit::uninit(); TAPS],
+        }
+    }
+
+    /// Weights, biases, scales and shifts of eight channels of so many.
+    ///
+    /// # Safety
+    /// All are there for the channels from `channel` on.
+    #[inline(always)]
+    unsafe fn take(&mut self, filters: &Filters<'_>, channel: usize, channels: usize) {
+        let word = |bytes: &[u8], i: usize| {
+            // SAFETY: the caller's; little-endian as the processor is.
+            unsafe { bytes.as_ptr().add(4 * (channel + 2 * (i % 4) + i / 4)).cast::<u32>().read_unaligned() }
+        };
+        self.bias = core::array::from_fn(|i| word(filters.bias, i));
+        self.scales = core::array::from_fn(|i| word(filters.scales, i));
+        if filters.is_fixed() {
+            let shift = |i: usize| filters.shifts.get(channel + 2 * (i % 4) + i / 4).map_or(0, |shift| i32::from(*shift as i8));
+            self.left = core::array::from_fn(|i| shift(i).max(0));
+            self.right = core::array::from_fn(|i| shift(i).min(0));
+        }
+        for (to, weights) in self.weights.iter_mut().zip(filters.weights.chunks_exact(channels.max(1))) {
+            // SAFETY: `channel..channel + 8` are below `channels`.
+            unsafe { widen(weights.as_ptr().add(channel).cast(), LANES, to.as_mut_ptr().cast()) };
+        }
+    }
+}
+
+/// One output row from rows without padding; false, with nothing written, where the layer is not of this form.
+pub fn padded_row(args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
+    let (columns, channels, height) = (&args.columns, args.filters.channels, args.rows.len());
+    let (Some(most @ 1..), Some(filters)) = (Patch::<LANES>::columns(args, out.len()), edges::filters(&args.filters, &[])) else {
+        return false;
+    };
+    let count = height * columns.kernel;
+    if count > TAPS || filters.is_fixed() && filters.shifts.len() < channels {
+        return false;
+    }
+    let total = out.len().checked_div(channels).unwrap_or(0);
+    let mut patch = Patch::<LANES>::new();
+    let mut lanes = Lanes::new();
+    for x in (0..total).step_by(most) {
+        let width = most.min(total - x);
+        let len = Patch::<LANES>::pixels(args, width);
+        let pixels = (0..height).flat_map(|y| (0..columns.kernel).map(move |i| y * len + i));
+        for (tap, pixel) in lanes.taps.iter_mut().zip(pixels) {
+            tap.write(patch.start().wrapping_add(LANES * pixel));
+        }
+        for channel in (0..channels).step_by(LANES) {
+            let channel = channel.min(channels - LANES);
+            // SAFETY: `Patch::columns` has seen that everything is there for eight channels; the patch holds `width` columns.
+            unsafe {
+                lanes.take(&filters, channel, channels);
+                patch.fill(args, x, width, channel);
+                let step = LANES * columns.stride;
+                for column in (0..width).step_by(COLUMNS) {
+                    let second = usize::from(column + 1 < width);
+                    let out = out.as_mut_ptr().add((x + column) * channels + channel);
+                    let out = [out, out.add(second * channels)];
+                    let offset = [column * step, second * step];
+                    if filters.is_fixed() {
+                        fixed_group(&lanes, count, offset, filters.zero_point, out);
+                    } else {
+                        depthwise_group(&lanes, count, offset, filters.zero_point, out);
+                    }
+                }
+            }
+        }
+    }
+    args.filters.clamp_all(out);
+    true
+}
+
 /// False, and nothing done, where the layer is not of the form that this takes.
 fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
     let (args, width, count) = (checked.args(), checked.width(), checked.stride());
@@ -39,34 +124,12 @@ fn depthwise_columns(checked: &mut Depthwise<'_>) -> bool {
         return false;
     }
     let out = checked.out();
-    let mut lanes = Lanes {
-        bias: [0; LANES],
-        scales: [0; LANES],
-        left: [0; LANES],
-        right: [0; LANES],
-        weights: [MaybeUninit::uninit(); TAPS],
-        taps: [MaybeUninit::uninit(); TAPS],
-    };
+    let mut lanes = Lanes::new();
     for channel in (0..channels).step_by(LANES) {
         // The last group may repeat channels of the one before.
         let channel = channel.min(channels - LANES);
-        let word = |bytes: &[u8], i: usize| {
-            // SAFETY: there are a bias and a scale for each of the eight channels, little-endian as the processor is.
-            unsafe { bytes.as_ptr().add(4 * (channel + 2 * (i % 4) + i / 4)).cast::<u32>().read_unaligned() }
-        };
-        lanes.bias = core::array::from_fn(|i| word(args.filters.bias, i));
-        lanes.scales = core::array::from_fn(|i| word(args.filters.scales, i));
-        if args.filters.is_fixed() {
-            let shift =
-                |i: usize| args.filters.shifts.get(channel + 2 * (i % 4) + i / 4).map_or(0, |shift| i32::from(*shift as i8));
-            lanes.left = core::array::from_fn(|i| shift(i).max(0));
-            lanes.right = core::array::from_fn(|i| shift(i).min(0));
-        }
-        let weights = args.filters.weights.chunks_exact(channels.max(1));
-        for (to, weights) in lanes.weights.iter_mut().zip(weights) {
-            // SAFETY: `channel..channel + 8` are below `channels`.
-            unsafe { widen(weights.as_ptr().add(channel).cast(), LANES, to.as_mut_ptr().cast()) };
-        }
+        // SAFETY: everything is there for eight channels.
+        unsafe { lanes.take(&args.filters, channel, channels) };
         let mut taps = lanes.taps.iter_mut();
         for row in args.rows {
             for (i, tap) in (0..kernel_width).zip(&mut taps) {
