@@ -159,6 +159,21 @@ def test_networks_are_imported_and_verified(tmp_path):
         cxr.verify(tmp_path / "net.cxr", tmp_path / "net.json")
 
 
+def test_a_float_network_wants_inputs(tmp_path):
+    network = NETWORKS / "resnet8_float.tflite"
+    if not network.exists():
+        pytest.skip(f"{network} is not there")
+    with pytest.raises(cxr.NetworkError, match="calibrate"):
+        cxr.import_network(network, tmp_path / "net")
+    random = numpy.random.default_rng(1)
+    said = cxr.import_network(network, tmp_path / "net", inputs=random.integers(0, 256, (32, 32, 32, 3), numpy.uint8))
+    assert said["arena_bytes"] > 0 and said["float_source"]["file"] == network.name
+    assert (tmp_path / "net.onnx").is_file() and (tmp_path / "net.cxr").is_file()
+    assert cxr.verify(tmp_path / "net.cxr", tmp_path / "net.onnx")["first_difference"] is None
+    with pytest.raises(TypeError, match="float32"):
+        cxr.import_network(network, tmp_path / "net", inputs=[1, 2])
+
+
 def test_what_is_no_network_is_named(tmp_path):
     with pytest.raises(cxr.NetworkError):
         cxr.import_network(SAMPLES[0], tmp_path / "net")

@@ -76,10 +76,13 @@ def import_network(
     network: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
+    inputs: Buffer | None = None,
     labels: Sequence[str] | None = None,
     ram: int | None = None,
 ) -> dict[str, Any]:
-    """Reads a network and writes OUT.cxr and OUT.json; returns what `host inspect --json` says of it.
+    """Reads a .tflite or .onnx network and writes OUT.cxr and OUT.json; returns what is in the latter.
+
+    A float network is calibrated with `inputs`, an array of float32 or uint8 with the shape [n, ...]; OUT.onnx is its int8 form.
 
     Raises NetworkError for what cannot run, naming node, operator, reason and remedy; nothing is written then.
     """
