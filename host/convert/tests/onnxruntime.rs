@@ -78,7 +78,7 @@ fn every_value_of_quantized_networks_is_onnxruntimes() {
 fn the_engine_gives_onnxruntimes_outputs() {
     let Some((_folder, files)) = made(&["resnet8", "excite", "vectors"]) else { return };
     for path in files.iter().filter(|path| is_quantized(path)) {
-        let package = package::import(&std::fs::read(path).unwrap(), "made", "", "").unwrap();
+        let package = package::import(&std::fs::read(path).unwrap(), "made", "", "", None).unwrap();
         let network = execute::Network::parse(&package.file).unwrap();
         let report = verify::verify("made", &network, path, None).unwrap();
         let sum = |counts: &[verify::Count]| {
@@ -137,7 +137,7 @@ fn fixtures_give_what_onnxruntime_gave() {
             std::fs::write(&golden, rownet_convert::npy::write(&answers.integer[0]).unwrap()).unwrap();
         }
         let expected = rownet_convert::npy::read(&std::fs::read(&golden).unwrap()).unwrap();
-        let package = package::import(&file, name, "", "").unwrap();
+        let package = package::import(&file, name, "", "", None).unwrap();
         let made = execute::Network::parse(&package.file).unwrap().run(&inputs).unwrap().remove(0);
         assert_eq!(made.data, expected.data, "{name}; run this test with CXR_WRITE_DOCS=1");
     }
