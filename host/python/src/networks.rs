@@ -27,7 +27,7 @@ fn import(network: &Path, out: &Path, labels: &str, ram: Option<usize>) -> Resul
     let named = network.display().to_string();
     let file = files::read(network)?;
     let source = network.file_name().map_or_else(|| named.clone(), |name| name.to_string_lossy().into_owned());
-    let package = package::import(&file, &source, &files::sha256(&file), labels, None).with_context(|| named.clone())?;
+    let package = package::import(&file, &source, &files::sha256(&file), labels, ram).with_context(|| named.clone())?;
     let needed = package.plan.bytes;
     if let Some(ram) = ram {
         ensure!(
