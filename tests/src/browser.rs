@@ -116,20 +116,14 @@ impl Browser {
         self.client.execute(&format!("return {script};"), Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
-    /// Runs an asynchronous script and gives what it returns.
-    pub async fn run(&self, script: &str) -> Value {
-        let wrapped = format!(
-            "const done = arguments[arguments.length - 1]; (async () => {{ {script} }})().then((value) => done({{ value }}), (error) => done({{ error: String(error.stack ?? error) }}));"
-        );
-        let mut answer =
-            self.client.execute_async(&wrapped, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"));
-        assert!(answer["error"].is_null(), "{script}: {}", answer["error"]);
-        answer["value"].take()
+    /// Waits until a script's value is true, for half a minute.
+    pub async fn until(&self, script: &str) {
+        self.within(Duration::from_secs(30), script).await;
     }
 
     /// Waits until a script's value is true.
-    pub async fn until(&self, script: &str) {
-        let end = Instant::now() + Duration::from_secs(30);
+    pub async fn within(&self, longest: Duration, script: &str) {
+        let end = Instant::now() + longest;
         while self.eval(script).await != Value::Bool(true) {
             if Instant::now() > end {
                 let text = self.eval("document.body.innerText").await;

@@ -11,6 +11,7 @@ use cxr_tests::wasm::{MODULES, files, modules, node, site};
 use serde_json::Value;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::tempdir;
 
 /// What does not depend on who answers: all but the time and the model's path; of a problem its sort and its words.
@@ -99,17 +100,10 @@ fn npy_int8(path: &Path) -> Vec<Value> {
 
 const READY: &str = "document.body.dataset.ready === 'device' && document.querySelectorAll('#headline dt').length > 0";
 
-/// Classifies, in the page and one after the other, what the host has at `files/0`, `files/1`, ...
-fn classified(count: usize) -> String {
-    format!(
-        "const {{ device }} = await import(new URL('assets/device.js', document.baseURI)); const all = [];
-         for (let i = 0; i < {count}; i += 1) {{
-           const bytes = await (await fetch(`files/${{i}}`)).arrayBuffer();
-           all.push(await device.classify(new File([bytes], 'image'), 768).catch((error) => error.problem ?? {{ detail: String(error) }}));
-         }}
-         return JSON.stringify(all);"
-    )
-}
+/// A page beside the site's that classifies the host's `files/0`, `files/1`, ... and shows the answers. The page itself lets no
+/// stranger's script in.
+const PROBE: &str =
+    "<!doctype html><base href=\"../\"><script type=\"module\" src=\"probe.js\"></script><pre id=\"answers\"></pre>";
 
 /// In a browser: the bytes of `host` with both modules, then the page itself, then the page without a network.
 fn in_browser<F: Future<Output = Option<Browser>>>(name: &str, start: impl FnOnce() -> F) {
@@ -130,6 +124,8 @@ fn in_browser<F: Future<Output = Option<Browser>>>(name: &str, start: impl FnOnc
         for (i, path) in files.iter().enumerate() {
             std::fs::copy(path, given.join(i.to_string())).expect("a temporary file");
         }
+        std::fs::write(given.join("probe.html"), PROBE).expect("a temporary file");
+        std::fs::copy(root().join("tests/src/probe.js"), written.join("probe.js")).expect("a temporary file");
         let host = StaticHost::start(&written, &given);
         browser.client.goto(&host.url()).await.expect("the page");
         browser.until(READY).await;
@@ -137,11 +133,13 @@ fn in_browser<F: Future<Output = Option<Browser>>>(name: &str, start: impl FnOnc
             browser.eval("performance.now() - performance.timing.loadEventEnd + performance.timing.navigationStart").await;
         let server = server();
         let expected: Vec<Value> = files.iter().map(|path| served(&server, path)).collect();
-        for query in ["", "?kernel=portable"] {
-            browser.client.goto(&format!("{}{query}", host.url())).await.expect("the page");
-            browser.until(READY).await;
-            let text = browser.run(&classified(files.len())).await;
-            let answers: Vec<Value> = serde_json::from_str(text.as_str().expect("text")).expect("JSON");
+        for query in ["", "&kernel=portable"] {
+            browser.client.goto(&format!("{}files/probe.html?count={}{query}", host.url(), files.len())).await.expect("a page");
+            let answered = "document.getElementById('answers')?.textContent";
+            browser.within(Duration::from_secs(600), &format!("{answered}?.length > 0")).await;
+            let mut text: Value = serde_json::from_str(browser.eval(answered).await.as_str().expect("text")).expect("JSON");
+            let answers: Vec<Value> = serde_json::from_value(text["all"].take()).expect("a list");
+            assert_eq!(text["module"] == "cxr.wasm", query.contains("portable"), "{name}{query}");
             for ((path, expected), answer) in files.iter().zip(&expected).zip(answers) {
                 assert_eq!(comparable(answer), *expected, "{name}{query}: {}", path.display());
             }

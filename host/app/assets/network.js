@@ -100,7 +100,7 @@ export class NetworkPanel {
       el("p", {}, `${last.milliseconds.toFixed(2)} ms an inference, measured over ${last.runs}.`),
       last.outputs.map((output) => el("table", { class: "data" },
         el("caption", {}, `${output.name}: ${output.type}, ${shape(output.shape)}${output.values.length > MOST_SHOWN ? `; the ${MOST_SHOWN} largest of ${count(output.values.length)}` : ""}`),
-        el("thead", {}, el("tr", {}, ["", "Value", "Stands for"].map((name) => el("th", { scope: "col" }, name)))),
+        el("thead", {}, el("tr", {}, ["Place", "Value", "Stands for"].map((name) => el("th", { scope: "col" }, name)))),
         el("tbody", {}, largest(output).map(([place, value, stands]) => el("tr", {},
           el("th", { scope: "row" }, this.about.labels[place] ?? String(place)), el("td", {}, String(value)), el("td", {}, String(Number(stands.toPrecision(6)))))))))
     ];

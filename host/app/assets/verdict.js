@@ -108,7 +108,7 @@ function errors(result, model) {
   const healthy = model.evaluation.healthy_adults_called_covid;
   const covid = label?.includes("COVID") && healthy?.n
     ? el("p", {}, `Healthy adults of sources it was trained on called COVID-19: ${rate(healthy)}.`) : null;
-  const links = el("p", { class: "links" }, el("a", { href: "/report" }, "All error rates"), " ",
+  const links = el("p", { class: "links" }, el("a", { href: "report" }, "All error rates"), " ",
     failuresLink(model, "Its failures"));
   return el("section", {}, el("h4", {}, "How often is it wrong?"), label ? null : el("p", {}, model.unseen_summary), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Error rates" }, table), covid, links);
 }

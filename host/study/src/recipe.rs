@@ -167,10 +167,10 @@ mod tests {
         assert!(error(SEED.replace("batch = 32", "batch = 1")).contains("train.batch"));
         assert!(error(SEED.replace("kernel = 3", "kernel = 2")).contains("kernel 2"));
         assert!(error(SEED.replace("size = 256", "size = 128")).contains("256 pixels"));
-        let share = |shares: &str| error(DEFAULT.replace("nih = [6, 5, 0]", &format!("nih = {shares}")));
+        let share = |shares: &str| error(DEFAULT.replace("nih = [5, 5, 0]", &format!("nih = {shares}")));
         assert!(share("[6, 5]").contains("nih has 2 shares") && share("[6, 5, 0, 1, 1]").contains("nih has 5 shares"));
-        assert!(Recipe::parse(&DEFAULT.replace("nih = [6, 5, 0]", "nih = [6, 5, 0, 1]")).is_ok());
-        assert!(error(DEFAULT.replace("ema = 0.998", "ema = 0.998\nsource_prior = -1.0")).contains("source_prior"));
+        assert!(Recipe::parse(&DEFAULT.replace("nih = [5, 5, 0]", "nih = [5, 5, 0, 1]")).is_ok());
+        assert!(error(DEFAULT.replace("source_prior = 0.25", "source_prior = -1.0")).contains("source_prior"));
         assert!(error(SEED.replace("epochs = 40", "epochs = 39")).contains("epochs"));
         assert!(error(TUNE.replace("nih = 0.1", "nih = 1.0")).contains("source_label_smoothing: nih"));
     }

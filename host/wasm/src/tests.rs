@@ -16,8 +16,8 @@ const DRAWING: &[u8] = include_bytes!("../../../data/samples/normal.png");
 fn a_picture_is_classified_once_there_is_a_model() {
     let (is_answer, problem) = called(DRAWING, || classify(64));
     assert!(!is_answer && problem["detail"].as_str().unwrap().contains("no model"), "{problem}");
-    assert!(!called(&MODEL[..1000], open_classifier).0);
-    let (is_answer, opened) = called(MODEL, open_classifier);
+    assert!(!called(&MODEL[..1000], || open_classifier()).0);
+    let (is_answer, opened) = called(MODEL, || open_classifier());
     assert!(is_answer && opened["kernel"].is_string(), "{opened}");
     let (is_answer, answer) = called(DRAWING, || classify(64));
     assert!(is_answer);
@@ -28,7 +28,7 @@ fn a_picture_is_classified_once_there_is_a_model() {
 
 #[test]
 fn what_is_no_picture_is_a_problem_with_the_servers_words() {
-    called(MODEL, open_classifier);
+    called(MODEL, || open_classifier());
     let (is_answer, problem) = called(b"text", || classify(64));
     assert!(!is_answer);
     assert_eq!(problem["type"], "urn:cxr:problem:not-an-image");

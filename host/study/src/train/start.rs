@@ -171,7 +171,7 @@ mod tests {
         let recipe_of = recipe(last);
         let exported = Exported::load(&path, &recipe_of).unwrap();
         let seen: Vec<&str> = exported.seen.iter().map(String::as_str).collect();
-        assert_eq!(seen, ["coronahack", "covid_cxnet", "ieee8023+darkcovidnet", "nih+rsna", "radiography_db"]);
+        assert_eq!(seen, ["coronahack", "covid_cxnet", "ieee8023+darkcovidnet", "nih+rsna", "pk_mendeley", "radiography_db"]);
         assert!(exported.fold.is_none() && exported.name.ends_with(')'), "{}", exported.name);
         let phases: Vec<&str> = exported.after.iter().map(|phase| phase.recipe.as_str()).collect();
         assert_eq!((phases.first(), phases.last()), (Some(&"default"), Some(&last)));
