@@ -61,13 +61,13 @@ pub fn written(n: u32, picture: &GrayImage) -> Radiograph {
     put(0x0008, 0x0020, b"DA", b"20240229");
     put(0x0008, 0x0030, b"TM", b"081530.25");
     put(0x0008, 0x0050, b"SH", format!("A{n}").as_bytes());
-    put(0x0008, 0x0060, b"CS", if n % 2 == 0 { b"CR" } else { b"DX" });
+    put(0x0008, 0x0060, b"CS", if n.is_multiple_of(2) { b"CR" } else { b"DX" });
     put(0x0008, 0x0070, b"LO", b"Nobody's detectors");
     put(0x0008, 0x0090, b"PN", b"");
     put(0x0008, 0x1030, b"LO", b"Thorax");
     put(0x0010, 0x0010, b"PN", patient);
     put(0x0010, 0x0020, b"LO", format!("P{n}").as_bytes());
-    put(0x0010, 0x0030, b"DA", if n % 3 == 0 { b"" } else { b"19501231" });
+    put(0x0010, 0x0030, b"DA", if n.is_multiple_of(3) { b"" } else { b"19501231" });
     put(0x0010, 0x0040, b"CS", b"O");
     put(0x0018, 0x0015, b"CS", b"CHEST");
     put(0x0018, 0x5101, b"CS", b"PA");

@@ -257,7 +257,7 @@ fn many_files_a_folder_and_a_network() {
         browser.choose(&[root().join("models/default.cxr")]).await;
         browser.until("document.getElementById('alert').textContent.includes('host import')").await;
         assert_eq!(browser.complaints(), Vec::<String>::new());
-        let own = format!("{}", host.url());
+        let own = host.url().to_string();
         for url in browser.requests() {
             assert!(url.starts_with(&own) || url.starts_with("blob:http://127.0.0.1") || url.starts_with("data:"), "the page asked for {url}");
         }

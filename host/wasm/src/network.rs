@@ -128,7 +128,7 @@ fn timed(network: &execute::Network<'_>, input: &Tensor) -> Result<(f64, u32)> {
 fn shares(network: &execute::Network<'_>, input: &Tensor, runs: u32) -> Result<Vec<f64>> {
     let (mut all, begun) = (Vec::new(), now());
     while all.is_empty() || (now() - begun < PATIENCE && all.len() < runs as usize) {
-        let mut spent = vec![0.0; network.model.operator_count() as usize];
+        let mut spent = vec![0.0; network.model.operator_count()];
         let started = now();
         let mut last = started;
         network.observe(input, &mut |value, _, _| {
@@ -142,8 +142,7 @@ fn shares(network: &execute::Network<'_>, input: &Tensor, runs: u32) -> Result<V
     }
     let least = all.iter().map(|(time, _)| *time).fold(f64::INFINITY, f64::min);
     all.retain(|(time, _)| *time <= 1.25 * least + COARSEST);
-    let sums: Vec<f64> =
-        (0..network.model.operator_count() as usize).map(|i| all.iter().map(|(_, spent)| spent[i]).sum()).collect();
+    let sums: Vec<f64> = (0..network.model.operator_count()).map(|i| all.iter().map(|(_, spent)| spent[i]).sum()).collect();
     let total = sums.iter().sum::<f64>().max(f64::MIN_POSITIVE);
     Ok(sums.into_iter().map(|sum| sum / total).collect())
 }

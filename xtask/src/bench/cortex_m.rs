@@ -94,7 +94,7 @@ fn of(core: Core, instruction: &Instruction, before: Option<&Instruction>) -> u6
     }
     if is_single(name) {
         let base = address_registers(operands);
-        let made = before.map(|before| target(before)).unwrap_or_default();
+        let made = before.map(target).unwrap_or_default();
         let waits = before.is_some() && base.split(' ').any(|register| !register.is_empty() && register == made);
         let is_store = name.starts_with("st");
         let plain = if is_store && !by_register(operands) { 1 } else { 2 };

@@ -97,10 +97,8 @@ impl Network {
             }
         }
         let mut object = object.with_context(|| format!("{} on {}: no counts", self.name, board.name()))?;
-        if wants_cycles {
-            if let Some(estimate) = cycles::estimate(workspace, board, image, Some(&self.loader(image)?))? {
-                add_cycles(&mut object, &mut layers, &estimate);
-            }
+        if wants_cycles && let Some(estimate) = cycles::estimate(workspace, board, image, Some(&self.loader(image)?))? {
+            add_cycles(&mut object, &mut layers, &estimate);
         }
         object["layers"] = json!(layers);
         Ok(object)

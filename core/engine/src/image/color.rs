@@ -153,7 +153,7 @@ mod tests {
         for width in [6usize, 7] {
             let (from, to) = ([width, 4], [4, 3]);
             let bytes = noise(4 * 2 * width.next_multiple_of(2), 99);
-            let words: Vec<u16> = bytes.iter().map(|b| u16::from(*b) * 257 ^ 0x1234).collect();
+            let words: Vec<u16> = bytes.iter().map(|b| (u16::from(*b) * 257) ^ 0x1234).collect();
             for format in 0..3 {
                 let rows: Vec<Row<'_>> = match format {
                     0 => words.chunks_exact(width).take(4).map(Row::Rgb565).collect(),

@@ -126,6 +126,7 @@ impl Net {
     }
 
     /// Storage by the library.
+    #[allow(clippy::redundant_closure)] // of any lifetime
     pub fn placed(&self) -> Result<Self, Error> {
         self.placed_by(|network| place(network))
     }

@@ -145,7 +145,7 @@ pub fn calibrate(float: &Graph, inputs: &Tensor) -> Result<Calibrated> {
     // Inputs that trials are judged by are not those that ranges are taken from, where there are enough.
     let judged = MOST[1].min(count.div_ceil(4)).max(1);
     let every = (count / judged).max(1);
-    let is_judged = |i: &usize| i % every == 0 && i / every < judged;
+    let is_judged = |i: &usize| i.is_multiple_of(every) && i / every < judged;
     let fitted: Vec<usize> = (0..count).filter(|i| count < 8 || !is_judged(i)).collect();
     let step = fitted.len().div_ceil(MOST[0]).max(1);
     let pick = |i: usize| samples::sample(inputs, i);

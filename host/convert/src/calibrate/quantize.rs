@@ -167,7 +167,7 @@ fn weigh(node: &mut Node, incoming: &Incoming<'_>, options: &Options) -> Result<
             b -= filter.iter().zip(&rounded).enumerate().map(error).sum::<f64>();
         }
         let quantized = (b / f64::from(incoming.scale * step)).round_ties_even();
-        if !(quantized.abs() <= 2.0 * BIAS_LIMIT) {
+        if quantized.is_nan() || quantized.abs() > 2.0 * BIAS_LIMIT {
             return Err(template.refuse("bias", format!("{b} does not fit its accumulator"), "train with more weight decay"));
         }
         bytes.extend(rounded);

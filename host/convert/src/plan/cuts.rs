@@ -98,6 +98,7 @@ pub fn staircase(known: &mut Segments<'_>, tiled: &mut Tiled<'_>, bytes: usize) 
 /// The least repeated multiply-accumulates of all cuts whose segments take no more than `budget` each.
 fn within(known: &mut Segments<'_>, tiled: &mut Tiled<'_>, budget: usize) -> Option<Found> {
     // Of the first operators: what is repeated, bytes of the greatest segment, start of the last one, and how that runs.
+    #[allow(clippy::type_complexity)] // of this table alone
     let mut best: Vec<Option<(u64, usize, u16, Option<Way>)>> = vec![Some((0, 0, 0, None))];
     for end in 1..=known.count {
         let mut found: Option<(u64, usize, u16, Option<Way>)> = None;

@@ -57,6 +57,7 @@ pub struct Segments<'p> {
     pub longest: u16,
     candidates: Vec<Candidate>,
     known: HashMap<(u16, u16, Set), Option<Segment>>,
+    #[allow(clippy::type_complexity)] // of this table alone
     sets: HashMap<(u16, u16), Rc<[(u64, usize, Set)]>>,
 }
 
@@ -144,7 +145,7 @@ impl<'p> Segments<'p> {
                 });
                 let with: Vec<_> = with.collect();
                 sets.extend(with);
-                sets.sort_by(|one, other| (one.0, std::cmp::Reverse(one.1)).cmp(&(other.0, std::cmp::Reverse(other.1))));
+                sets.sort_by_key(|set| (set.0, std::cmp::Reverse(set.1)));
                 let mut most = None;
                 sets.retain(|(_, saved, _)| {
                     most.replace(most.map_or(*saved, |m: usize| m.max(*saved))).is_none_or(|m| *saved > m)

@@ -43,9 +43,8 @@ fn count(mut buffer: &[u8], level: Level, fields: &mut usize) -> Result<()> {
             (Level::Model, 8) | (Level::Graph, 5 | 11 | 12) | (Level::Node, 5) => Some(Level::Leaf),
             _ => None,
         };
-        match next {
-            Some(next) => count(inner, next, fields)?,
-            None => {}
+        if let Some(next) = next {
+            count(inner, next, fields)?;
         }
         buffer = rest;
     }

@@ -237,6 +237,7 @@ fn arithmetic(r: &Reading<'_, '_>) -> Option<Constant> {
 }
 
 /// Scales, zero points (as many), the type of the bytes and the axis, of a constant under Q or DQ.
+#[allow(clippy::type_complexity)] // of one caller
 fn scales(r: &Reading<'_, '_>, constant: &Constant) -> Option<(Vec<f32>, Vec<i64>, Option<Kind>, usize)> {
     let scales = r.constant(1)?.floats()?.to_vec();
     let zero = if r.name(2).is_some() { Some(r.constant(2)?) } else { None };
