@@ -181,7 +181,6 @@ const DONE: &str =
     "document.querySelector('.verdict-title') !== null && !/Being|Waiting/.test(document.getElementById('items').innerText)";
 
 #[test]
-#[ignore = "minutes on a busy machine, no whole run yet on the merged tree: `cargo test -p cxr-tests --test site -- --ignored`"]
 fn chromium_gives_the_same_bytes_and_needs_no_network() {
     in_browser("chromium", Browser::start);
 }
@@ -193,7 +192,6 @@ fn firefox_gives_the_same_bytes_and_needs_no_network() {
 
 /// Many files and folders, cancelling, a network of one's own, a phone: in Chromium, which is looked at by axe-core.
 #[test]
-#[ignore = "failed once on the merged tree, cause not known: `cargo test -p cxr-tests --test site -- --ignored`"]
 fn many_files_a_folder_and_a_network() {
     let Some(modules) = modules() else { return };
     runtime().block_on(async {
