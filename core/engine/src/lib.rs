@@ -26,6 +26,9 @@ mod softmax;
 
 /// A network file in the program, checked by the compiler: a bad one does not compile, and its arena's length is a constant.
 ///
+/// Checking a network of several dozen operators is more than the compiler expects of a constant: `#[allow(long_running_const_eval)]`
+/// on the item lets it go on.
+///
 /// ```
 /// use rownet::{model::Model, session::Session};
 /// const NETWORK: Model<'_> = rownet::include_network!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny.rnet"));

@@ -23,7 +23,8 @@ function unseen(model) {
   const withheld = (figures) => (typeof figures.abstained === "number" ? `${figures.abstained} of ${figures.n}` : rate(figures.abstained));
   const rows = hospitals.map(([name, figures]) => el("tr", {},
     el("th", { scope: "row" }, name, el("small", {}, typeof figures.n === "number" ? counted(figures) : ""),
-      figures.network?.is_this_model === false ? el("small", {}, "by a network trained alike without it") : null),
+      figures.network?.is_this_model === false
+        ? el("small", {}, `by a network trained alike without it, for ${figures.network.recipe?.epochs ?? "unknown"} epochs`) : null),
     el("td", {}, rate(figures.healthy_called_covid)), el("td", {}, rate(figures.covid_found)), el("td", {}, rate(figures.other_finding_called_covid)),
     el("td", {}, area(figures.auc)), el("td", {}, withheld(figures))));
   return el("section", { class: "card", "aria-labelledby": "unseen-title" },

@@ -38,7 +38,7 @@ pub fn hospitals(report: &Value) -> Value {
 /// assert_eq!(sentence, "Of 513 X-rays of healthy adults of a hospital never seen, 425 (83 %) were called COVID-19.");
 /// ```
 pub fn sentence(unseen: &Value) -> String {
-    let Some(Pooled { hits, n, value, hospitals, people, least, most, is_own }) = pooled(unseen) else {
+    let Some(Pooled { hits, n, value, hospitals, people, least, most, is_own, shorter }) = pooled(unseen) else {
         return NOT_MEASURED.to_owned();
     };
     // People are said where they are not the images.
@@ -53,9 +53,10 @@ pub fn sentence(unseen: &Value) -> String {
         (false, 1) => ", by a network trained alike without it",
         (false, _) => ", by networks trained alike without them",
     };
+    let shorter = shorter.map_or_else(String::new, |[epochs, own]| format!(", for {epochs} epochs in place of {own}"));
     let share = 100.0 * value;
     format!(
-        "Of {n} X-rays of {people}healthy adults of {place} never seen, {hits} ({share:.0} %{spread}) were called COVID-19{whose}."
+        "Of {n} X-rays of {people}healthy adults of {place} never seen, {hits} ({share:.0} %{spread}) were called COVID-19{whose}{shorter}."
     )
 }
 
@@ -78,12 +79,16 @@ pub struct Pooled {
     pub most: f64,
     /// All by this very model; false where a network trained alike without the hospital was measured.
     pub is_own: bool,
+    /// Epochs of the shortest training without a hospital, and of this model's, where that was longer.
+    pub shorter: Option<[u64; 2]>,
 }
 
 /// What [`sentence`] says, in numbers; none where it was not measured.
 pub fn pooled(unseen: &Value) -> Option<Pooled> {
     let of: Vec<Hospital> = unseen.as_object().into_iter().flat_map(|map| map.values()).filter_map(Hospital::new).collect();
     let (hits, n) = of.iter().fold((0, 0), |(hits, n), hospital| (hits + hospital.hits, n + hospital.n));
+    let own = unseen.as_object().into_iter().flat_map(|map| map.values()).filter(|figures| is_own(figures)).find_map(epochs);
+    let without = of.iter().filter(|hospital| !hospital.is_own).filter_map(|hospital| hospital.epochs).min();
     let shares = || of.iter().map(|hospital| hospital.hits as f64 / hospital.n as f64);
     (n > 0).then(|| Pooled {
         hits,
@@ -94,13 +99,14 @@ pub fn pooled(unseen: &Value) -> Option<Pooled> {
         least: shares().fold(f64::INFINITY, f64::min),
         most: shares().fold(0.0, f64::max),
         is_own: of.iter().all(|hospital| hospital.is_own),
+        shorter: without.zip(own).filter(|(without, own)| without < own).map(|(without, own)| [without, own]),
     })
 }
 
 impl Pooled {
     /// As the server tells it.
     pub fn to_json(&self) -> Value {
-        let Self { hits, n, value, hospitals, people, least, most, is_own } = self;
+        let Self { hits, n, value, hospitals, people, least, most, is_own, shorter: _ } = self;
         json!({
             "hits": hits, "n": n, "value": value, "hospitals": hospitals, "people": people, "least": least, "most": most,
             "is_this_model": is_own,
@@ -117,6 +123,17 @@ struct Hospital {
     n: u64,
     people: Option<u64>,
     is_own: bool,
+    epochs: Option<u64>,
+}
+
+/// Whether the figures are of the model that the report is of.
+fn is_own(figures: &Value) -> bool {
+    figures["network"]["is_this_model"] != false
+}
+
+/// Of the training that gave the network.
+fn epochs(figures: &Value) -> Option<u64> {
+    figures["network"]["recipe"]["epochs"].as_u64()
 }
 
 impl Hospital {
@@ -126,7 +143,7 @@ impl Hospital {
         // All of a hospital's people are healthy where all of its images are.
         let all = figures["patients"].as_u64().filter(|_| figures["n"].as_u64() == Some(n));
         let people = rate["patients"].as_u64().or(all);
-        (n >= LEAST).then(|| Self { hits, n, people, is_own: figures["network"]["is_this_model"] != false })
+        (n >= LEAST).then(|| Self { hits, n, people, is_own: is_own(figures), epochs: epochs(figures) })
     }
 }
 
@@ -156,6 +173,10 @@ mod tests {
         // The model knows the hospital; one without it was measured.
         let other = alone(json!({ "healthy_called_covid": rate(5, 20), "network": { "is_this_model": false } }));
         assert!(other.ends_with("5 (25 %) were called COVID-19, by a network trained alike without it."), "{other}");
+        let network = |own: bool, epochs: u32| json!({ "is_this_model": own, "recipe": { "epochs": epochs } });
+        let without = json!({ "healthy_called_covid": rate(5, 20), "network": network(false, 15) });
+        let shorter = sentence(&json!({ "a": without, "b": { "n": 3, "network": network(true, 76) } }));
+        assert!(shorter.ends_with("trained alike without it, for 15 epochs in place of 76."), "{shorter}");
         assert!(sentence(&unseen).split(' ').count() < 30);
     }
 

@@ -7,7 +7,7 @@ mod equalize;
 mod quantize;
 mod range;
 mod report;
-mod rounding;
+pub(crate) mod rounding;
 mod statistics;
 
 pub use quantize::Options;

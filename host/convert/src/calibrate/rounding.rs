@@ -1,7 +1,7 @@
 //! Rounding of weights: to the nearest, or each taking back what those before did, as far as the inputs vary together: Babai's
 //! nearest plane on the Cholesky factor of the covariance, which is what GPTQ (Frantar et al. 2022) computes.
 
-/// Added to the diagonal, in mean variances.
+/// Added to the diagonal, in mean variances: the inputs are not seen without noise either.
 const DAMPING: f64 = 0.01;
 
 /// Sums of windows and of their products.
@@ -49,12 +49,27 @@ impl Moments {
                 at += 1;
             }
         }
+        Factor::new(n, matrix)
+    }
+}
+
+/// The lower Cholesky factor of the covariance of the values under a window, in the order of a filter's weights.
+#[derive(Clone, Debug)]
+pub struct Factor {
+    n: usize,
+    /// Row by row; what is above the diagonal is not read.
+    matrix: Vec<f64>,
+}
+
+impl Factor {
+    /// Of a covariance, `n` rows of `n`, of which the lower triangle is read; none where nothing varies.
+    pub fn new(n: usize, mut matrix: Vec<f64>) -> Option<Self> {
         let damping = DAMPING * (0..n).map(|i| matrix[i * n + i]).sum::<f64>() / n as f64;
         if !(damping > 0.0 && damping.is_finite()) {
             return None;
         }
         (0..n).for_each(|i| matrix[i * n + i] += damping);
-        // Cholesky, row by row.
+        // Row by row, in place.
         for i in 0..n {
             for j in 0..=i {
                 let (row, other) = (&matrix[i * n..i * n + j], &matrix[j * n..j * n + j]);
@@ -66,17 +81,9 @@ impl Moments {
                 };
             }
         }
-        Some(Factor { n, matrix })
+        Some(Self { n, matrix })
     }
-}
 
-/// A lower Cholesky factor.
-pub struct Factor {
-    n: usize,
-    matrix: Vec<f64>,
-}
-
-impl Factor {
     /// A filter in steps of `scale`, -127 to 127, rounded from the last weight to the first.
     pub fn round(&self, filter: &[f32], scale: f32) -> Vec<i8> {
         let n = self.n;

@@ -1,7 +1,7 @@
 //! Activation statistics over calibration images, and ranges from them.
 
-use super::covariance::Covariance;
 use super::options::Range;
+use crate::calibrate::rounding::Factor;
 use crate::chain::float_model::{FloatLayer, FloatModel, Pool};
 use crate::chain::onnx::run::{Mode, Runner};
 use crate::chain::onnx::{About, float};
@@ -16,7 +16,7 @@ pub struct Statistics {
     /// Per layer, what leaves it (empty for the dense layer).
     pub outputs: Vec<Histogram>,
     /// Per layer, how values under its window vary together; empty unless asked for.
-    pub covariances: Vec<Option<Covariance>>,
+    pub covariances: Vec<Option<Factor>>,
 }
 
 /// What each channel of a map is like.

@@ -5,26 +5,20 @@
 //! before did, as far as the covariance says that it can: Babai's nearest plane on the Cholesky factor of the covariance, which is what
 //! GPTQ (Frantar et al. 2022) computes. Means are left to the bias correction.
 
+use crate::calibrate::rounding::Factor;
 use crate::chain::float_model::{FloatLayer, FloatModel};
 use crate::chain::onnx::run::{Mode, Runner};
 use crate::chain::onnx::{About, float};
 use anyhow::{Context, Result};
-use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+use nalgebra::{DMatrix, DVector};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Windows in all: an order more than the widest has values.
 const WINDOWS: usize = 12_288;
-/// Added to the diagonal, in mean variances: the inputs are not seen without noise either.
-const DAMPING: f64 = 0.01;
-
-/// The lower Cholesky factor of the covariance of the values under a window, in the order of a filter's weights.
-#[derive(Clone, Debug)]
-pub struct Covariance(DMatrix<f64>);
-
 /// One for each layer; `None` for what is no convolution of all channels, or sees no variation.
-pub fn covariances(model: &FloatModel, images: &[Vec<u8>], tick: &(dyn Fn() + Sync)) -> Result<Vec<Option<Covariance>>> {
+pub fn covariances(model: &FloatModel, images: &[Vec<u8>], tick: &(dyn Fn() + Sync)) -> Result<Vec<Option<Factor>>> {
     let names = model.observed_names();
     let runner = Runner::new(&float::write(model, &About::default()), "calibration network", &names, Mode::Optimized)?;
     let each = WINDOWS.div_ceil(images.len().max(1));
@@ -41,11 +35,11 @@ pub fn covariances(model: &FloatModel, images: &[Vec<u8>], tick: &(dyn Fn() + Sy
         Ok(windows)
     });
     let gathered = gathered.collect::<Result<Vec<Vec<Vec<f32>>>>>().context("calibration")?;
-    let of = |layer: usize| -> Option<Covariance> {
+    let of = |layer: usize| -> Option<Factor> {
         let FloatLayer::Conv { ref weight, ref bias, groups: 1, .. } = model.layers[layer] else { return None };
         let length = weight.len() / bias.len().max(1);
         let values: Vec<f32> = gathered.iter().flat_map(|image| &image[layer]).copied().collect();
-        Covariance::new(DMatrix::from_vec(length, values.len().checked_div(length)?, values))
+        factor(DMatrix::from_vec(length, values.len().checked_div(length)?, values))
     };
     Ok((0..model.layers.len()).into_par_iter().map(of).collect())
 }
@@ -66,35 +60,13 @@ fn windows(layer: &FloatLayer, planes: &[f32], count: usize, rng: &mut impl Rng)
     values
 }
 
-impl Covariance {
-    /// Of the columns of `values`.
-    fn new(mut values: DMatrix<f32>) -> Option<Self> {
-        let mean: DVector<f32> = values.column_mean();
-        values.column_iter_mut().for_each(|mut column| column -= &mean);
-        let mut covariance = (&values * values.transpose()).map(f64::from) / values.ncols().max(1) as f64;
-        let damping = DAMPING * covariance.diagonal().mean();
-        if !(damping > 0.0 && damping.is_finite()) {
-            return None;
-        }
-        (0..covariance.nrows()).for_each(|i| covariance[(i, i)] += damping);
-        Cholesky::<f64, Dyn>::new(covariance).map(|c| Self(c.unpack()))
-    }
-
-    /// A filter in steps of `scale`, -127 to 127, rounded from the last weight to the first.
-    pub fn round(&self, filter: &[f32], scale: f32) -> Vec<i8> {
-        let mut rounded = vec![0; filter.len()];
-        // What rounding took from each weight, in steps.
-        let mut errors = vec![0.0; filter.len()];
-        for i in (0..filter.len()).rev() {
-            let below = self.0.column(i);
-            let carried: f64 = (i + 1..filter.len()).map(|j| below[j] * errors[j]).sum::<f64>() / below[i];
-            let exact = f64::from(filter[i]) / f64::from(scale);
-            let q = (exact + carried).round_ties_even().clamp(-127.0, 127.0);
-            errors[i] = exact - q;
-            rounded[i] = q as i8;
-        }
-        rounded
-    }
+/// Of the columns of `values`.
+fn factor(mut values: DMatrix<f32>) -> Option<Factor> {
+    let mean: DVector<f32> = values.column_mean();
+    values.column_iter_mut().for_each(|mut column| column -= &mean);
+    let covariance = (&values * values.transpose()).map(f64::from) / values.ncols().max(1) as f64;
+    // Symmetric: columns are rows.
+    Factor::new(covariance.nrows(), covariance.as_slice().to_vec())
 }
 
 #[cfg(test)]
@@ -102,34 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounding_makes_use_of_what_varies_together() {
-        // Neighbours share most of their variance.
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let columns: Vec<f32> = (0..2000)
-            .flat_map(|_| {
-                let common: f32 = rng.random_range(-1.0..1.0);
-                (0..24).map(|_| common + 0.1 * rng.random_range(-1.0..1.0f32)).collect::<Vec<_>>()
-            })
-            .collect();
-        let values = DMatrix::from_vec(24, 2000, columns);
-        let covariance = Covariance::new(values.clone()).unwrap();
-        let (mut nearest, mut compensated) = (0.0, 0.0);
-        for _ in 0..20 {
-            let filter: Vec<f32> = (0..24).map(|_| rng.random_range(-20.0..20.0)).collect();
-            let error = |q: &[f32]| -> f32 {
-                let difference = DVector::from_fn(24, |i, _| filter[i] - q[i]);
-                (values.transpose() * difference).norm_squared()
-            };
-            nearest += error(&filter.iter().map(|w| w.round_ties_even()).collect::<Vec<_>>());
-            compensated += error(&covariance.round(&filter, 1.0).into_iter().map(f32::from).collect::<Vec<_>>());
-        }
-        assert!(compensated < nearest / 4.0, "{compensated} {nearest}");
-    }
-
-    #[test]
-    fn independent_values_round_to_the_nearest() {
-        let covariance = Covariance(DMatrix::identity(4, 4));
-        assert_eq!(covariance.round(&[0.4, -1.6, 300.0, 2.5], 1.0), [0, -2, 127, 2]);
-        assert!(Covariance::new(DMatrix::zeros(3, 10)).is_none());
+    fn what_varies_together_is_rounded_together() {
+        // Two values that are always alike: what rounding one takes, the other gives back.
+        let values = DMatrix::from_fn(2, 100, |_, column| column as f32);
+        assert_eq!(factor(values).unwrap().round(&[0.4, 0.4], 1.0).iter().map(|q| i32::from(*q)).sum::<i32>(), 1);
+        assert!(factor(DMatrix::zeros(3, 10)).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Weight scales, weight rounding and biases.
 
-use super::covariance::Covariance;
 use super::options::{Options, WeightScale};
+use crate::calibrate::rounding::Factor;
 use anyhow::{Result, ensure};
 
 /// Quantised weights of a layer.
@@ -20,7 +20,7 @@ pub(super) struct Incoming<'a> {
     pub(super) scale: f32,
     pub(super) zero_point: i8,
     pub(super) channel_mean: &'a [f32],
-    pub(super) covariance: Option<&'a Covariance>,
+    pub(super) covariance: Option<&'a Factor>,
 }
 
 /// Quantises filters of equal length, in `groups` that read as many runs of channels; `bias` has one entry a filter.
