@@ -15,6 +15,8 @@ pub mod export;
 pub mod fold;
 #[cfg(feature = "import")]
 pub mod import;
+#[cfg(feature = "import")]
+pub mod imported;
 pub mod inspect;
 pub mod ir;
 pub mod lower;

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use cxr_app::{decode, files};
+use rownet_convert::imported::{Calibration, Request, imported};
 use rownet_convert::ir::{Element, Graph};
 use rownet_convert::reference::{Data, Tensor};
-use rownet_convert::{calibrate, import, inspect, package, picture};
-use serde_json::json;
+use rownet_convert::{calibrate, picture};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `host import`.
@@ -45,49 +45,27 @@ pub struct Args {
 /// What cannot run: the node, its operator, the attribute, why, and what to change. Nothing is written then.
 pub fn run(args: &Args) -> Result<()> {
     let named = args.network.display().to_string();
-    let mut file = files::read(&args.network)?;
+    let file = files::read(&args.network)?;
     let labels = match &args.labels {
         Some(path) => String::from_utf8(files::read(path)?).with_context(|| format!("{}: not UTF-8", path.display()))?,
         None => String::new(),
     };
     let prefix = files::prefix(&args.out);
-    let mut source = args.network.file_name().map_or_else(|| named.clone(), |name| name.to_string_lossy().into_owned());
-    let read = import::read(&file).with_context(|| named.clone())?;
-    let (mut extra, mut onnx) = (serde_json::Map::new(), None);
-    let mut notes = read.notes.clone();
-    if calibrate::is_float(&read) {
-        let inputs = inputs(args, &read).with_context(|| named.clone())?;
-        let converted = calibrate::convert(&file, &inputs).with_context(|| named.clone())?;
-        print!("{}", converted.report);
-        extra.insert("calibration".to_owned(), serde_json::to_value(&converted.report)?);
-        extra.insert("float_source".to_owned(), json!({ "file": source, "sha256": files::sha256(&file) }));
-        if let Some(path) = &args.targets {
-            let accuracy = calibrate::accuracy(&read, &converted.onnx, &inputs, &super::array(path)?)?;
-            println!("{accuracy}");
-            extra.insert("accuracy".to_owned(), serde_json::to_value(&accuracy)?);
-        }
-        notes = converted.notes;
-        let path = files::with_suffix(&prefix, "onnx");
-        source = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        file = converted.onnx;
-        onnx = Some((path, file.clone()));
-    } else if let Some(path) = args.inputs.as_ref().or(args.images.as_ref()) {
-        bail!("{}: {named} is quantised already and keeps its scales; leave this out", path.display());
+    let [cxr, about, onnx] = ["cxr", "json", "onnx"].map(|suffix| files::with_suffix(&prefix, suffix));
+    let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let (source, onnx_name) = (name(&args.network), name(&onnx));
+    let request = Request { source: &source, onnx: &onnx_name, labels: &labels, ram: args.ram, sha256: files::sha256 };
+    let imported = imported(&file, &request, |network| calibration(args, network)).with_context(|| named)?;
+    if let Some(report) = &imported.calibration {
+        print!("{report}");
     }
-    for note in &notes {
+    if let Some(accuracy) = &imported.accuracy {
+        println!("{accuracy}");
+    }
+    for note in &imported.notes {
         println!("note: {note}");
     }
-    extra.insert("notes".to_owned(), json!(notes));
-    let package = package::import(&file, &source, &files::sha256(&file), &labels, args.ram).with_context(|| named.clone())?;
-    let (cxr, about) = (files::with_suffix(&prefix, "cxr"), files::with_suffix(&prefix, "json"));
-    let network = rownet_convert::execute::Network::parse(&package.file)?;
-    let inspection = inspect::inspect(&network);
-    let mut said = serde_json::to_value(&inspection)?;
-    if let Some(said) = said.as_object_mut() {
-        said.extend(extra);
-    }
-    let mut text = serde_json::to_vec_pretty(&said)?;
-    text.push(b'\n');
+    let inspection = &imported.inspection;
     println!(
         "{}: {} bytes of arena, {} of weights, {} multiply-accumulates, {} operators in {} segments, {} arithmetic",
         cxr.display(),
@@ -98,8 +76,21 @@ pub fn run(args: &Args) -> Result<()> {
         inspection.plan.len(),
         inspection.arithmetic
     );
-    let written = [(cxr, package.file.clone()), (about, text)];
-    files::write_all(&written.into_iter().chain(onnx).collect::<Vec<_>>())
+    let text = imported.json()?;
+    let written = [(cxr, imported.cxr), (about, text)];
+    files::write_all(&written.into_iter().chain(imported.onnx.map(|file| (onnx, file))).collect::<Vec<_>>())
+}
+
+/// What calibrates a network, of floats alone.
+fn calibration(args: &Args, network: &Graph) -> Result<Option<Calibration>> {
+    match (calibrate::is_float(network), args.inputs.as_ref().or(args.images.as_ref())) {
+        (true, _) => {
+            let targets = args.targets.as_deref().map(super::array).transpose()?;
+            Ok(Some(Calibration { inputs: inputs(args, network)?, targets }))
+        }
+        (false, None) => Ok(None),
+        (false, Some(path)) => bail!("{}: the network is quantised already and keeps its scales; leave this out", path.display()),
+    }
 }
 
 /// What a float network is calibrated with.
