@@ -43,7 +43,8 @@ export function headline(model) {
   };
   const unseen = model.unseen_healthy_called_covid;
   const figures = [unseen
-    ? [percent(unseen.value), "of healthy adults of hospitals never seen called COVID-19", places(unseen)]
+    ? [percent(unseen.value), "of healthy adults of hospitals never seen called COVID-19",
+      unseen.is_this_model ? places(unseen) : `${places(unseen)}; by a network trained alike without it`]
     : ["Not measured", "how often healthy adults of hospitals never seen are called COVID-19", ""]];
   if (external) figures.push([percent(external.accuracy), "right on sources it was trained on, people it has not seen", of(external)]);
   const healthy = evaluation.healthy_adults_called_covid;
