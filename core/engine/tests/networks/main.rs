@@ -1,11 +1,15 @@
 //! Random small networks: the streaming session against a direct reference that shares no code with it.
 
+mod generate;
 mod net;
+mod random;
 mod reference;
 mod samples;
 
-use net::{Net, OwnedOp, Random, network};
+use generate::network;
+use net::{Net, OwnedOp};
 use proptest::prelude::*;
+use random::Random;
 use reference::reference;
 use rownet::error::Error;
 use rownet::kernels::Kernel;

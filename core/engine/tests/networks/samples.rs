@@ -1,6 +1,7 @@
 //! Networks of fixed shape: one that has every operator in both arithmetics, and two of the kind that people deploy.
 
-use super::net::{Net, OwnedOp, Random, Scales, padded, quantize_multiplier};
+use super::net::{Net, OwnedOp, Scales, padded, quantize_multiplier};
+use super::random::Random;
 use rownet::model::desc::{Element, External, Form, Op, Pads, Shape, Storage, Value, ValueId, Window};
 
 /// Arithmetic of the operators that have one.
