@@ -1,6 +1,6 @@
 //! What a kernel is, and how it is called: arguments are checked here, once.
 
-use super::args::{ConvRow, DepthwiseRow, GrayRow};
+use super::args::{ConvRow, DepthwiseRow, FixedSum, GrayRow, WIDE};
 #[cfg(row_blocks)]
 use super::blocks::Blocks;
 use super::checked::{Checked, Conv, Covered, Depthwise, Gray};
@@ -27,6 +27,9 @@ pub struct Kernel {
     /// A row of a depthwise convolution from rows without padding; false where it does not take the layer.
     #[cfg(cortex_m_dsp)]
     pub(super) padded_row: Option<fn(&general::DepthwiseRow<'_>, &mut [i8]) -> bool>,
+    /// TFLite's addition of so many values. None: one after another.
+    #[cfg(row_blocks)]
+    pub(super) fixed_sum: Option<fn(&FixedSum, &[i8; WIDE], &[i8; WIDE], &mut [i8; WIDE])>,
     /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
     pub(super) pack: Option<Pack>,
     /// None: only rows one by one.
@@ -71,6 +74,18 @@ impl Kernel {
             let _ = (args, out);
             false
         }
+    }
+
+    /// TFLite's addition of so many values, where there is a loop of its own.
+    #[inline(always)]
+    #[allow(clippy::type_complexity)] // of this function alone
+    pub(crate) const fn fixed_sum(&self) -> Option<fn(&FixedSum, &[i8; WIDE], &[i8; WIDE], &mut [i8; WIDE])> {
+        #[cfg(row_blocks)]
+        {
+            self.fixed_sum
+        }
+        #[cfg(not(row_blocks))]
+        None
     }
 
     /// True if filters that are not packed take longer, for they are packed at every row.

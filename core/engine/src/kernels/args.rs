@@ -1,6 +1,6 @@
 //! What kernels take: rows under a window, and filters.
 
-use crate::quant::{requantize, requantize_fixed};
+use crate::quant::{clamp, multiply_by_quantized_multiplier, requantize, requantize_fixed};
 
 /// Largest kernel extent that vector kernels of microcontrollers take.
 pub const MAX_KERNEL: usize = 15;
@@ -220,4 +220,40 @@ const fn multiple_of_4(bytes: usize) -> usize {
         Some(bytes) => bytes,
         None => usize::MAX,
     }
+}
+
+/// Values that [`FixedSum`]s are made of together.
+pub const WIDE: usize = 64;
+
+/// TFLite's addition of two int8 values: each less its zero point, moved [`SHIFT`](Self::SHIFT) places to the left, by its factor;
+/// their sum by the third.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedSum {
+    /// Multipliers, not negative, and shifts: of the inputs and of the sum.
+    pub factors: [(i32, i8); 3],
+    /// Of the inputs.
+    pub zero_points: [i8; 2],
+    /// Of the output.
+    pub zero_point: i8,
+    /// The least and the greatest output.
+    pub limits: [i8; 2],
+}
+
+impl FixedSum {
+    /// Places by which the inputs are moved to the left.
+    pub const SHIFT: u32 = 20;
+
+    /// The definition.
+    #[inline(always)]
+    pub const fn of(&self, a: i8, b: i8) -> i8 {
+        let [one, two, whole] = self.factors;
+        let a = times((a as i32 - self.zero_points[0] as i32) << Self::SHIFT, one);
+        let b = times((b as i32 - self.zero_points[1] as i32) << Self::SHIFT, two);
+        clamp(times(a.wrapping_add(b), whole).saturating_add(self.zero_point as i32), self.limits)
+    }
+}
+
+#[inline(always)]
+const fn times(x: i32, (multiplier, shift): (i32, i8)) -> i32 {
+    multiply_by_quantized_multiplier(x, multiplier, shift)
 }

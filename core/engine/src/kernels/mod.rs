@@ -45,6 +45,7 @@ mod x86;
 
 pub use api::Kernel;
 pub use args::{ConvRow, DepthwiseRow, Filters, GrayRow, MAX_KERNEL};
+pub(crate) use args::{FixedSum, WIDE};
 #[cfg(row_blocks)]
 pub use blocks::{BlockRows, Blocks, Plan};
 pub use checked::{Covered, Shape};
@@ -81,6 +82,8 @@ impl Kernel {
         dots: general::loops::dots,
         #[cfg(cortex_m_dsp)]
         padded_row: None,
+        #[cfg(row_blocks)]
+        fixed_sum: None,
         pack: None,
         #[cfg(row_blocks)]
         blocks: None,
@@ -98,6 +101,8 @@ impl Kernel {
         dots: general::loops::dots,
         #[cfg(cortex_m_dsp)]
         padded_row: None,
+        #[cfg(row_blocks)]
+        fixed_sum: None,
         pack: None,
         #[cfg(row_blocks)]
         blocks: None,

@@ -21,7 +21,7 @@ impl Step<'_> {
         match self.operator.op {
             Op::Conv2d { .. } | Op::DepthwiseConv2d { .. } => window::row(self, kernel, y, a, out),
             Op::Dense { shared } => window::dense(self, kernel, shared, a, out),
-            Op::Add | Op::Mul => elementwise::binary(self, y, a, b, out),
+            Op::Add | Op::Mul => elementwise::binary(self, kernel, y, a, b, out),
             Op::Table => elementwise::table(self, a.row(y)?, out),
             Op::Softmax { diff_min } => elementwise::softmax(self, diff_min, a.row(y)?, out),
             Op::AveragePool2d { window } => pool::average(self, window, y, a, out),
@@ -37,11 +37,11 @@ impl Step<'_> {
     }
 
     /// Computes value by value; what was taken is in `out`.
-    pub fn in_place(&self, inputs: [Cells<'_>; 2], out: &mut [i8]) -> Option<()> {
+    pub fn in_place(&self, kernel: &Kernel, inputs: [Cells<'_>; 2], out: &mut [i8]) -> Option<()> {
         if let Op::Table = self.operator.op {
             return elementwise::table_in_place(self, out);
         }
-        elementwise::binary_in_place(self, inputs, out);
+        elementwise::binary_in_place(self, kernel, inputs, out);
         Some(())
     }
 }

@@ -244,7 +244,7 @@ impl<'m> Session<'m, '_> {
         let start = row_at(self.model.storage(id), last.y, self.model.row_bytes(id)) + x * channels;
         self.make_pixels_at(window, taken, x, end, start, observe)?;
         let len = (end - x) * channels;
-        let (a, b) = self.model.inputs(last.index);
+        let (kernel, (a, b)) = (self.kernel, self.model.inputs(last.index));
         let made = window.index + 1;
         let places = [a, b].map(|id| self.place(id, None, Counters(self.arena)));
         let (memory, out) = Memory::lend(self.arena, start, len)?;
@@ -254,7 +254,7 @@ impl<'m> Session<'m, '_> {
                 *input = Cells::Other(last.step.cells(i, &place.within(memory), last.y, x, len)?);
             }
         }
-        last.step.in_place(inputs, out)?;
+        last.step.in_place(&kernel, inputs, out)?;
         observe(id, last.y, out);
         Some(())
     }

@@ -69,6 +69,18 @@ impl Isa for Words {
     }
 
     #[inline(always)]
+    unsafe fn zero() -> int32x4_t {
+        // SAFETY: NEON, which this target always has.
+        unsafe { vdupq_n_s32(0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+        // SAFETY: NEON, which this target always has.
+        unsafe { vaddq_s32(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn dot(sum: int32x4_t, x: int32x4_t, w: int32x4_t) -> int32x4_t {
         // SAFETY: NEON, which this target always has.
         unsafe {
@@ -131,18 +143,6 @@ impl Lanes for Words {
 
 impl Winograd for Words {
     #[inline(always)]
-    unsafe fn zero() -> int32x4_t {
-        // SAFETY: NEON, which this target always has.
-        unsafe { vdupq_n_s32(0) }
-    }
-
-    #[inline(always)]
-    unsafe fn add(a: int32x4_t, b: int32x4_t) -> int32x4_t {
-        // SAFETY: NEON, which this target always has.
-        unsafe { vaddq_s32(a, b) }
-    }
-
-    #[inline(always)]
     unsafe fn sub(a: int32x4_t, b: int32x4_t) -> int32x4_t {
         // SAFETY: NEON, which this target always has.
         unsafe { vsubq_s32(a, b) }
@@ -175,6 +175,18 @@ impl Isa for Bytes {
     unsafe fn splat(from: *const u8) -> int32x4_t {
         // SAFETY: the caller's.
         unsafe { Words::splat(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> int32x4_t {
+        // SAFETY: the caller's.
+        unsafe { Words::zero() }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+        // SAFETY: the caller's.
+        unsafe { Words::add(a, b) }
     }
 
     /// By assembly: the intrinsic is not in stable Rust 1.95.

@@ -34,6 +34,10 @@ pub trait Isa {
     unsafe fn load(from: *const u8) -> Self::Vector;
     /// The word at `from` in every lane.
     unsafe fn splat(from: *const u8) -> Self::Vector;
+    /// 0 in every lane.
+    unsafe fn zero() -> Self::Vector;
+    /// Sums.
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `sum + x * w`, lane by lane, over the taps of a word.
     unsafe fn dot(sum: Self::Vector, x: Self::Vector, w: Self::Vector) -> Self::Vector;
     /// Requantises (scales as f32 bits) and writes [`LANES`](Self::LANES) int8 values.
@@ -70,6 +74,8 @@ pub const fn layout<I: Isa>(blocks: usize) -> Layout {
 
 /// Bytes of the buffer on the stack that holds converted rows.
 pub const SCRATCH: usize = 24 * 1024;
+/// Columns of what is narrower than a block: strips.
+const FEW: usize = 4;
 /// Bytes of zeros after each converted row: the last word may reach over its end.
 const TAIL: usize = 16;
 
@@ -260,9 +266,14 @@ impl Tile {
                     self.block::<I, BLOCKS, COLUMNS>(group, first, x.min(self.count - COLUMNS), out);
                     x += COLUMNS;
                 }
+            } else if self.count >= FEW {
+                while x < self.count {
+                    self.block::<I, BLOCKS, FEW>(group, first, x.min(self.count - FEW), out);
+                    x += FEW;
+                }
             } else {
                 while x < self.count {
-                    self.block::<I, BLOCKS, 1>(group, first, x, out);
+                    self.column::<I, BLOCKS>(group, first, x, out);
                     x += 1;
                 }
             }
@@ -307,7 +318,72 @@ impl Tile {
                 }
             }
             // Through memory, for else the loop below, which is not unrolled, would keep the sums there all the time.
-            let sums = black_box(sums);
+            self.finish::<I, BLOCKS, COLUMNS>(group, first, x, out, black_box(sums));
+        }
+    }
+
+    /// A column alone: its words are summed by [`CHAINS`] chains, of which none waits for another.
+    ///
+    /// # Safety
+    /// As [`columns`](Self::columns), with `x < count`.
+    #[inline(always)]
+    unsafe fn column<I: Isa, const BLOCKS: usize>(&self, group: *const u8, first: usize, x: usize, out: *mut i8) {
+        const CHAINS: usize = 4;
+        let vector = I::LANES * WORD;
+        let words = self.shape.span.div_ceil(I::TAPS);
+        // SAFETY: as in `block`.
+        unsafe {
+            let mut sums = [[I::zero(); BLOCKS]; CHAINS];
+            for b in 0..BLOCKS {
+                sums[0][b] = I::load(group.add(b * vector));
+            }
+            let mut w = group.add(parameters(&self.shape) * BLOCKS * vector);
+            for y in 0..self.shape.height {
+                let row = self.rows.add(y * self.pitch + x * self.shape.step * (WORD / I::TAPS));
+                let mut word = 0;
+                while word + CHAINS <= words {
+                    for i in 0..CHAINS {
+                        let values = I::splat(row.add((word + i) * WORD));
+                        for b in 0..BLOCKS {
+                            sums[i][b] = I::dot(sums[i][b], values, I::load(w.add((i * BLOCKS + b) * vector)));
+                        }
+                    }
+                    w = w.add(CHAINS * BLOCKS * vector);
+                    word += CHAINS;
+                }
+                while word < words {
+                    let values = I::splat(row.add(word * WORD));
+                    for b in 0..BLOCKS {
+                        sums[0][b] = I::dot(sums[0][b], values, I::load(w.add(b * vector)));
+                    }
+                    w = w.add(BLOCKS * vector);
+                    word += 1;
+                }
+            }
+            let [one, two, three, four] = sums;
+            let mut sums = [[I::zero(); 1]; BLOCKS];
+            for b in 0..BLOCKS {
+                sums[b] = [I::add(I::add(one[b], two[b]), I::add(three[b], four[b]))];
+            }
+            self.finish::<I, BLOCKS, 1>(group, first, x, out, sums);
+        }
+    }
+
+    /// Requantises and writes the sums of `COLUMNS` columns from `x` on.
+    ///
+    /// # Safety
+    /// As [`columns`](Self::columns), with `x + COLUMNS <= count`.
+    #[inline(always)]
+    unsafe fn finish<I: Isa, const BLOCKS: usize, const COLUMNS: usize>(
+        &self,
+        group: *const u8,
+        first: usize,
+        x: usize,
+        out: *mut i8,
+        sums: [[I::Vector; COLUMNS]; BLOCKS],
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
             for b in 0..BLOCKS {
                 let rescale = Rescale::<I>::load(group, BLOCKS, b, &self.shape);
                 let channel = first + b * I::LANES;
@@ -359,9 +435,13 @@ pub unsafe fn store<I: Isa, const N: usize>(
             Rescale::Float(scale) => scale,
             Rescale::Fixed(by) => {
                 for c in 0..N {
+                    if count >= I::LANES {
+                        I::requantize_fixed(sums[c], by, zero_point, to(c));
+                        continue;
+                    }
                     let mut lanes = [0i8; 16];
                     I::requantize_fixed(sums[c], by, zero_point, lanes.as_mut_ptr());
-                    to(c).copy_from_nonoverlapping(lanes.as_ptr(), count.min(I::LANES));
+                    to(c).copy_from_nonoverlapping(lanes.as_ptr(), count);
                 }
                 return;
             }

@@ -33,10 +33,6 @@ pub const THIRD: i32 = 0xAAAA_AAABu32 as i32;
 /// # Safety
 /// As [`Isa`].
 pub trait Winograd: Isa {
-    /// All zero.
-    unsafe fn zero() -> Self::Vector;
-    /// `a + b`
-    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a - b`
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// A 24th of what is divisible by 24: an arithmetic shift by 3, times [`THIRD`].

@@ -48,6 +48,16 @@ impl Isa for Words {
     }
 
     #[inline(always)]
+    unsafe fn zero() -> v128 {
+        i32x4_splat(0)
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: v128, b: v128) -> v128 {
+        i32x4_add(a, b)
+    }
+
+    #[inline(always)]
     unsafe fn dot(sum: v128, x: v128, w: v128) -> v128 {
         i32x4_add(sum, i32x4_dot_i16x8(x, w))
     }
@@ -100,16 +110,6 @@ impl Lanes for Words {
 }
 
 impl Winograd for Words {
-    #[inline(always)]
-    unsafe fn zero() -> v128 {
-        i32x4_splat(0)
-    }
-
-    #[inline(always)]
-    unsafe fn add(a: v128, b: v128) -> v128 {
-        i32x4_add(a, b)
-    }
-
     #[inline(always)]
     unsafe fn sub(a: v128, b: v128) -> v128 {
         i32x4_sub(a, b)

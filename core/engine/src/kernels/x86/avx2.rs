@@ -2,9 +2,11 @@
 //!
 //! `vpmaddubsw` would take twice the taps, and saturates: 2 * 255 * 127 is not an i16.
 
+use super::values::sum;
 use super::words::Words;
 use super::{general, gray, winograd_2d};
 use crate::kernels::api::Kernel;
+use crate::kernels::args::{FixedSum, WIDE};
 use crate::kernels::checked::{Conv, Covered, Depthwise, Gray};
 use crate::kernels::pack::Layout;
 use crate::kernels::scalar;
@@ -25,6 +27,7 @@ pub const KERNEL: Kernel = Kernel {
     depthwise_row,
     dot: dot_product,
     dots: general::dots,
+    fixed_sum: Some(fixed_sum),
     pack: Some(pack),
     blocks: Some(winograd_2d::BLOCKS),
     general: general::LOOPS,
@@ -66,6 +69,16 @@ fn depthwise_row(checked: Depthwise<'_>) {
     }
     // SAFETY: a kernel with this function exists on a processor with AVX2 only.
     unsafe { inner(checked) }
+}
+
+fn fixed_sum(by: &FixedSum, a: &[i8; WIDE], b: &[i8; WIDE], out: &mut [i8; WIDE]) {
+    #[target_feature(enable = "avx2")]
+    fn inner(by: &FixedSum, a: &[i8; WIDE], b: &[i8; WIDE], out: &mut [i8; WIDE]) {
+        // SAFETY: AVX2 is there.
+        unsafe { sum::<Words>(by, a, b, out) }
+    }
+    // SAFETY: a kernel with this function exists on a processor with AVX2 only.
+    unsafe { inner(by, a, b, out) }
 }
 
 fn dot_product(values: &[i8], weights: &[u8]) -> i32 {

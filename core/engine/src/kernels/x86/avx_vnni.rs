@@ -42,6 +42,18 @@ impl Isa for Bytes {
     }
 
     #[inline(always)]
+    unsafe fn zero() -> __m256i {
+        // SAFETY: AVX2.
+        unsafe { _mm256_setzero_si256() }
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: AVX2.
+        unsafe { _mm256_add_epi32(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn dot(sum: __m256i, x: __m256i, w: __m256i) -> __m256i {
         // SAFETY: AVX-VNNI.
         unsafe { _mm256_dpbusd_avx_epi32(sum, x, w) }

@@ -11,6 +11,7 @@ mod axis;
 mod general;
 mod gray;
 mod tile;
+mod values;
 mod winograd_2d;
 mod words;
 
