@@ -46,6 +46,9 @@ pub struct Planner<'a> {
     operators: Vec<Operator<'a>>,
 }
 
+/// Steps of a strip's maker in an inference from which on a longer strip is worth bytes.
+const MANY_STEPS: u32 = 256;
+
 /// What a segment takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -149,6 +152,14 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// [`Error::InvalidPlan`].
     pub fn place(&self, segments: &[u16], recomputed: &[ValueId]) -> Result<Placement<'a>, Error> {
+        self.place_with(segments, recomputed, 0)
+    }
+
+    /// [`place`](Self::place), where up to so many bytes more make strips longer that take many steps.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPlan`].
+    pub fn place_with(&self, segments: &[u16], recomputed: &[ValueId], spare: usize) -> Result<Placement<'a>, Error> {
         let mut draft = self.draft(segments, recomputed, None)?;
         // Strips take more time: no more and no shorter ones than the greatest segment asks for.
         let ways = [None, Some(AT_A_TIME[0]), Some(AT_A_TIME[1]), Some(AT_A_TIME[2]), Some(AT_A_TIME[3])];
@@ -159,7 +170,11 @@ impl<'a> Planner<'a> {
         let way = |segment: usize| (0..ways.len()).find(|way| of(*way, segment) <= least).and_then(|way| ways[way]);
         let mut values = draft.values.clone();
         choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &way);
-        self.widen(&draft, &mut values, segments, least);
+        self.widen(&draft, &mut values, segments, least, 0);
+        let least = least + spare;
+        if spare > 0 {
+            self.widen(&draft, &mut values, segments, least, MANY_STEPS);
+        }
         let first = self.finish(&draft, values.clone(), segments);
         // What need not lie over another is easier to place by itself.
         let all = draft.overs.clone();
@@ -197,12 +212,18 @@ impl<'a> Planner<'a> {
         Placement { values, operators, arena, least, segment_bytes }
     }
 
-    /// Makes strips longer, or rows whole, where that takes no more than the greatest segment.
-    fn widen(&self, draft: &Draft<'a>, values: &mut [Value], segments: &[u16], least: usize) {
+    /// Makes strips longer, or rows whole, that take so many steps or more, where a segment then takes no more than `most`.
+    fn widen(&self, draft: &Draft<'a>, values: &mut [Value], segments: &[u16], most: usize, steps: u32) {
         for id in 1..values.len() {
             let before = strip_of(values, id);
             let (true, Some(life)) = (before > 0, draft.lives.get(id)) else { continue };
             let Some(reader) = draft.operators.iter().skip(id).find(|op| reads(op, id)) else { continue };
+            // A step makes what the pixels beyond the window's reach give.
+            let made = u32::from(before).saturating_sub(pixels(&reader.op, 0)).max(1);
+            let steps_of = |shape: Shape| u32::from(shape.height) * u32::from(shape.width).div_ceil(made);
+            if values.get(id).is_some_and(|value| steps_of(value.shape) < steps) {
+                continue;
+            }
             let widths = AT_A_TIME.map(|made| pixels(&reader.op, made) as u16);
             let is_recomputed = matches!(values.get(id).map(|value| value.storage), Some(Storage::Recomputed { .. }));
             let whole = if is_recomputed { None } else { Some(0) };
@@ -211,7 +232,7 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 set_strip(values, &draft.operators, id, wider);
-                let fits = || self.pool(draft, values, segments, Some(life.from)).live(life.from) <= least;
+                let fits = || self.pool(draft, values, segments, Some(life.from)).live(life.from) <= most;
                 if are_roles_right(values, &draft.operators) && fits() {
                     break;
                 }
