@@ -16,12 +16,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut arena = vec![0; model.arena_bytes()];
         let mut expected = None;
         println!("{path}: {} multiply-accumulates, {} bytes of arena", model.macs(), model.arena_bytes());
-        let only = std::env::var("KERNEL").ok();
-        for kernel in Kernel::available().into_iter().filter(|k| only.as_deref().is_none_or(|o| o == k.name())) {
+        for kernel in Kernel::available() {
             let mut buffer = vec![0; Prepared::bytes(&model, &kernel)];
             let packed = buffer.len();
             let prepared = Prepared::new(&model, kernel, &mut buffer)?;
-            for is_prepared in [true, false].into_iter().take(if only.is_some() { 1 } else { 2 }) {
+            for is_prepared in [true, false] {
                 let mut session = Session::new(&model, &mut arena)?.with_kernel(kernel);
                 if is_prepared {
                     session = session.with_prepared(prepared)?;

@@ -1,9 +1,11 @@
 //! Little-endian reads that cannot panic: what lies outside reads as zero or empty.
 
+#[inline(always)]
 pub const fn u8_at(b: &[u8], at: usize) -> u8 {
     if at < b.len() { b[at] } else { 0 }
 }
 
+#[inline(always)]
 pub const fn i8_at(b: &[u8], at: usize) -> i8 {
     u8_at(b, at) as i8
 }
@@ -27,6 +29,18 @@ pub const fn u32_at(b: &[u8], at: usize) -> u32 {
 #[inline(always)]
 pub const fn f32_at(b: &[u8], at: usize) -> f32 {
     f32::from_bits(u32_at(b, at))
+}
+
+/// Record `i` of a table of records of `N` bytes, zeros where there is none.
+#[inline(always)]
+pub const fn record<const N: usize>(table: &[u8], i: usize) -> &[u8; N] {
+    match table.split_at_checked(i * N) {
+        Some((_, rest)) => match rest.first_chunk() {
+            Some(record) => record,
+            None => &[0; N],
+        },
+        None => &[0; N],
+    }
 }
 
 pub const fn slice(b: &[u8], at: usize, len: usize) -> &[u8] {

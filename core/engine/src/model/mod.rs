@@ -7,7 +7,7 @@ pub(crate) mod layout;
 mod parse;
 mod sizes;
 
-use bytes::{f32_at, i8_at, slice, u8_at, u16_at, u32_at};
+use bytes::{f32_at, i8_at, record, slice, u8_at, u16_at, u32_at};
 pub(crate) use check::MAX_KERNEL_ROWS;
 use desc::{Element, External, Form, Op, Operator, Pads, Rescale, Shape, Storage, Value, ValueId, Window};
 use layout::{NONE, code, header, operator, value};
@@ -104,65 +104,77 @@ impl<'m> Model<'m> {
         }
     }
 
+    /// A value's bytes in the file, zeros where there is none: fields of a record of known length need no check each.
+    #[inline(always)]
+    const fn value_record(&self, id: ValueId) -> &'m [u8; value::SIZE] {
+        record(self.values, id as usize)
+    }
+
+    /// As [`value_record`](Self::value_record), of an operator.
+    #[inline(always)]
+    const fn operator_record(&self, i: u16) -> &'m [u8; operator::SIZE] {
+        record(self.operators, i as usize)
+    }
+
     /// Extents of a value, the input's where there is no such value.
     #[inline]
     pub const fn shape(&self, id: ValueId) -> Shape {
-        let at = id as usize * value::SIZE + value::SHAPE;
-        Shape::new(u16_at(self.values, at), u16_at(self.values, at + 2), u16_at(self.values, at + 4))
+        let b = self.value_record(id);
+        Shape::new(u16_at(b, value::SHAPE), u16_at(b, value::SHAPE + 2), u16_at(b, value::SHAPE + 4))
     }
 
     /// Bytes of a row of a value in the arena.
     #[inline]
     pub const fn row_bytes(&self, id: ValueId) -> usize {
-        let size = if u8_at(self.values, id as usize * value::SIZE + value::ELEMENT) == 1 { 4 } else { 1 };
+        let size = if u8_at(self.value_record(id), value::ELEMENT) == 1 { 4 } else { 1 };
         self.shape(id).row_len() * size
     }
 
     /// First and last segment that a value lives in.
     #[inline]
     pub(crate) const fn segments_of(&self, id: ValueId) -> (u16, u16) {
-        let at = id as usize * value::SIZE;
-        (u16_at(self.values, at + value::FROM), u16_at(self.values, at + value::TO))
+        let b = self.value_record(id);
+        (u16_at(b, value::FROM), u16_at(b, value::TO))
     }
 
     /// Where the rows of a value lie.
     #[inline]
     pub const fn storage(&self, id: ValueId) -> Storage {
-        let at = id as usize * value::SIZE;
-        let (rows, start) = (u16_at(self.values, at + value::ROWS), u32_at(self.values, at + value::AT));
-        let strip = u16_at(self.values, at + value::STRIP);
-        match u8_at(self.values, at + value::STORAGE) {
-            0 => return Storage::Waiting { at: start, rows, kept: u32_at(self.values, at + value::KEPT), strip },
+        let b = self.value_record(id);
+        let (rows, start) = (u16_at(b, value::ROWS), u32_at(b, value::AT));
+        let strip = u16_at(b, value::STRIP);
+        match u8_at(b, value::STORAGE) {
+            0 => return Storage::Waiting { at: start, rows, kept: u32_at(b, value::KEPT), strip },
             2 => return Storage::Recomputed { at: start, rows, strip },
             _ => {}
         }
-        let is_ring = u8_at(self.values, at + value::STORAGE) == 1;
-        let over = match u16_at(self.values, at + value::OVER) {
+        let is_ring = u8_at(b, value::STORAGE) == 1;
+        let over = match u16_at(b, value::OVER) {
             NONE => None,
             over => Some(over),
         };
         if is_ring {
             return Storage::Ring { at: start, rows, over };
         }
-        Storage::Columns { at: start, pitch: u32_at(self.values, at + value::KEPT), over }
+        Storage::Columns { at: start, pitch: u32_at(b, value::KEPT), over }
     }
 
     /// Value `id`.
     pub const fn value(&self, id: ValueId) -> Option<Value> {
-        let at = id as usize * value::SIZE;
+        let b = self.value_record(id);
         if id as usize > self.operator_count() {
             return None;
         }
         Some(Value {
             shape: self.shape(id),
-            element: if u8_at(self.values, at + value::ELEMENT) == 1 { Element::F32 } else { Element::I8 },
-            external: match u8_at(self.values, at + value::EXTERNAL) {
+            element: if u8_at(b, value::ELEMENT) == 1 { Element::F32 } else { Element::I8 },
+            external: match u8_at(b, value::EXTERNAL) {
                 1 => External::U8,
                 2 => External::F32,
                 _ => External::I8,
             },
-            zero_point: i8_at(self.values, at + value::ZERO_POINT),
-            scale: f32_at(self.values, at + value::SCALE),
+            zero_point: i8_at(b, value::ZERO_POINT),
+            scale: f32_at(b, value::SCALE),
             storage: self.storage(id),
         })
     }
@@ -170,8 +182,8 @@ impl<'m> Model<'m> {
     /// What operator `i` reads; the second is the first where there is one only.
     #[inline]
     pub(crate) const fn inputs(&self, i: u16) -> (ValueId, ValueId) {
-        let at = i as usize * operator::SIZE;
-        let (a, b) = (u16_at(self.operators, at + operator::A), u16_at(self.operators, at + operator::B));
+        let b = self.operator_record(i);
+        let (a, b) = (u16_at(b, operator::A), u16_at(b, operator::B));
         (a, if b == NONE { a } else { b })
     }
 
@@ -185,9 +197,9 @@ impl<'m> Model<'m> {
     /// When operator `i` reads.
     #[inline]
     pub(crate) const fn form(&self, i: u16) -> Form {
-        let at = i as usize * operator::SIZE;
-        if u8_at(self.operators, at + operator::FLAGS) & operator::ACCUMULATE != 0 {
-            Form::Accumulate { at: u32_at(self.operators, at + operator::STATE) }
+        let b = self.operator_record(i);
+        if u8_at(b, operator::FLAGS) & operator::ACCUMULATE != 0 {
+            Form::Accumulate { at: u32_at(b, operator::STATE) }
         } else {
             Form::Rows
         }
@@ -196,33 +208,32 @@ impl<'m> Model<'m> {
     /// What operator `i` does.
     #[inline]
     pub const fn op(&self, i: u16) -> Option<Op> {
-        let b = self.operators;
-        let at = i as usize * operator::SIZE;
+        let b = self.operator_record(i);
         let window = Window {
-            kernel: [u16_at(b, at + operator::KERNEL), u16_at(b, at + operator::KERNEL + 2)],
-            stride: [u8_at(b, at + operator::STRIDE), u8_at(b, at + operator::STRIDE + 1)],
-            dilation: [u8_at(b, at + operator::DILATION), u8_at(b, at + operator::DILATION + 1)],
+            kernel: [u16_at(b, operator::KERNEL), u16_at(b, operator::KERNEL + 2)],
+            stride: [u8_at(b, operator::STRIDE), u8_at(b, operator::STRIDE + 1)],
+            dilation: [u8_at(b, operator::DILATION), u8_at(b, operator::DILATION + 1)],
             pads: Pads {
-                top: u8_at(b, at + operator::PADS),
-                left: u8_at(b, at + operator::PADS + 1),
-                bottom: u8_at(b, at + operator::PADS + 2),
-                right: u8_at(b, at + operator::PADS + 3),
+                top: u8_at(b, operator::PADS),
+                left: u8_at(b, operator::PADS + 1),
+                bottom: u8_at(b, operator::PADS + 2),
+                right: u8_at(b, operator::PADS + 3),
             },
         };
-        Some(match u8_at(b, at + operator::CODE) {
-            code::CONV_2D => Op::Conv2d { window, groups: u16_at(b, at + operator::GROUPS) },
+        Some(match u8_at(b, operator::CODE) {
+            code::CONV_2D => Op::Conv2d { window, groups: u16_at(b, operator::GROUPS) },
             code::DEPTHWISE_CONV_2D => Op::DepthwiseConv2d { window },
-            code::DENSE => Op::Dense { shared: u8_at(b, at + operator::FLAGS) & operator::SHARED != 0 },
+            code::DENSE => Op::Dense { shared: u8_at(b, operator::FLAGS) & operator::SHARED != 0 },
             code::ADD => Op::Add,
             code::MUL => Op::Mul,
             code::AVERAGE_POOL_2D => Op::AveragePool2d { window },
             code::MAX_POOL_2D => Op::MaxPool2d { window },
             code::MEAN => Op::Mean { kernel: window.kernel },
             code::CONCAT => Op::Concat,
-            code::PAD => Op::Pad { pads: window.pads, value: i8_at(b, at + operator::PAD_VALUE) },
+            code::PAD => Op::Pad { pads: window.pads, value: i8_at(b, operator::PAD_VALUE) },
             code::RESIZE_NEAREST => Op::ResizeNearest,
             code::TABLE => Op::Table,
-            code::SOFTMAX => Op::Softmax { diff_min: u32_at(b, at + operator::DIFF_MIN) as i32 },
+            code::SOFTMAX => Op::Softmax { diff_min: u32_at(b, operator::DIFF_MIN) as i32 },
             code::RESHAPE => Op::Reshape,
             code::CROP => Op::Crop { left: window.kernel[1] },
             code::CONCAT_COLUMNS => Op::ConcatColumns,
@@ -233,23 +244,23 @@ impl<'m> Model<'m> {
     /// Operator `i` with its constants.
     pub const fn operator(&self, i: u16) -> Option<Operator<'m>> {
         let Some(op) = self.op(i) else { return None };
-        let (b, at) = (self.operators, i as usize * operator::SIZE);
-        let (a, second) = (u16_at(b, at + operator::A), u16_at(b, at + operator::B));
+        let b = self.operator_record(i);
+        let (a, second) = (u16_at(b, operator::A), u16_at(b, operator::B));
         let (input, output) = (self.shape(a), self.shape(i + 1));
-        let scales = u32_at(b, at + operator::SCALE_COUNT) as usize;
-        let multipliers = slice(self.bytes, u32_at(b, at + operator::SCALES) as usize, scales.saturating_mul(4));
-        let rescale = if u8_at(b, at + operator::ARITHMETIC) == 0 {
+        let scales = u32_at(b, operator::SCALE_COUNT) as usize;
+        let multipliers = slice(self.bytes, u32_at(b, operator::SCALES) as usize, scales.saturating_mul(4));
+        let rescale = if u8_at(b, operator::ARITHMETIC) == 0 {
             Rescale::Float { scales: multipliers }
         } else {
-            Rescale::Fixed { multipliers, shifts: slice(self.bytes, u32_at(b, at + operator::SHIFTS) as usize, scales) }
+            Rescale::Fixed { multipliers, shifts: slice(self.bytes, u32_at(b, operator::SHIFTS) as usize, scales) }
         };
         Some(Operator {
             op,
             a,
             b: if second == NONE { None } else { Some(second) },
-            clamp: [i8_at(b, at + operator::CLAMP), i8_at(b, at + operator::CLAMP + 1)],
-            weights: slice(self.bytes, u32_at(b, at + operator::WEIGHTS) as usize, op.weights_len(input, output)),
-            bias: slice(self.bytes, u32_at(b, at + operator::BIAS) as usize, op.bias_count(output).saturating_mul(4)),
+            clamp: [i8_at(b, operator::CLAMP), i8_at(b, operator::CLAMP + 1)],
+            weights: slice(self.bytes, u32_at(b, operator::WEIGHTS) as usize, op.weights_len(input, output)),
+            bias: slice(self.bytes, u32_at(b, operator::BIAS) as usize, op.bias_count(output).saturating_mul(4)),
             rescale,
             form: self.form(i),
         })

@@ -220,7 +220,8 @@ pub fn encode(graph: &Graph, lowered: &Lowered, plan: &Plan, labels: &str, metad
     let operators = borrowed(&split.lowered);
     let network = Network { labels, metadata, ..network(&split.lowered, &operators, &segments) };
     let refused = |error| refusal(graph, &split.lowered, error);
-    let placement = Planner::new(&network).and_then(|planner| planner.place_with(&segments, &recomputed, plan.spare)).map_err(refused)?;
+    let placement =
+        Planner::new(&network).and_then(|planner| planner.place_with(&segments, &recomputed, plan.spare)).map_err(refused)?;
     rownet::encode::encode(&Network { values: &placement.values, operators: &placement.operators, ..network }).map_err(refused)
 }
 

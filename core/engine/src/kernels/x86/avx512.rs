@@ -5,8 +5,8 @@
 use super::avx2;
 use super::values::{SHIFT, Values, sum};
 use crate::kernels::api::Kernel;
-use crate::kernels::checked::{Conv, Covered, Depthwise, WORD};
 use crate::kernels::args::{FixedSum, WIDE};
+use crate::kernels::checked::{Conv, Covered, Depthwise, WORD};
 use crate::kernels::scalar;
 use crate::kernels::vector::{Isa, Job, conv, layout};
 use core::arch::x86_64::*;
@@ -17,7 +17,15 @@ const COLUMNS: usize = 8;
 const ALONE: usize = 16;
 
 /// The kernel; only [`available`](super::available) gives it away.
-pub const KERNEL: Kernel = Kernel { name: "avx512-vnni", conv_row, depthwise_row, fixed_sum: Some(fixed_sum), pack: Some(pack), blocks: None, ..avx2::KERNEL };
+pub const KERNEL: Kernel = Kernel {
+    name: "avx512-vnni",
+    conv_row,
+    depthwise_row,
+    fixed_sum: Some(fixed_sum),
+    pack: Some(pack),
+    blocks: None,
+    ..avx2::KERNEL
+};
 
 /// Bytes in 512 bits.
 struct Bytes;
@@ -232,7 +240,9 @@ fn depthwise<const WIDTH: usize>(checked: &mut Depthwise<'_>) {
             let start = _mm512_sub_epi32(parameter(args.filters.bias), paid);
             let scale = parameter(args.filters.scales);
             let shifts = match args.filters.shifts.get(channel..) {
-                Some(shifts) if args.filters.is_fixed() => _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(lanes, shifts.as_ptr().cast())),
+                Some(shifts) if args.filters.is_fixed() => {
+                    _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(lanes, shifts.as_ptr().cast()))
+                }
                 _ => _mm512_setzero_si512(),
             };
             for x in 0..columns {
