@@ -9,6 +9,9 @@ use super::general;
 /// Packs the filters of a layer into a buffer if it is long enough; returns the bytes that they take.
 type Pack = fn(&Covered<'_>, &mut [u8]) -> usize;
 
+/// TFLite's addition of many values.
+pub type FixedSumLoop = fn(&FixedSum, &[i8; WIDE], &[i8; WIDE], &mut [i8; WIDE]);
+
 /// The inner loops of one instruction set.
 ///
 /// ```
@@ -29,7 +32,7 @@ pub struct Kernel {
     pub(super) padded_row: Option<fn(&general::DepthwiseRow<'_>, &mut [i8]) -> bool>,
     /// TFLite's addition of so many values. None: one after another.
     #[cfg(row_blocks)]
-    pub(super) fixed_sum: Option<fn(&FixedSum, &[i8; WIDE], &[i8; WIDE], &mut [i8; WIDE])>,
+    pub(super) fixed_sum: Option<FixedSumLoop>,
     /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
     pub(super) pack: Option<Pack>,
     /// None: only rows one by one.
@@ -78,8 +81,7 @@ impl Kernel {
 
     /// TFLite's addition of so many values, where there is a loop of its own.
     #[inline(always)]
-    #[allow(clippy::type_complexity)] // of this function alone
-    pub(crate) const fn fixed_sum(&self) -> Option<fn(&FixedSum, &[i8; WIDE], &[i8; WIDE], &mut [i8; WIDE])> {
+    pub(crate) const fn fixed_sum(&self) -> Option<FixedSumLoop> {
         #[cfg(row_blocks)]
         {
             self.fixed_sum
