@@ -2,11 +2,14 @@
 """Times core, tract and onnxruntime on the same model and machine, one thread each, in one run.
 
 usage: bench_peers.py [--host target/release/host] [--model models/default.cxr] [--rounds N] [--json]
+       bench_peers.py --networks DIR [--host ...] [--rounds N] [--json]
 
 Each round times `host bench` and onnxruntime's float32 and int8 files (intra_op_num_threads=1), all with every
 instruction of the processor and, where Linux can hide them from a process (hide_avx512.c), with AVX2 at most.
 Ratios are taken round by round; printed is their median, so that a busy machine slows both sides alike. "least" is the calmest round: on a busy machine
 medians of what runs longer than a scheduler's slice are too long.
+With --networks every int8 .tflite of a folder is imported, and timed by rownet's example `time` and by LiteRT, whose int8
+kernels are XNNPACK's (pip install ai-edge-litert): the shortest of 50 inferences or more in a second or more, alternating.
 Research software, not a medical device.
 """
 
@@ -49,6 +52,66 @@ def worker(prefix: str) -> None:
         print(json.dumps({name: statistics.median(values) for name, values in times.items()}), flush=True)
 
 
+def litert(path: str) -> float:
+    """Microseconds of the shortest inference by LiteRT, one thread."""
+    import numpy
+    from ai_edge_litert.interpreter import Interpreter
+
+    engine = Interpreter(path, num_threads=1)
+    engine.allocate_tensors()
+    for one in engine.get_input_details():
+        random = numpy.random.default_rng(1)
+        is_int8 = one["dtype"] == numpy.int8
+        engine.set_tensor(one["index"], (random.integers(-128, 128, one["shape"]) if is_int8 else random.random(one["shape"])).astype(one["dtype"]))
+    times, start = [], time.perf_counter()
+    while len(times) < 50 or time.perf_counter() - start < 1:
+        before = time.perf_counter()
+        engine.invoke()
+        times.append(time.perf_counter() - before)
+    return 1e6 * min(times)
+
+
+def rownet(example: pathlib.Path, network: pathlib.Path) -> dict:
+    """Microseconds of the shortest inference by each kernel of rownet, filters packed."""
+    lines = subprocess.run([example, network], check=True, capture_output=True, text=True).stdout.splitlines()
+    return {line.split()[0]: float(line.split()[1]) for line in lines if ", " in line and " us  prepared" in line}
+
+
+def networks(options: argparse.Namespace, root: pathlib.Path) -> int:
+    """Times every network of a folder; ratios are LiteRT's time over ours, round by round."""
+    from importlib.metadata import version
+
+    example = pathlib.Path(options.host).parent / "examples/time"
+    if not example.is_file():
+        sys.exit(f"{example} is not there: cargo build --release -p rownet --example time, beside {options.host}")
+    answer = {"litert": version("ai-edge-litert"), "rounds": options.rounds, "networks": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        for file in sorted(pathlib.Path(options.networks).glob("*int8.tflite")):
+            name = str(pathlib.Path(folder) / file.stem)
+            subprocess.run([options.host, "import", file, "--out", name], check=True, capture_output=True, cwd=root)
+            rounds = []
+            for _ in range(options.rounds):
+                worker = subprocess.run([sys.executable, __file__, "--litert", file], check=True, capture_output=True, text=True)
+                rounds.append({"litert": float(worker.stdout.split()[-1]), **rownet(example, pathlib.Path(name + ".cxr"))})
+            kernels = [kernel for kernel in rounds[0] if kernel != "litert"]
+            best = min(kernels, key=lambda kernel: statistics.median(one[kernel] for one in rounds))
+            answer["networks"][file.stem] = {
+                "us": {kernel: statistics.median(one[kernel] for one in rounds) for kernel in rounds[0]},
+                "kernel": best,
+                "ratio": statistics.median(one["litert"] / one[best] for one in rounds),
+                "ratios": sorted(round(one["litert"] / one[best], 3) for one in rounds),
+            }
+    if options.json:
+        print(json.dumps(answer))
+        return 0
+    print(f"one thread, medians of {options.rounds} rounds; LiteRT {answer['litert']}, XNNPACK int8")
+    print(f"{'':<20} {'rownet, us':>11} {'LiteRT, us':>11} {'LiteRT / rownet':>16}  from, to")
+    for name, one in answer["networks"].items():
+        us, ratios = one["us"], one["ratios"]
+        print(f"{name:<20} {us[one['kernel']]:>11.1f} {us['litert']:>11.1f} {one['ratio']:>16.2f}  {ratios[0]}, {ratios[-1]}; {one['kernel']}")
+    return 0
+
+
 class Peer:
     """onnxruntime in a process of its own."""
 
@@ -86,8 +149,15 @@ def main() -> int:
     arguments.add_argument("--model", default=str(root / "models/default.cxr"))
     arguments.add_argument("--rounds", type=int, default=7)
     arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--networks", metavar="DIR")
     arguments.add_argument("--worker", metavar="PREFIX")
+    arguments.add_argument("--litert", metavar="FILE")
     options = arguments.parse_args()
+    if options.litert:
+        print(litert(options.litert))
+        return 0
+    if options.networks:
+        return networks(options, root)
     if options.worker:
         worker(options.worker)
         return 0

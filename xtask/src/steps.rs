@@ -116,10 +116,10 @@ impl Step {
             }
             Self::Build => run(workspace.cargo("build --release --package cxr-host")),
             Self::Unit => {
-                let mut host = workspace.cargo(&format!("test --release {HOST} --lib --bins --test *"));
+                let mut host = workspace.cargo(&format!("test --release --no-fail-fast {HOST} --lib --bins --test *"));
                 host.env("CXR_PYTHON", install::python(workspace)?);
                 run(host)?;
-                run(workspace.cargo(&format!("test --release --lib --bins {OTHERS}")))
+                run(workspace.cargo(&format!("test --release --no-fail-fast --lib --bins {OTHERS}")))
             }
             Self::Doc => {
                 run(workspace.cargo(&format!("test --release {HOST} --doc")))?;
@@ -128,7 +128,7 @@ impl Step {
             Self::Integration => {
                 run(workspace.cargo("build --release --package cxr-host"))?;
                 let boards = firmware::images(workspace, &["mps2-an386", "rv32-virt"])?;
-                let mut tests = workspace.cargo(&format!("test --release --test * {OTHERS}"));
+                let mut tests = workspace.cargo(&format!("test --release --no-fail-fast --test * {OTHERS}"));
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
                 tests.env("CXR_WASM", site::modules(workspace)?);
                 // Geckodriver is compiled: a bare machine is spared that unless its user asks for Firefox.

@@ -4,8 +4,6 @@
 pub const MAGIC: [u8; 4] = *b"CXRM";
 /// Format version that this library reads and writes.
 pub const VERSION: u16 = 3;
-/// The oldest version that is read. It has no [`Refusal::layer`]: its bytes are zero, and mean the last feature map.
-pub const OLDEST: u16 = 2;
 /// Most layers in a model.
 pub const MAX_LAYERS: usize = 32;
 /// Most classes in a model.

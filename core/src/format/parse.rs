@@ -2,7 +2,7 @@
 
 use super::bytes::{crc32, crc32_folded, f32_at, shape_at, slice, u16_at, u32_at};
 use super::check::{self, invalid};
-use super::layout::{MAGIC, MAX_CLASSES, MAX_LAYERS, MAX_ROW, OLDEST, VERSION, header, record};
+use super::layout::{MAGIC, MAX_CLASSES, MAX_LAYERS, MAX_ROW, VERSION, header, record};
 use super::model::Model;
 use crate::error::Error;
 use crate::plan;
@@ -56,7 +56,7 @@ const fn parse<const COMPILING: bool>(b: &[u8]) -> Result<Model<'_>, Error> {
     if b.len() < header::SIZE {
         return Err(Error::Truncated { offset: 0, needed: header::SIZE as u32 });
     }
-    if u16_at(b, header::VERSION) < OLDEST || u16_at(b, header::VERSION) > VERSION {
+    if u16_at(b, header::VERSION) != VERSION {
         return Err(Error::UnsupportedVersion { found: u16_at(b, header::VERSION) });
     }
     if u16_at(b, header::LEN) as usize != header::SIZE {
