@@ -1,11 +1,13 @@
 // Runs the module for browsers in node, without a page: an answer or a problem of each file, a JSON line each.
-// node scripts/wasm_predict.mjs MODULE.wasm MODEL.cxr FILE...      classifies; CXR_REPEAT=N times N inferences of each
+// node scripts/wasm_predict.mjs MODULE.wasm MODEL.cxr FILE...      classifies; CXR_REPEAT=N times N answers of each
+// node scripts/wasm_predict.mjs MODULE.wasm MODEL.cxr --time N         times N inferences
 // node scripts/wasm_predict.mjs MODULE.wasm NETWORK.cxr --run FILE...   runs a network of `host import`
 import { readFile } from "node:fs/promises";
 
 const [program, model, ...rest] = process.argv.slice(2);
 const isNetwork = rest[0] === "--run";
-const files = isNetwork ? rest.slice(1) : rest;
+const inferences = rest[0] === "--time" ? Number(rest[1]) : 0;
+const files = inferences ? [] : isNetwork ? rest.slice(1) : rest;
 const repeat = Number(process.env.CXR_REPEAT ?? 1);
 const module = await WebAssembly.compile(await readFile(program));
 let exports = null;
@@ -24,6 +26,7 @@ async function make() {
 }
 
 console.log(JSON.stringify(await make()));
+if (inferences) console.log(JSON.stringify(call("time", Buffer.alloc(0), inferences)));
 for (const file of files) {
   const bytes = await readFile(file);
   let line = null;

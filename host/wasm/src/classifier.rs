@@ -1,5 +1,6 @@
 //! The classifier: the steps of `host predict`.
 
+use crate::clock;
 use anyhow::{Context, Result};
 use cxr_app::detail;
 use cxr_app::model_file::ModelFile;
@@ -33,6 +34,23 @@ impl Classifier {
     pub fn kernel(&self) -> Value {
         json!({ "kernel": Kernel::best().name(), "model_sha256": self.file.sha256 })
     }
+}
+
+/// Milliseconds of the shortest of `count` inferences, from pixels of the network's size to the verdict.
+///
+/// # Errors
+/// There is no model.
+pub fn time(classifier: Option<&Classifier>, count: u32) -> Result<Value> {
+    let engine = classifier.context("there is no model: reload the page")?.file.engine()?;
+    let [height, width, _] = engine.input();
+    let image: Vec<u8> = (0..height * width).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut least = f64::INFINITY;
+    for _ in 0..count {
+        let start = clock::now();
+        engine.classify(&image)?;
+        least = least.min(clock::now() - start);
+    }
+    Ok(json!({ "milliseconds": least }))
 }
 
 /// A picture's answer.

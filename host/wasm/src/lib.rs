@@ -80,6 +80,13 @@ pub extern "C" fn classify(preview: u32) -> bool {
     answer(CLASSIFIER.with_borrow(|classifier| classifier::classify(classifier.as_ref(), &INPUT.take(), preview)))
 }
 
+/// Times `count` inferences of the classifier: for those who compare engines.
+#[allow(unsafe_code)]
+#[unsafe(no_mangle)]
+pub extern "C" fn time(count: u32) -> bool {
+    answer(CLASSIFIER.with_borrow(|classifier| classifier::time(classifier.as_ref(), count)))
+}
+
 /// Takes a network that `host import` wrote, for the calls of [`run_network`]. Answers with what it is.
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
