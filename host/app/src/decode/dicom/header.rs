@@ -223,7 +223,7 @@ impl Header {
             (kind, _) => {
                 refuse!(
                     Unsupported,
-                    "{name}: DICOM pixels of {samples} components of {bits} bits, {:?}: export it as MONOCHROME2 of 8 or 16 bits",
+                    "{name}: DICOM pixels of {samples} x {bits} bits a component, {:?}: export it as MONOCHROME2 of 8 or 16 bits",
                     printable(kind)
                 )
             }

@@ -142,7 +142,7 @@ fn colour_is_what_the_pixels_are() {
     let gray = read("jpeg-says-gray");
     assert_eq!(shown(&with(&gray, &[(0x28, 2, "US", &[3, 0])])), shown(&gray));
     let error = decode::gray(&with(&wide, &[(0x28, 4, "CS", b"MONOCHROME2")]), "x", 32, 32).unwrap_err().to_string();
-    assert!(error.contains("3 components of 16 bits"), "{error}");
+    assert!(error.contains("3 x 16 bits a component"), "{error}");
 }
 
 #[test]
