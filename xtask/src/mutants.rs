@@ -22,16 +22,16 @@ const CORES: [Core; 2] = [
             "core/engine/src/model/**",
             "core/engine/src/session/**",
         ],
-        tests: &["--lib", "--test", "networks"],
+        tests: &["--lib", "--test=networks"],
     },
     Core {
         package: "cxr-core",
         files: &["core/src/format/**", "core/src/session.rs", "core/src/session/**", "core/src/verdict.rs"],
-        tests: &["--lib", "--test", "limits", "--test", "networks", "--test", "tiny_file", "--test", "verdict"],
+        tests: &["--lib", "--test=limits", "--test=networks", "--test=tiny_file", "--test=verdict"],
     },
 ];
 
-/// Changes that change nothing, and why: `FILE: CHANGE -- REASON`, a line each.
+/// Changes that change nothing, and why: `FILE: CHANGE | LINE OF CODE -- REASON`, a line each.
 const EQUIVALENT: &str = "tests/equivalent_mutants.txt";
 /// All changes take hours: a week has one of so many parts of them.
 const PARTS: u64 = 8;
@@ -51,14 +51,20 @@ pub fn test(workspace: &Workspace) -> Result<()> {
         let mut mutants = workspace.command(&program);
         mutants.args(["mutants", "--package", package, "--shard", &part, "--sharding", "round-robin", "--output"]).arg(&out);
         mutants.args(files.iter().flat_map(|file| ["--file", file]));
-        // Unoptimised, the tests would take longer than the compiler does now.
-        mutants.args(["--no-shuffle", "--timeout-multiplier", "5", "--minimum-test-timeout", "20", "--colors", "never", "--"]);
-        mutants.args(tests).env_remove("CARGO_TARGET_DIR");
+        mutants.args(tests.iter().map(|test| format!("--cargo-arg={test}")));
+        mutants.args(["--timeout-multiplier", "5", "--minimum-test-timeout", "20", "--colors", "never"]);
+        // Most of the time is the kernels', of which nothing is changed. Copies of the tree are built beside each other.
+        mutants.args(["--", "--", "--skip", "kernels"]).env_remove("CARGO_TARGET_DIR");
         // 2: some were not noticed, 3: some ran out of time, which is being noticed.
         let status = mutants.status().context("cargo-mutants cannot be started")?;
         ensure!(matches!(status.code(), Some(0 | 2 | 3)), "{status}: cargo-mutants of {package}");
         let missed = fs::read_to_string(out.join("mutants.out/missed.txt"))?;
-        unnoticed.extend(missed.lines().map(change).filter(|change| !is_listed(&equivalent, change)));
+        for line in missed.lines() {
+            let change = change(line, |file| fs::read_to_string(workspace.root.join(file)).ok());
+            if !is_listed(&equivalent, &change) {
+                unnoticed.push(change);
+            }
+        }
     }
     if !unnoticed.is_empty() {
         bail!("no test notices, and {EQUIVALENT} does not name:\n{}", unnoticed.join("\n"));
@@ -66,13 +72,14 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// A line of cargo-mutants without its line and column, which move.
-fn change(line: &str) -> String {
+/// A line of cargo-mutants with the line of code in place of its numbers, which move.
+fn change(line: &str, read: impl Fn(&str) -> Option<String>) -> String {
     let mut parts = line.splitn(4, ':');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(file), Some(_), Some(_), Some(change)) => format!("{file}:{change}"),
-        _ => line.to_owned(),
-    }
+    let (Some(file), Some(row), Some(_), Some(change)) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return line.to_owned();
+    };
+    let code = read(file).zip(row.parse().ok()).and_then(|(text, row): (_, usize)| Some(text.lines().nth(row - 1)?.to_owned()));
+    format!("{file}:{change} | {}", code.unwrap_or_default().trim())
 }
 
 /// True where a line of the list names the change.
@@ -86,10 +93,12 @@ mod tests {
 
     #[test]
     fn a_listed_change_is_known_wherever_it_moves() {
-        let found = change("core/src/verdict.rs:12:9: replace < with <= in likeliest");
-        assert_eq!(found, "core/src/verdict.rs: replace < with <= in likeliest");
-        assert!(is_listed("# list\ncore/src/verdict.rs: replace < with <= in likeliest -- a tie\n", &found));
-        assert!(!is_listed("core/src/verdict.rs: replace < with <= in likeliest", &found));
+        let code = |file: &str| (file == "core/src/verdict.rs").then(|| "fn likeliest\n    if p < q {\n".to_owned());
+        let found = change("core/src/verdict.rs:2:9: replace < with <= in likeliest", code);
+        let named = "core/src/verdict.rs: replace < with <= in likeliest | if p < q {";
+        assert_eq!(found, named);
+        assert!(is_listed(&format!("# list\n{named} -- a tie\n"), &found));
+        assert!(!is_listed(named, &found));
     }
 
     #[test]
