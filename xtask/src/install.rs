@@ -105,15 +105,25 @@ const GECKODRIVER: &str = "0.37.1";
 /// Firefox, Debian's, with its driver, built into the target directory; returns the driver.
 pub fn firefox(workspace: &Workspace) -> Result<PathBuf> {
     debian(workspace, &["firefox-esr"], || have("firefox-esr"))?;
-    let folder = workspace.target.join("geckodriver").join(GECKODRIVER);
-    let driver = folder.join("bin/geckodriver");
-    if !driver.is_file() {
-        let mut cargo = workspace.cargo("install geckodriver --locked --quiet --version");
-        cargo.arg(GECKODRIVER).arg("--root").arg(&folder).env("CARGO_TARGET_DIR", folder.join("build"));
+    program(workspace, "geckodriver", GECKODRIVER)
+}
+
+/// Mutation testing's tool, from crates.io: Debian has none.
+pub fn cargo_mutants(workspace: &Workspace) -> Result<PathBuf> {
+    program(workspace, "cargo-mutants", "27.1.0")
+}
+
+/// A program of crates.io under the crate's name, built into the target directory.
+fn program(workspace: &Workspace, name: &str, version: &str) -> Result<PathBuf> {
+    let folder = workspace.target.join(name).join(version);
+    let program = folder.join("bin").join(name);
+    if !program.is_file() {
+        let mut cargo = workspace.cargo("install --locked --quiet --version");
+        cargo.args([version, name, "--root"]).arg(&folder).env("CARGO_TARGET_DIR", folder.join("build"));
         run(cargo)?;
         fs::remove_dir_all(folder.join("build"))?;
     }
-    Ok(driver)
+    Ok(program)
 }
 
 /// Chromium with its driver, and axe-core in the target directory; returns axe-core's script.

@@ -9,6 +9,7 @@ mod firmware;
 mod fuzz;
 mod install;
 mod layers;
+mod mutants;
 mod no_panic;
 mod pages;
 mod sanitizer;

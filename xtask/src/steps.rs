@@ -6,7 +6,8 @@
 
 use crate::shell::{Workspace, have, run};
 use crate::{
-    bare_metal, bench, capi, container, firmware, fuzz, install, layers, no_panic, pages, sanitizer, site, targets, wheel,
+    bare_metal, bench, capi, container, firmware, fuzz, install, layers, mutants, no_panic, pages, sanitizer, site, targets,
+    wheel,
 };
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -71,6 +72,8 @@ pub enum Step {
     Integration,
     /// The Python wheel in a clean environment, and an archive classified by two workers; only where it is named.
     Wheel,
+    /// An eighth of the changes that cargo-mutants makes in the core: a quick test must notice each; weekly, only where it is named.
+    Mutants,
 }
 
 impl Step {
@@ -141,6 +144,7 @@ impl Step {
                 run(tests)
             }
             Self::Wheel => wheel::test(workspace),
+            Self::Mutants => mutants::test(workspace),
         }
     }
 }
@@ -152,6 +156,8 @@ pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
         Step::Container => only.is_empty() && have("podman"),
         // Several hundred megabytes of Python packages.
         Step::Wheel => false,
+        // An hour.
+        Step::Mutants => false,
         _ => only.is_empty(),
     };
     let selected = Step::value_variants().iter().filter(|step| unasked(step) || only.contains(step));

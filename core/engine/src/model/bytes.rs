@@ -159,6 +159,19 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_outside_reads_as_zero_or_empty() {
+        let bytes = [1, 2, 3, 4, 0x80];
+        assert_eq!([0, 4, 5, usize::MAX].map(|at| u8_at(&bytes, at)), [1, 0x80, 0, 0]);
+        assert_eq!([0, 4].map(|at| i8_at(&bytes, at)), [1, -128]);
+        assert_eq!([0, 3, 4, 5, usize::MAX].map(|at| u16_at(&bytes, at)), [0x201, 0x8004, 0, 0, 0]);
+        assert_eq!([0, 1, 2, 5, usize::MAX].map(|at| u32_at(&bytes, at)), [0x0403_0201, 0x8004_0302, 0, 0, 0]);
+        assert_eq!(slice(&bytes, 1, 4), [2, 3, 4, 0x80]);
+        for (at, len) in [(1, 5), (5, 1), (6, 0), (usize::MAX, 1), (1, usize::MAX)] {
+            assert!(slice(&bytes, at, len).is_empty(), "{at} {len}");
+        }
+    }
+
+    #[test]
     fn checksums_are_those_of_zlib() {
         assert_eq!(crc32(b"123456789", 0), 0xCBF4_3926);
         assert_eq!(crc32(b"6789", crc32(b"12345", 0)), 0xCBF4_3926);
@@ -166,7 +179,7 @@ mod tests {
 
     #[test]
     fn folding_changes_no_checksum() {
-        for len in [0, 1, 15, 16, 4815, 4816, 4817, 4832, 4833, 9999, 20_000, 70_001] {
+        for len in [0, 1, 15, 16, 317, 1000, 4799, 4815, 4816, 4817, 4832, 4833, 9999, 20_000, 70_001] {
             let bytes = noise(len + 3);
             for from in [0, 3] {
                 assert_eq!(crc32_folded(&bytes, from), crc32(&bytes[from..], 0), "{len} {from}");

@@ -301,3 +301,6 @@ const fn rescale(wrong: Checker, operator: &Operator<'_>) -> Result<(), Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

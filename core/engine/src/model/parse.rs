@@ -178,3 +178,6 @@ const fn check_value(model: &Model<'_>, id: ValueId) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ mod samples;
 mod syntax;
 mod table;
 mod voi;
+#[cfg(test)]
+mod wild_tests;
 
 pub use attributes::attributes;
 pub(super) use file::is_dicom;
@@ -52,7 +54,7 @@ pub(super) fn decode<'n>(bytes: &[u8], name: &'n str, max_bytes: u64) -> Result<
     if width == 0 || height == 0 {
         refuse!(Damaged, "{name}: a DICOM image of {width} x {height} pixels: replace the file or leave it out");
     }
-    let mut samples = pixels::decode(&header, &file, name, max_bytes)?;
+    let mut samples = pixels::decode(&mut header, &file, name, max_bytes)?;
     header.signed |= samples.signed;
     let misfit = || Refusal::new(Kind::Damaged, format!("{name}: damaged DICOM pixels: replace the file or leave it out"));
     let mut whole = Image {
@@ -77,10 +79,22 @@ pub(super) fn decode<'n>(bytes: &[u8], name: &'n str, max_bytes: u64) -> Result<
         // A gray image in a stream of three components.
         samples = weighed(samples);
     }
+    if header.shift > 0 && lies_low(&header, &samples.data, width as usize * height as usize) {
+        header.shift = 0;
+        whole
+            .warnings
+            .push("The DICOM header's High Bit is not where the values lie: they are read from the lowest bit.".to_owned());
+    }
     let gray = voi::window(&header, samples, width as usize * height as usize);
     let pixels = ImageBuffer::from_raw(width, height, gray.samples).ok_or_else(misfit)?;
     whole.warnings.extend(gray.warning);
     Ok(Image { pixels: DynamicImage::ImageLuma16(pixels), window: gray.window, presets: gray.presets, ..whole })
+}
+
+/// True where the bits above the stored ones' width are empty and those below their declared place are not.
+fn lies_low(header: &Header, data: &Data<'_>, count: usize) -> bool {
+    let all = (0..count).fold(0, |all, i| all | data.get(i));
+    all >> header.bits_stored.min(31) == 0 && all & ((1 << header.shift) - 1) != 0
 }
 
 /// Luma of three components as stored values.

@@ -1,7 +1,7 @@
 //! What the header says of the image itself, where it makes the answer doubtful: view, body part, side, orientation.
 
 use super::element::{Element, printable};
-use dicom_dictionary_std::tags;
+use dicom_dictionary_std::{tags, uids};
 
 /// Descriptions of the image. Of its patient nothing is kept.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,8 @@ pub(super) struct About {
     body_part: String,
     laterality: String,
     orientation: String,
+    /// What the study, the series and the protocol are called.
+    called: Vec<String>,
     /// IDENTITY or INVERSE.
     shape: String,
 }
@@ -42,6 +44,21 @@ const OTHER_VIEWS: [&str; 23] = [
     "TANGENTIAL",
     "PROFILE",
 ];
+/// Words for such views in what a series is called, and words for frontal ones.
+const CALLED_OTHER: [&str; 9] =
+    ["LATERAL", "LAT", "LATERALE", "LATERALIS", "PROFIL", "PROFILE", "SEITLICH", "OBLIQUE", "DECUBITUS"];
+const CALLED_FRONTAL: [&str; 6] = ["PA", "AP", "FRONTAL", "FRONT", "DV", "VD"];
+/// Words for other parts of the body there.
+const CALLED_PARTS: [&str; 18] = [
+    "HAND", "WRIST", "FOOT", "ANKLE", "KNEE", "HIP", "PELVIS", "ABDOMEN", "SKULL", "SPINE", "SHOULDER", "ELBOW", "FINGER", "TOE",
+    "FEMUR", "TIBIA", "HUMERUS", "FOREARM",
+];
+/// Detector values, by the kind of object (PS3.4, B.5).
+const FOR_PROCESSING: [&str; 3] = [
+    uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+    uids::DIGITAL_MAMMOGRAPHY_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+    uids::DIGITAL_INTRA_ORAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
+];
 /// Parts of words for the chest, in the languages in which makers write them.
 const CHEST: [&str; 12] =
     ["CHEST", "THORA", "TORAX", "TORAC", "LUNG", "PULM", "POUMON", "POLMON", "POITRINE", "PECHO", "BRUST", "KLATKA"];
@@ -60,6 +77,17 @@ impl About {
             tags::LATERALITY | tags::IMAGE_LATERALITY => &mut self.laterality,
             tags::PATIENT_ORIENTATION => &mut self.orientation,
             tags::PRESENTATION_LUT_SHAPE => &mut self.shape,
+            tags::SOP_CLASS_UID if FOR_PROCESSING.contains(&element.text().as_str()) => {
+                "FOR PROCESSING".clone_into(&mut self.intent);
+                return;
+            }
+            tags::STUDY_DESCRIPTION
+            | tags::SERIES_DESCRIPTION
+            | tags::PROTOCOL_NAME
+            | tags::ACQUISITION_DEVICE_PROCESSING_DESCRIPTION => {
+                self.called.push(printable(&element.text()).to_uppercase());
+                return;
+            }
             _ => return,
         };
         let text = printable(&element.text()).to_uppercase();
@@ -97,6 +125,17 @@ impl About {
         }
         let is_chest = CHEST.iter().any(|word| self.body_part.contains(word));
         let has_part = !NOTHING.contains(&self.body_part.as_str());
+        let has_word = |text: &str, words: &[&str]| text.split(|c: char| !c.is_alphanumeric()).any(|word| words.contains(&word));
+        let any = |is: &dyn Fn(&str) -> bool| self.called.iter().any(|text| is(text));
+        let from_side = any(&|text| has_word(text, &CALLED_OTHER) && !has_word(text, &CALLED_FRONTAL));
+        let frontal = any(&|text| has_word(text, &CALLED_FRONTAL) && !has_word(text, &CALLED_OTHER));
+        if self.view.is_empty() && from_side && !frontal {
+            out.push("The DICOM header describes a view from the side, not a frontal view.".to_owned());
+        }
+        let other_part = any(&|text| has_word(text, &CALLED_PARTS));
+        if !has_part && other_part && !any(&|text| CHEST.iter().any(|word| text.contains(word))) {
+            out.push("The DICOM header describes another part of the body, not the chest.".to_owned());
+        }
         if has_part && !is_chest {
             out.push(format!("The DICOM header says body part {}: not the chest.", self.body_part));
         }

@@ -28,17 +28,20 @@ pub(super) fn gray(header: &Header, samples: &Samples<'_>, width: u32, height: u
         "RGB" | "YBR_RCT" | "YBR_ICT" | "MONOCHROME1" | "MONOCHROME2" => Colour::Rgb,
         _ => Colour::Ybr,
     });
-    let partial = header.photometric.starts_with("YBR_PARTIAL");
+    // A stream has the full range whatever the header says.
+    let partial = samples.colour.is_none() && header.photometric.starts_with("YBR_PARTIAL");
     let data = &samples.data;
     let bits = u32::from(header.bits_stored).min(data.bits()).max(1);
     let white = (1i32 << bits.min(16)) - 1;
+    // The higher half of 32 bits.
+    let shift = header.shift + bits.saturating_sub(16);
     let triple = |i: usize| -> [i32; 3] {
         let at = match (samples.components, samples.planar) {
             (2, _) => [4 * (i / 2) + (i & 1), 4 * (i / 2) + 2, 4 * (i / 2) + 3],
             (_, true) => [i, count + i, 2 * count + i],
             (_, false) => [3 * i, 3 * i + 1, 3 * i + 2],
         };
-        let raw = at.map(|at| (data.get(at).unbounded_shr(header.shift) as i32) & white);
+        let raw = at.map(|at| (data.get(at).unbounded_shr(shift) as i32) & white);
         match colour {
             Colour::Rgb => raw,
             Colour::Ybr => rgb(raw, white, partial),

@@ -37,12 +37,17 @@ impl Element<'_> {
         }
     }
 
-    /// Decimal numbers, NaN for what is none. A comma is taken for a point, as some countries write it.
+    /// Decimal numbers, NaN for what is none. A comma is taken for a point, as some countries write it; a unit after the
+    /// number is left out.
     pub(super) fn decimals(&self) -> Vec<f64> {
         let number = |text: &str| {
-            let text = text.trim_matches([' ', '\0']);
-            let plain = if text.contains('.') { text.replace(',', "") } else { text.replace(',', ".") };
-            plain.parse().unwrap_or(f64::NAN)
+            let text = text.trim_matches(|c: char| c == '\0' || c.is_whitespace());
+            let is_part = |c: char| c.is_ascii_digit() || "+-.,eE'".contains(c);
+            let (number, unit) = text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()));
+            // The last of points and commas stands before the fraction.
+            let (thousands, fraction) = if number.rfind(',') > number.rfind('.') { ('.', ',') } else { (',', '.') };
+            let plain = number.replace([thousands, '\''], "").replace(fraction, ".");
+            if unit.starts_with(char::is_alphanumeric) { f64::NAN } else { plain.parse().unwrap_or(f64::NAN) }
         };
         match self.vr.as_ref() {
             Some(b"FD") => self.value.chunks_exact(8).map(|b| self.float(b)).collect(),

@@ -29,12 +29,22 @@ pub(in super::super) fn is_dicom(bytes: &[u8]) -> bool {
     if bytes.get(128..132) == Some(b"DICM") || bytes.starts_with(b"DICM") {
         return true;
     }
-    let Some(encoding) = Encoding::of(bytes, 0) else { return false };
-    let (mut at, mut last) = (0, Tag(0, 0));
-    // A data set without preamble begins with the meta information or the identification.
+    begins(bytes, 0) || has_blank_preamble(bytes)
+}
+
+/// True for a preamble of zeros that no magic follows, but a data set.
+fn has_blank_preamble(bytes: &[u8]) -> bool {
+    bytes.get(..128).is_some_and(|preamble| preamble.iter().all(|byte| *byte == 0)) && begins(bytes, 128)
+}
+
+/// True where elements that follow each other begin at `at`.
+fn begins(bytes: &[u8], mut at: usize) -> bool {
+    let Some(encoding) = Encoding::of(bytes, at) else { return false };
+    let mut last = Tag(0, 0);
     for count in 0..3 {
         let Some((tag, vr, len, value)) = encoding.head(bytes, at) else { return false };
-        let first = count > 0 || matches!(tag.group(), 2 | 8);
+        // The meta information, the identification or, where that was left out, patient, acquisition, relations, pixels.
+        let first = count > 0 || matches!(tag.group(), 2 | 8 | 0x10 | 0x18 | 0x20 | 0x28);
         if !first || (count > 0 && tag <= last) || vr.is_some() != encoding.explicit {
             return false;
         }
@@ -58,6 +68,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], name: &str, max_bytes: u64) -> Result<Fi
     let mut at = match bytes {
         _ if bytes.get(128..132) == Some(b"DICM") => 132,
         _ if bytes.starts_with(b"DICM") => 4,
+        _ if has_blank_preamble(bytes) => 128,
         _ => 0,
     };
     let mut syntax = String::new();
@@ -77,8 +88,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], name: &str, max_bytes: u64) -> Result<Fi
     }
     let plain = Encoding::of(bytes, at);
     // Deflated, unless elements can be seen where the deflated stream should begin.
-    let is_plain = plain.is_some_and(|found| found.explicit && bytes[at + 1] == 0);
-    if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN && !is_plain {
+    if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN && !begins(bytes, at) {
         let inflated = inflate(&bytes[at..], name, max_bytes)?;
         let encoding = Encoding::of(&inflated, 0).unwrap_or(Encoding::EXPLICIT);
         return Ok(File { bytes: inflated.into(), start: 0, encoding, syntax, is_directory });

@@ -39,6 +39,8 @@ pub(super) struct Header {
     pub(super) intercept: f64,
     /// Centre, width and name of each window.
     pub(super) windows: Vec<(f64, f64, String)>,
+    /// There is something in place of a window, but no window.
+    pub(super) has_lost_window: bool,
     /// LINEAR, LINEAR_EXACT or SIGMOID.
     pub(super) function: String,
     pub(super) modality_table: Option<Table>,
@@ -61,7 +63,10 @@ struct Raw {
     voi_table: Table,
     /// Of the functional groups.
     group_windows: bool,
+    /// A centre or width that is not empty.
+    has_window: bool,
     is_document: bool,
+    is_directory: bool,
     /// The first file that an index of a disc names.
     listed: Option<String>,
 }
@@ -78,7 +83,11 @@ impl Header {
         let mut raw = Raw { frames: 1, ..Raw::default() };
         let pixels = walk(&file.bytes, file.start, file.encoding, |path, element| match path {
             [] if element.tag == tags::ENCAPSULATED_DOCUMENT => raw.is_document = true,
-            [] => header.take(element, &mut raw),
+            [] => {
+                // Identifies a set of files.
+                raw.is_directory |= element.tag.group() == 4;
+                header.take(element, &mut raw);
+            }
             [(tags::MODALITY_LUT_SEQUENCE, 0)] => raw.modality_table.take(element),
             [(tags::VOILUT_SEQUENCE, 0)] => raw.voi_table.take(element),
             [(tags::VIEW_CODE_SEQUENCE, 0)] if element.tag == tags::CODE_MEANING => header.about.view(element),
@@ -98,7 +107,7 @@ impl Header {
             _ => {}
         })
         .map_err(damaged)?;
-        if file.is_directory || raw.listed.is_some() {
+        if file.is_directory || raw.is_directory || raw.listed.is_some() {
             let listed = raw.listed.map(|id| printable(&id)).map(|id| format!(", as {id:?}")).unwrap_or_default();
             refuse!(
                 Unsupported,
@@ -128,6 +137,7 @@ impl Header {
             slope: 1.0,
             intercept: 0.0,
             windows: Vec::new(),
+            has_lost_window: false,
             function: "LINEAR".to_owned(),
             modality_table: None,
             voi_table: None,
@@ -164,6 +174,7 @@ impl Header {
             tags::RESCALE_INTERCEPT => self.intercept = decimal().unwrap_or(0.0),
             tags::VOILUT_FUNCTION => self.function = element.text().to_uppercase(),
             tags::WINDOW_CENTER | tags::WINDOW_WIDTH => {
+                raw.has_window |= !element.text().is_empty();
                 for (i, number) in element.decimals().into_iter().enumerate() {
                     let window = self.window(i);
                     if element.tag == tags::WINDOW_CENTER { window.0 = number } else { window.1 = number }
@@ -205,13 +216,14 @@ impl Header {
         let depth = matches!(bits, 8 | 16) || (is_stream && (2..16).contains(&bits));
         match (self.photometric.as_str(), samples) {
             ("MONOCHROME1" | "MONOCHROME2", 1) if depth || (bits == 32 && !is_stream) => {}
+            ("MONOCHROME1" | "MONOCHROME2", 3) if depth && is_stream => {}
             ("PALETTE COLOR", 1) if depth => {}
-            ("RGB" | "YBR_FULL" | "YBR_RCT" | "YBR_ICT", 3) if depth => {}
+            ("RGB" | "YBR_FULL" | "YBR_RCT" | "YBR_ICT", 3) if depth || (bits == 32 && !is_stream) => {}
             ("YBR_FULL_422" | "YBR_PARTIAL_422" | "YBR_PARTIAL_420", 3) if bits == 8 => {}
             (kind, _) => {
                 refuse!(
                     Unsupported,
-                    "{name}: DICOM pixels of {samples} x {bits} bits, {:?}: export it as MONOCHROME2 of 8 or 16 bits",
+                    "{name}: DICOM pixels of {samples} x {bits} bits a component, {:?}: export it as MONOCHROME2 of 8 or 16 bits",
                     printable(kind)
                 )
             }
@@ -220,14 +232,13 @@ impl Header {
         if self.bits_stored > bits {
             refuse!(Damaged, "{name}: {} bits stored in {bits} of a DICOM file: replace it or leave it out", self.bits_stored);
         }
-        // The stored bits may lie higher than the standard now allows; a compressed stream has its own place for them.
-        if let Some(high) = raw.high_bit.filter(|high| *high < i64::from(bits))
-            && matches!(self.codec, Codec::Native | Codec::Rle)
-        {
+        // The stored bits may lie higher than the standard now allows.
+        if let Some(high) = raw.high_bit.filter(|high| *high < i64::from(bits)) {
             self.shift = (high + 1 - i64::from(self.bits_stored)).max(0) as u32;
         }
         // Windows without a centre or a usable width mean nothing.
         self.windows.retain(|(centre, width, _)| centre.is_finite() && width.is_finite() && *width > 0.0);
+        self.has_lost_window = raw.has_window && self.windows.is_empty();
         self.padding = raw.padding.map(|value| {
             // A value is compared as the pixels are read: by its stored bits.
             let [a, b] = [value, raw.padding_limit.unwrap_or(value)].map(|value| self.value((value as u32) << self.shift));

@@ -5,6 +5,7 @@ use super::element::printable;
 use super::encoding::Encoding;
 use super::file::File;
 use super::header::Header;
+use super::rle;
 use super::syntax::{self, Codec};
 use crate::decode::refusal::refuse;
 use anyhow::Result;
@@ -47,27 +48,37 @@ impl Header {
             }
         };
         // The first item is the offset table, of no use to a single frame; some files leave it out.
-        let is_stream = |range: &Range<usize>| Codec::shown(&bytes[range.clone()]).is_some();
-        if ranges.first().is_some_and(|first| !is_stream(first)) {
+        let planes = usize::from(self.samples_per_pixel) * usize::from(self.bits_allocated / 8);
+        let shown = |range: &Range<usize>| {
+            let stream = &bytes[range.clone()];
+            Codec::shown(stream).or_else(|| rle::is_shown(stream, planes).then_some(Codec::Rle))
+        };
+        if ranges.first().is_some_and(|first| shown(first).is_none()) {
             ranges.remove(0);
         }
         ranges.retain(|range| !range.is_empty());
         let Some(first) = ranges.first() else {
             refuse!(Unsupported, "{name}: this DICOM file holds no pixels: give one with a radiograph")
         };
-        self.codec = match (Codec::shown(&bytes[first.clone()]), declared) {
+        // As long as the values themselves: they are not coded at all.
+        let length: u64 = ranges.iter().map(|range| range.len() as u64).sum();
+        let is_plain = length == expected || length == expected.next_multiple_of(2);
+        let declared_name = match syntax::name(&file.syntax) {
+            "" => "nothing".to_owned(),
+            name => printable(name),
+        };
+        self.codec = match (shown(first), declared) {
             (Some(shown), _) => shown,
+            _ if is_plain => Codec::Native,
             (None, Some(declared)) if declared != Codec::Native => declared,
             (None, Some(_)) if file.syntax.ends_with(".1.98") => Codec::Native,
             (None, Some(_)) => refuse!(
                 Unsupported,
-                "{name}: its pixels are compressed although its transfer syntax says {}: save it uncompressed",
-                syntax::name(&file.syntax)
+                "{name}: its DICOM pixels are compressed although its transfer syntax says {declared_name}: save it uncompressed"
             ),
             (None, None) => refuse!(
                 Unsupported,
-                "{name}: DICOM pixels stored as {} are not read: save it uncompressed, as JPEG or as RLE",
-                syntax::name(&printable(&file.syntax))
+                "{name}: DICOM pixels stored as {declared_name} are not read: save it uncompressed, as JPEG or as RLE"
             ),
         };
         self.data = ranges;

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The frame's samples; refuses before it decodes what needs more than `max_bytes`.
-pub(super) fn decode<'a>(header: &Header, file: &'a File<'_>, name: &str, max_bytes: u64) -> Result<Samples<'a>> {
+pub(super) fn decode<'a>(header: &mut Header, file: &'a File<'_>, name: &str, max_bytes: u64) -> Result<Samples<'a>> {
     let (width, height) = (u32::from(header.columns), u32::from(header.rows));
     let pixels = u64::from(width) * u64::from(height);
     // Gray levels of 16 bits are made of the samples.
@@ -74,6 +74,10 @@ pub(super) fn decode<'a>(header: &Header, file: &'a File<'_>, name: &str, max_by
         return Err(refused(Failure::Unsupported(format!("of {} components", plan.components))).into());
     }
     too_large(name, width, height, fixed + plan.peak.max(plan.kept() + levels), max_bytes)?;
+    // A stream without room below the stored bits has them lowest, whatever the header says.
+    if plan.precision < u32::from(header.bits_stored) + header.shift {
+        header.shift = 0;
+    }
     let samples = guarded(&mut || match header.codec {
         Codec::Jpeg => jpeg::decode(&stream, &plan, header),
         Codec::JpegLs => jpeg_ls::decode(&stream, &plan),

@@ -3,6 +3,15 @@
 use super::header::Header;
 use super::samples::{Data, Samples};
 
+/// True for what begins as run lengths of `planes` do: their number, where each begins, zeros up to byte 64.
+pub(super) fn is_shown(stream: &[u8], planes: usize) -> bool {
+    let Some(head) = stream.get(..64) else { return false };
+    let mut words = head.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
+    let number = words.next().unwrap_or(0);
+    let starts: Vec<usize> = words.by_ref().take(number).collect();
+    number == planes && starts.first() == Some(&64) && starts.is_sorted() && words.all(|word| word == 0)
+}
+
 /// The samples of each pixel side by side, whatever the planar configuration says: it has no meaning here (G.2).
 pub(super) fn decode(header: &Header, stored: &[u8]) -> Option<Samples<'static>> {
     let word = |i: usize| Some(u32::from_le_bytes(stored.get(4 * i..4 * i + 4)?.try_into().ok()?) as usize);

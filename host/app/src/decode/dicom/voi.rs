@@ -27,7 +27,7 @@ pub(super) struct Gray {
     pub(super) window: Window,
     /// All windows of the file.
     pub(super) presets: Vec<Preset>,
-    /// A window that shows nothing.
+    /// What is wrong with the window.
     pub(super) warning: Option<String>,
 }
 
@@ -35,6 +35,8 @@ pub(super) struct Gray {
 const COARSE: f64 = 1024.0;
 /// So many pixels of a thousand beyond one end of a window leave nothing to see.
 const BLANK: u64 = 995;
+/// A mean below this part of the range, or as far from its end, is a picture of one gray.
+const DARK: f64 = 0.06;
 /// Part of a window over which values must spread: eight gray levels.
 const FAINT: f64 = 8.0 / 255.0;
 
@@ -80,11 +82,12 @@ pub(super) fn window(header: &Header, samples: Samples<'_>, count: usize) -> Gra
     let first = windows.first().copied();
     let warning = first.filter(|_| most > least + 1).and_then(|[a, b]| {
         let (low, high) = (a.min(b), a.max(b));
-        let (mut total, mut below, mut above) = (0u64, 0u64, 0u64);
+        let (mut total, mut below, mut above, mut sum) = (0u64, 0u64, 0u64, 0.0);
         for v in real() {
             total += 1;
             below += u64::from(v as f64 <= low);
             above += u64::from(v as f64 >= high);
+            sum += ((v as f64 - low) / (high - low)).clamp(0.0, 1.0);
         }
         let dark_is_low = invert == (slope < 0.0);
         let shown = match (below * 1000 >= total * BLANK, above * 1000 >= total * BLANK) {
@@ -94,13 +97,19 @@ pub(super) fn window(header: &Header, samples: Samples<'_>, count: usize) -> Gra
         };
         let told = shown
             .map(|shown| format!("The DICOM file's window shows nothing but {shown}; the range of its values is taken instead."));
+        let mean = sum / total.max(1) as f64;
+        let mean = if dark_is_low { mean } else { 1.0 - mean };
+        let nearly = if mean < DARK { Some("black") } else { (mean > 1.0 - DARK).then_some("white") };
+        let nearly = nearly.map(|shown| format!("The DICOM file's window shows hardly anything but {shown}."));
         // Of a window far wider than the values a viewer shows a few gray levels.
         let share = ((most as f64).min(high) - (least as f64).max(low)) / (high - low);
         let faint = || "The DICOM file's window is far wider than its values: the picture is nearly one gray.".to_owned();
-        told.map(|told| (told, true)).or_else(|| (share < FAINT).then(|| (faint(), false)))
+        let seen = || (share < FAINT).then(faint).or(nearly);
+        told.map(|told| (told, true)).or_else(|| seen().map(|told| (told, false)))
     });
     let is_blank = warning.as_ref().is_some_and(|(_, is_blank)| *is_blank);
-    let warning = warning.map(|(told, _)| told);
+    let unread = || "The DICOM file's window cannot be read; the range of its values is taken instead.".to_owned();
+    let warning = warning.map(|(told, _)| told).or_else(|| header.has_lost_window.then(unread));
     let chosen = first.filter(|_| !is_blank);
     let [a, b] = chosen.unwrap_or([least as f64, most as f64]);
     let sigmoid = header.function == "SIGMOID" && chosen.is_some();

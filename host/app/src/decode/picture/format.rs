@@ -104,6 +104,8 @@ const ARCHIVES: &[(usize, &[u8], &str)] = &[
     (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (0, b"\x04\x22\x4d\x18", "an LZ4 archive"),
     (0, b"\x1f\x9d", "a compress archive (.Z)"),
+    (0, b"LZIP", "an lzip archive"),
+    (0, b"\x5d\0\0", "an LZMA archive"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (0, b"Rar!\x1a\x07", "a RAR archive"),
     (0, b"MSCF", "a cabinet archive"),
@@ -189,7 +191,11 @@ fn media(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let has = |names: &[&[u8]]| brands.iter().any(|brand| names.contains(brand));
     Some(match () {
         () if has(&[b"avif", b"avis"]) => ("an AVIF picture", AS_PNG),
-        () if has(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"]) => {
+        () if has(&[
+            b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"heif", b"avci", b"avcs", b"mif1", b"msf1",
+            b"mif2",
+        ]) =>
+        {
             ("a HEIC picture (HEIF), as phones take them", AS_PNG)
         }
         () if has(&[b"jp2 ", b"jpx ", b"jph "]) => ("a JPEG 2000 file (JP2)", AS_PNG),
@@ -286,6 +292,9 @@ mod tests {
             (b"\xff\x0a\xfa\x7f".to_vec(), "JPEG XL"),
             (b"%PDF-1.7\n".to_vec(), "PDF"),
             (b"\r\n %PDF-1.4".to_vec(), "PDF"),
+            (b"\0\0\0\x10ftypheif\0\0\0\0".to_vec(), "HEIC"),
+            (b"LZIP\x01\x0c".to_vec(), "archive"),
+            (b"\x5d\0\0\x80\0\xff\xff".to_vec(), "archive"),
             (padded(344, b"n+1\0"), "NIfTI"),
             (padded(257, b"ustar"), "tar"),
             (b"PK\x03\x04\0\0\0\0\0\0".to_vec(), "zip archive"),

@@ -20,7 +20,12 @@ pub(super) fn sixteen(samples: &[u16], warnings: &mut Vec<String>) -> Window {
             ));
             Window { low: 0, high: ((1u32 << bits) - 1) as u16, invert: false }
         }
-        _ => Window::FULL_16,
+        _ => {
+            if (1..1 << 15).contains(&largest) {
+                warnings.push(format!("its 16-bit values end at {largest}, below half of their range: it may be too dark"));
+            }
+            Window::FULL_16
+        }
     }
 }
 
@@ -38,12 +43,12 @@ mod tests {
     #[test]
     fn narrow_values_get_their_own_white() {
         for (largest, white) in
-            [(0, 65_535), (200, 255), (256, 1023), (1023, 1023), (3900, 4095), (9000, 16_383), (16_384, 65_535)]
+            [(0, 65_535), (200, 255), (256, 1023), (1023, 1023), (3900, 4095), (9000, 16_383), (16_384, 65_535), (32_768, 65_535)]
         {
             let mut warnings = Vec::new();
             let window = sixteen(&[0, largest], &mut warnings);
             assert_eq!((window.low, window.high), (0, white), "{largest}");
-            assert_eq!(warnings.len(), usize::from(white < 65_535));
+            assert_eq!(warnings.len(), usize::from((1..32_768).contains(&largest)), "{largest}");
         }
     }
 

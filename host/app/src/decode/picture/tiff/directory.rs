@@ -9,6 +9,7 @@ pub(super) mod tag {
     pub const COMPRESSION: u16 = 259;
     pub const PHOTOMETRIC: u16 = 262;
     pub const FILL_ORDER: u16 = 266;
+    pub const DESCRIPTION: u16 = 270;
     pub const STRIP_OFFSETS: u16 = 273;
     pub const ORIENTATION: u16 = 274;
     pub const SAMPLES: u16 = 277;
@@ -156,7 +157,16 @@ pub(super) fn picture(bytes: &[u8]) -> Option<(Directory<'_>, usize)> {
             first = Some(directory);
         }
     }
-    Some((page.or(first)?, pages))
+    let picture = page.or(first)?;
+    let pages = pages.max(picture.bytes(tag::DESCRIPTION).map_or(0, images_of_imagej));
+    Some((picture, pages))
+}
+
+/// Images behind one directory: ImageJ says in a description how many follow each other where a stack is large.
+fn images_of_imagej(description: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(&description[..description.len().min(256)]);
+    let count = text.starts_with("ImageJ=").then(|| text.lines().find_map(|line| line.strip_prefix("images="))).flatten();
+    count.and_then(|count| count.trim_matches(['\0', ' ']).parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -185,6 +195,13 @@ mod tests {
         file[36..38].copy_from_slice(&[0, 0]);
         file[34..36].copy_from_slice(&[0, 0]);
         assert_eq!(picture(&file).unwrap().0.value(tag::WIDTH), Some(5));
+    }
+
+    #[test]
+    fn a_stack_of_imagej_has_its_images() {
+        assert_eq!(images_of_imagej(b"ImageJ=1.53t\nimages=3\nslices=3\nloop=false\n\0"), 3);
+        assert_eq!(images_of_imagej(b"ImageJ=1.53t\nunit=mm\n\0"), 0);
+        assert_eq!(images_of_imagej(b"images=3"), 0);
     }
 
     #[test]

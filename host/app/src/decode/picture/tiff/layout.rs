@@ -54,7 +54,8 @@ impl<'a> Layout<'a> {
             _ => {}
         }
         if !(1..=32).contains(&bits) {
-            return unsupported(format!("samples of {bits} bits are not read: convert it to an 8 or 16-bit PNG"));
+            let sign = if sort == 2 { "signed " } else { "" };
+            return unsupported(format!("{sign}samples of {bits} bits are not read: convert it to an 8 or 16-bit PNG"));
         }
         let codec = match Codec::of(value(tag::COMPRESSION, 1), value(tag::T4_OPTIONS, 0)) {
             Ok(codec) => codec,
