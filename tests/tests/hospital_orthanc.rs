@@ -61,7 +61,7 @@ fn check(orthanc: &Orthanc, studies: &[Radiograph], more: &[&str]) -> Option<Val
     let output = script.output().unwrap_or_else(|error| panic!("{script:?}: {error}"));
     let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if errors.contains("ModuleNotFoundError") && std::env::var_os("CXR_PYTHON").is_none() {
-        println!("skipped: no pydicom and highdicom here; `cargo xtask test --only hospital` installs them");
+        println!("skipped: no pydicom and highdicom here; `cargo xtask test --only integration` installs them");
         return None;
     }
     assert!(output.status.success(), "{errors}");

@@ -8,6 +8,9 @@ use std::fs;
 /// What builds and tests it.
 const LIST: &str = "scripts/requirements-wheel.txt";
 
+/// What it does without numpy, pytest and the like beside it.
+const ALONE: &str = "import cxr, sys; assert cxr.Classifier().predict(open(sys.argv[1], 'rb').read())['logits']";
+
 /// Builds, installs and tests the wheel.
 pub fn test(workspace: &Workspace) -> Result<()> {
     let tools = install::environment(workspace, "wheel-tools", LIST)?;
@@ -26,9 +29,24 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     run(venv)?;
     let python = clean.join("bin/python");
     let wheel = fs::read_dir(&wheels)?.next().context("maturin wrote no wheel")??.path();
+    // By itself first: it needs no other package.
     let mut pip = workspace.command(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--requirement", LIST]).arg(wheel);
+    pip.args(["-m", "pip", "install", "--quiet", "--no-index"]).arg(&wheel);
     run(pip)?;
+    let mut alone = workspace.command(&python);
+    alone.args(["-I", "-c", ALONE, "data/samples/normal.png"]);
+    run(alone)?;
+    let mut pip = workspace.command(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--requirement", LIST]);
+    run(pip)?;
+    // The types are those of the module, and enough for the example. Dask's own are not complete.
+    let mut stubs = workspace.command(&python);
+    stubs.args(["-m", "mypy.stubtest", "cxr", "--ignore-missing-stub"]).current_dir(&workspace.target);
+    run(stubs)?;
+    let mut types = workspace.command(&python);
+    types.args(["-m", "mypy", "--strict", "--allow-untyped-calls", "--ignore-missing-imports", "--cache-dir"]);
+    types.arg(workspace.target.join("mypy")).arg("examples/dask_archive.py");
+    run(types)?;
     let mut tests = workspace.command(&python);
     tests.args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "host/python/tests"]).env("CXR_ROOT", &workspace.root);
     let host = workspace.target.join("release/host");
