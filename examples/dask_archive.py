@@ -60,7 +60,7 @@ def answers(client: Client, paths: list[str], model: str | None, batch: int) -> 
     run = uuid.uuid4().hex
     starts = iter(range(0, len(paths), batch))
 
-    def submitted(start: int) -> Future:
+    def submitted(start: int) -> "Future[list[Mapping[str, Any]]]":
         return client.submit(classify, paths[start : start + batch], model, key=f"{run}-{start}", retries=3)
 
     early: dict[int, list[Mapping[str, Any]]] = {}

@@ -11,6 +11,14 @@ const LIST: &str = "scripts/requirements-wheel.txt";
 /// What it does without numpy, pytest and the like beside it.
 const ALONE: &str = "import cxr, sys; assert cxr.Classifier().predict(open(sys.argv[1], 'rb').read())['logits']";
 
+/// A caller with types.
+const TYPED: &str = "
+import cxr, numpy, numpy.typing
+def maps(array: numpy.typing.NDArray[numpy.uint16]) -> list[cxr.Map]:
+    prediction: cxr.Prediction = cxr.Classifier().predict(array, maps=True)
+    return prediction['maps']
+";
+
 /// Builds, installs and tests the wheel.
 pub fn test(workspace: &Workspace) -> Result<()> {
     let tools = install::environment(workspace, "wheel-tools", LIST)?;
@@ -39,14 +47,19 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     let mut pip = workspace.command(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--requirement", LIST]);
     run(pip)?;
-    // The types are those of the module, and enough for the example. Dask's own are not complete.
-    let mut stubs = workspace.command(&python);
-    stubs.args(["-m", "mypy.stubtest", "cxr", "--ignore-missing-stub"]).current_dir(&workspace.target);
+    // The types are those of the module, and enough for the example and for arrays. Dask's own are not complete.
+    let mypy = |arguments: &[&str]| {
+        let mut mypy = workspace.command(&python);
+        mypy.arg("-m").args(arguments).env("MYPY_CACHE_DIR", workspace.target.join("mypy"));
+        mypy
+    };
+    let mut stubs = mypy(&["mypy.stubtest", "cxr"]);
+    // It writes a cache where it runs.
+    stubs.current_dir(&workspace.target);
     run(stubs)?;
-    let mut types = workspace.command(&python);
-    types.args(["-m", "mypy", "--strict", "--allow-untyped-calls", "--ignore-missing-imports", "--cache-dir"]);
-    types.arg(workspace.target.join("mypy")).arg("examples/dask_archive.py");
-    run(types)?;
+    let strict = ["mypy", "--strict", "--allow-untyped-calls", "--ignore-missing-imports"];
+    run(mypy(&[&strict[..], &["examples/dask_archive.py"]].concat()))?;
+    run(mypy(&[&strict[..], &["-c", TYPED]].concat()))?;
     let mut tests = workspace.command(&python);
     tests.args(["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "host/python/tests"]).env("CXR_ROOT", &workspace.root);
     let host = workspace.target.join("release/host");

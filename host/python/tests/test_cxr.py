@@ -152,7 +152,7 @@ def test_networks_are_imported_and_verified(tmp_path):
     assert json.loads((tmp_path / "net.json").read_text()) == said
     report = cxr.verify(tmp_path / "net.cxr", network)
     assert report["first_difference"] is None and report["differing"] == 0
-    with pytest.raises(cxr.NetworkError, match="arena"):
+    with pytest.raises(cxr.NetworkError, match="the least that any plan takes"):
         cxr.import_network(network, tmp_path / "small", ram=16)
     assert not (tmp_path / "small.cxr").exists()
     with pytest.raises(cxr.NetworkError, match="not the file"):
