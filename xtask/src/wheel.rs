@@ -5,7 +5,9 @@ use crate::shell::{Workspace, run};
 use anyhow::{Context, Result};
 use std::fs;
 
-/// What builds and tests it.
+/// What builds it.
+const TOOLS: &str = "scripts/requirements-maturin.txt";
+/// What tests it.
 const LIST: &str = "scripts/requirements-wheel.txt";
 
 /// What it does without numpy, pytest and the like beside it.
@@ -21,7 +23,7 @@ def maps(array: numpy.typing.NDArray[numpy.uint16]) -> list[cxr.Map]:
 
 /// Builds, installs and tests the wheel.
 pub fn test(workspace: &Workspace) -> Result<()> {
-    let tools = install::environment(workspace, "wheel-tools", LIST)?;
+    let tools = install::environment(workspace, "wheel-tools", TOOLS)?;
     let wheels = workspace.target.join("wheels");
     if wheels.is_dir() {
         fs::remove_dir_all(&wheels).with_context(|| wheels.display().to_string())?;
