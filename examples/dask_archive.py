@@ -13,43 +13,40 @@ Research software, not a medical device: not for diagnosis, triage or treatment.
 """
 
 import argparse
-import functools
+import itertools
 import json
 import os
 import pathlib
 import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import cxr
 import dask
 import fsspec
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, Future, LocalCluster, as_completed
 
+# Batches that the cluster is given at once.
+AHEAD = 1000
 # Nobody's name ends on these.
 NO_IMAGES = (".txt", ".csv", ".json", ".jsonl", ".xml", ".md", ".html", ".pdf", ".zip")
 
 
-@functools.cache
-def classifier(model):
-    # Once a process.
-    import cxr
-
-    return cxr.Classifier(model)
-
-
-def classify(paths, model):
+def classify(paths: list[str], model: str | None) -> list[Mapping[str, Any]]:
     """Answers of these images, in their order."""
-    import cxr
-
-    answers = []
+    classifier = cxr.Classifier(model)
+    answers: list[Mapping[str, Any]] = []
     for path in paths:
         try:
             with fsspec.open(path, "rb") as file:
-                answers.append(classifier(model).predict(file.read(), name=path))
+                answers.append(classifier.predict(file.read(), name=path))
         except (cxr.ImageError, OSError) as error:
             answers.append({"image": path, "error": str(error)})
     return answers
 
 
-def listed(folder):
+def listed(folder: str) -> list[str]:
     """The files of a folder or a bucket and of all below, sorted."""
     files, _, (root, *_) = fsspec.get_fs_token_paths(folder)
     prefix = folder.split("://")[0] + "://" if "://" in folder else ""
@@ -57,20 +54,28 @@ def listed(folder):
     return [path for path in found if not path.lower().endswith(NO_IMAGES) and "/." not in path]
 
 
-def answers(client, paths, model, batch):
+def answers(client: Client, paths: list[str], model: str | None, batch: int) -> Iterator[Mapping[str, Any]]:
     """Answers in the order of the paths, as they come."""
-    batches = [paths[at : at + batch] for at in range(0, len(paths), batch)]
-    # Named by its number, so that a batch that is done again is the same work.
-    futures = [client.submit(classify, part, model, key=f"batch-{n}", retries=3) for n, part in enumerate(batches)]
-    early, shown = {}, 0
-    for future in as_completed(futures):
+    # Others may use the cluster: a name of this run's own, so that a batch is this one and no other.
+    run = uuid.uuid4().hex
+    starts = iter(range(0, len(paths), batch))
+
+    def submitted(start: int) -> "Future[list[Mapping[str, Any]]]":
+        return client.submit(classify, paths[start : start + batch], model, key=f"{run}-{start}", retries=3)
+
+    early: dict[int, list[Mapping[str, Any]]] = {}
+    shown = 0
+    # What is answered is let go, and as much is handed out again: an archive may have more images than the cluster memory.
+    running = as_completed([submitted(start) for start in itertools.islice(starts, AHEAD)])
+    for future in running:
         early[int(future.key.split("-")[1])] = future.result()
+        running.update(submitted(start) for start in itertools.islice(starts, 1))
         while shown in early:
             yield from early.pop(shown)
-            shown += 1
+            shown += batch
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", help="a folder, or a bucket as s3://bucket/folder")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the file of answers, JSON lines")

@@ -28,7 +28,8 @@ pub enum Answer {
     Ended,
 }
 
-fn item(kind: u8, value: &[u8]) -> Vec<u8> {
+/// An item of an association.
+pub fn item(kind: u8, value: &[u8]) -> Vec<u8> {
     [&[kind, 0][..], &(value.len() as u16).to_be_bytes(), value].concat()
 }
 

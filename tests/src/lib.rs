@@ -1,5 +1,6 @@
 //! Helpers of the tests in `tests/`, which drive the built `host` in temporary folders.
 
+pub mod archive;
 pub mod browser;
 pub mod data;
 pub mod dicom;

@@ -36,7 +36,7 @@ impl Orthanc {
         let program = named.clone().unwrap_or_else(|| "/usr/sbin/Orthanc".into());
         if !program.is_file() || !Path::new(PLUGIN).is_file() {
             assert!(named.is_none(), "{} or {PLUGIN} is missing", program.display());
-            println!("skipped: no Orthanc here; `cargo xtask test --only hospital` installs it");
+            println!("skipped: no Orthanc here; `cargo xtask test --only integration` installs it");
             return None;
         }
         let folder = tempfile::tempdir().expect("a temporary folder");

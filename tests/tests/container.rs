@@ -78,3 +78,41 @@ fn without_rights_or_a_writable_file_it_predicts_as_host_predict_does() {
     let log = String::from_utf8(log).expect("text");
     assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log}");
 }
+
+#[test]
+fn the_image_also_classifies_archives_and_answers_a_hospital() {
+    let Some(image) = std::env::var("CXR_IMAGE").ok() else {
+        println!("not run: no CXR_IMAGE; `cargo xtask test --only container`");
+        return;
+    };
+    let flags = "--rm --read-only --cap-drop all --security-opt no-new-privileges --network none --entrypoint /host --volume";
+    let start = |more: &str, volume: &str, words: &str| {
+        let mut arguments: Vec<&str> = ["run"].into_iter().chain(more.split_whitespace()).chain(flags.split(' ')).collect();
+        arguments.extend([volume, &image]);
+        arguments.extend(words.split(' '));
+        podman(&arguments)
+    };
+    // A pod of examples/kubernetes-job.yaml.
+    let samples = format!("{}:/archive:ro", root().join("data/samples").display());
+    let share = |k: u32| start("", &samples, &format!("predict --recursive --shard {k}/2 --json /archive"));
+    let said = [share(1), share(2)].concat();
+    for name in ["covid-19", "normal", "pneumonia"] {
+        assert_eq!(said.matches(&format!("/archive/{name}.png")).count(), 1, "{said}");
+    }
+    // A folder watched, with the queue on a volume.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for name in ["images", "answers", "queue"] {
+        fs::create_dir(folder.path().join(name)).expect("a temporary folder");
+    }
+    fs::write(folder.path().join("images/one.dcm"), cxr_tests::dicom::radiograph(1).file).expect("a temporary file");
+    let volume = format!("{}:/data:U", folder.path().display());
+    let words = "dicom --watch /data/images --watch-step 1 --to /data/answers --queue /data/queue";
+    let container = Container(start("--detach", &volume, words));
+    let end = Instant::now() + Duration::from_secs(20);
+    let answers = || fs::read_dir(folder.path().join("answers")).map_or(0, Iterator::count);
+    while answers() < 1 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(answers() > 0);
+    drop(container);
+}

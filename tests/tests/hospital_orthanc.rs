@@ -61,7 +61,7 @@ fn check(orthanc: &Orthanc, studies: &[Radiograph], more: &[&str]) -> Option<Val
     let output = script.output().unwrap_or_else(|error| panic!("{script:?}: {error}"));
     let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if errors.contains("ModuleNotFoundError") && std::env::var_os("CXR_PYTHON").is_none() {
-        println!("skipped: no pydicom and highdicom here; `cargo xtask test --only hospital` installs them");
+        println!("skipped: no pydicom and highdicom here; `cargo xtask test --only integration` installs them");
         return None;
     }
     assert!(output.status.success(), "{errors}");
@@ -161,7 +161,7 @@ fn a_folder_is_watched_and_the_archives_copies_of_answers_are_not_answered() {
         fs::write(watched.join("deep").join(format!("{}.dcm", study.instance)), &study.file).expect("a temporary file");
     }
     fs::write(watched.join("notes.txt"), "no image").expect("a temporary file");
-    let (listen, to) = (format!("127.0.0.1:{port}"), format!("ORTHANC@127.0.0.1:{}", orthanc.dicom));
+    let (listen, to) = (format!("127.0.0.1:{port}"), format!("http://{}/dicom-web/studies", orthanc.http));
     let watch = watched.display().to_string();
     let arguments =
         ["--watch", &watch, "--watch-step", "1", "--listen", &listen, "--to", &to, "--model", "tests/golden/fixture.cxr"];

@@ -61,9 +61,9 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     run(test)
 }
 
-/// `host` with the page, of one file.
+/// `host` with the page and `host dicom`, of one file.
 fn program(workspace: &Workspace) -> Result<PathBuf> {
-    let mut cargo = workspace.cargo("build --release --package cxr-host --no-default-features --features serve --target");
+    let mut cargo = workspace.cargo("build --release --package cxr-host --no-default-features --features serve,dicom --target");
     cargo.arg(TARGET).env("RUSTFLAGS", "-C target-feature=+crt-static");
     run(cargo)?;
     Ok(workspace.target.join(TARGET).join("release/host"))

@@ -24,10 +24,12 @@ pub fn debian(workspace: &Workspace, packages: &[&str], is_there: impl Fn() -> b
     Ok(())
 }
 
-/// Orthanc, an archive of radiographs, with DICOMweb; returns the program.
+/// Orthanc, an archive of radiographs, with DICOMweb, and stunnel, which speaks TLS for others; returns Orthanc's program.
 pub fn orthanc(workspace: &Workspace) -> Result<PathBuf> {
     let (program, plugin) = (Path::new("/usr/sbin/Orthanc"), Path::new("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"));
-    debian(workspace, &["orthanc", "orthanc-dicomweb"], || program.is_file() && plugin.is_file())?;
+    debian(workspace, &["orthanc", "orthanc-dicomweb", "openssl", "stunnel4"], || {
+        program.is_file() && plugin.is_file() && have("openssl") && have("stunnel")
+    })?;
     Ok(program.to_owned())
 }
 

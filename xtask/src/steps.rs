@@ -70,7 +70,7 @@ pub enum Step {
     Doc,
     /// Tests that drive the built `host`, beside Orthanc too.
     Integration,
-    /// The Python wheel in a clean environment, and an archive classified by two workers; only where it is named.
+    /// The Python wheel in a clean environment: types, documentation, an archive classified by two workers.
     Wheel,
     /// An eighth of the changes that cargo-mutants makes in the core: a quick test must notice each; weekly, only where it is named.
     Mutants,
@@ -91,7 +91,8 @@ impl Step {
             }
             Self::Networks => {
                 run(workspace.cargo("test --package rownet"))?;
-                let mut convert = workspace.cargo("test --release --package rownet-convert");
+                // With the wheel beside it, tract gets the features that it has there, and is not compiled for the wheel again.
+                let mut convert = workspace.cargo("test --release --package rownet-convert --package cxr-python");
                 convert.env("CXR_PYTHON", install::python(workspace)?);
                 run(convert)
             }
@@ -154,8 +155,6 @@ pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
     // Podman and a second, static build are five minutes that a bare machine is spared.
     let unasked = |step: &Step| match step {
         Step::Container => only.is_empty() && have("podman"),
-        // Several hundred megabytes of Python packages.
-        Step::Wheel => false,
         // An hour.
         Step::Mutants => false,
         _ => only.is_empty(),

@@ -1,4 +1,4 @@
-"""The wheel, in a clean environment: `cargo xtask test --only python` runs this.
+"""The wheel, in a clean environment: `cargo xtask test --only wheel` runs this.
 
 CXR_ROOT names the checkout; CXR_HOST a built `host` to compare with.
 """
@@ -152,7 +152,7 @@ def test_networks_are_imported_and_verified(tmp_path):
     assert json.loads((tmp_path / "net.json").read_text()) == said
     report = cxr.verify(tmp_path / "net.cxr", network)
     assert report["first_difference"] is None and report["differing"] == 0
-    with pytest.raises(cxr.NetworkError, match="arena"):
+    with pytest.raises(cxr.NetworkError, match="the least that any plan takes"):
         cxr.import_network(network, tmp_path / "small", ram=16)
     assert not (tmp_path / "small.cxr").exists()
     with pytest.raises(cxr.NetworkError, match="not the file"):
@@ -172,6 +172,16 @@ def test_a_float_network_wants_inputs(tmp_path):
     assert cxr.verify(tmp_path / "net.cxr", tmp_path / "net.onnx")["first_difference"] is None
     with pytest.raises(TypeError, match="float32"):
         cxr.import_network(network, tmp_path / "net", inputs=[1, 2])
+
+
+def test_the_documentation_says_what_is_so(tmp_path, monkeypatch):
+    text = (ROOT / "docs/python.md").read_text()
+    block = text.split("\n    import cxr\n")[1].split("\n\n")[0]
+    (tmp_path / "scan.dcm").write_bytes((ROOT / "tests/golden/dicom/windowed.dcm").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    lines = [line.removeprefix("    ") for line in block.splitlines()]
+    assert any("predict" in line for line in lines)
+    exec("\n".join(lines), {"cxr": cxr, "array": pixels(SAMPLES[0])})
 
 
 def test_what_is_no_network_is_named(tmp_path):

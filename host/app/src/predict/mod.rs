@@ -49,7 +49,7 @@ pub struct Args {
 }
 
 /// What the training data make of age and origin.
-pub(crate) const CAUTION: &str = "Caution: in the training data disease goes with age and origin (Normal and Pneumonia: mostly children of one hospital; \
+pub const CAUTION: &str = "Caution: in the training data disease goes with age and origin (Normal and Pneumonia: mostly children of one hospital; \
 COVID-19: adults), so a verdict may reflect those instead. Figures on sources that it was trained on say nothing of a hospital that it has never seen.";
 
 /// Most memory that the pixels of one image may take, and of all that are decoded at once.

@@ -8,40 +8,47 @@ use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{DefaultDicomObject, from_reader};
 use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
-use dicom_ul::association::{ClientAssociation, ClientAssociationOptions};
+use dicom_ul::association::{AsyncClientAssociation, ClientAssociationOptions};
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu};
-use std::io::Write;
-use std::net::TcpStream;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// Most bytes of an archive's answer.
 const MAX_ANSWER: usize = 16 << 10;
+/// Most bytes of a message part that is sent, if the archive takes as many.
+const MAX_SENT: u32 = 128 << 10;
+/// Bytes in a message part before a value's own.
+const VALUE_HEAD: u32 = 6;
 
 pub(super) fn send(sender: &Sender, title: &Title, address: &str, files: &[Vec<u8>]) -> Result<(), Unsent> {
     let objects = files.iter().map(|file| from_reader(&file[128..]).context("an answer in the queue is damaged"));
     let objects: Vec<DefaultDicomObject> = objects.collect::<Result<_>>().map_err(Unsent::Never)?;
-    let association = ClientAssociationOptions::new()
-        .calling_ae_title(sender.title.as_str())
-        .called_ae_title(title.as_str())
-        .connection_timeout(sender.patience)
-        .read_timeout(sender.patience)
-        .write_timeout(sender.patience)
-        .with_abstract_syntax(uids::COMPREHENSIVE_SR_STORAGE)
-        .with_abstract_syntax(uids::SECONDARY_CAPTURE_IMAGE_STORAGE)
-        .establish(address);
-    let mut association = association.with_context(|| format!("{}@{address}: no association", title.as_str()))?;
-    for (number, (object, file)) in objects.iter().zip(files).enumerate() {
-        if let Err(error) = store(&mut association, object, file, number as u16 + 1) {
-            let _ = association.abort();
-            return Err(error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    runtime.block_on(async {
+        let options = ClientAssociationOptions::new()
+            .calling_ae_title(sender.title.as_str())
+            .called_ae_title(title.as_str())
+            .with_abstract_syntax(uids::COMPREHENSIVE_SR_STORAGE)
+            .with_abstract_syntax(uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
+        // A timeout of a socket is renewed by every byte; these run to their ends, however busy the archive looks.
+        let association = timeout(sender.patience, options.establish_async(address)).await.context("the archive is too slow");
+        let association = association.and_then(|made| made.context("no association"));
+        let mut association = association.with_context(|| format!("{}@{address}", title.as_str()))?;
+        for (number, (object, file)) in objects.iter().zip(files).enumerate() {
+            let stored = timeout(sender.patience, store(&mut association, object, file, number as u16 + 1)).await;
+            if let Err(error) = stored.unwrap_or_else(|_| Err(Unsent::Later(anyhow!("the archive is too slow")))) {
+                let _ = timeout(sender.patience, association.abort()).await;
+                return Err(error);
+            }
         }
-    }
-    // Every object is acknowledged; whether the farewell is does not matter.
-    let _ = association.release();
-    Ok(())
+        // Every object is acknowledged; whether the farewell is does not matter.
+        let _ = timeout(sender.patience, association.release()).await;
+        Ok(())
+    })
 }
 
-fn store(
-    association: &mut ClientAssociation<TcpStream>,
+async fn store(
+    association: &mut AsyncClientAssociation<TcpStream>,
     object: &DefaultDicomObject,
     file: &[u8],
     number: u16,
@@ -72,13 +79,19 @@ fn store(
         is_last: true,
         data: command.write(),
     };
-    association.send(&Pdu::PData { data: vec![command] }).context("the command was not sent")?;
-    {
-        let mut writer = association.send_pdata(context);
-        writer.write_all(&data).context("the object was not sent")?;
-        writer.finish().context("the object was not sent")?;
+    association.send(&Pdu::PData { data: vec![command] }).await.context("the command was not sent")?;
+    let most = association.acceptor_max_pdu_length().clamp(VALUE_HEAD + 1, MAX_SENT) - VALUE_HEAD;
+    let mut parts = data.chunks(most as usize).peekable();
+    while let Some(part) = parts.next() {
+        let value = PDataValue {
+            presentation_context_id: context,
+            value_type: PDataValueType::Data,
+            is_last: parts.peek().is_none(),
+            data: part.to_vec(),
+        };
+        association.send(&Pdu::PData { data: vec![value] }).await.context("the object was not sent")?;
     }
-    let status = answer(association, number)?;
+    let status = answer(association, number).await?;
     match status {
         // Stored, stored with a remark, there already.
         0 | 0xb000 | 0xb006 | 0xb007 | 0x0111 => Ok(()),
@@ -95,10 +108,10 @@ fn data_set(file: &[u8]) -> Option<&[u8]> {
     file.get(144 + length as usize..)
 }
 
-fn answer(association: &mut ClientAssociation<TcpStream>, number: u16) -> Result<u16> {
+async fn answer(association: &mut AsyncClientAssociation<TcpStream>, number: u16) -> Result<u16> {
     let mut bytes = Vec::new();
     loop {
-        let Pdu::PData { data } = association.receive().context("the archive does not answer")? else {
+        let Pdu::PData { data } = association.receive().await.context("the archive does not answer")? else {
             return Err(anyhow!("the archive ended the association"));
         };
         for value in data {

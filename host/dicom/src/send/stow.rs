@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 const MAX_ANSWER: u64 = 4 << 20;
 
 pub(super) fn send(sender: &Sender, address: &str, files: &[Vec<u8>]) -> Result<(), Unsent> {
-    let agent = ureq::Agent::new_with_config(
-        ureq::Agent::config_builder().timeout_global(Some(sender.patience)).http_status_as_error(false).build(),
-    );
+    let config = ureq::Agent::config_builder().timeout_global(Some(sender.patience)).http_status_as_error(false);
+    // Images of patients go where they were told to, and nowhere else.
+    let config = config.max_redirects(0).max_redirects_will_error(false);
+    let agent = ureq::Agent::new_with_config(config.build());
     let (boundary, body) = multipart(files);
     let kind = format!("multipart/related; type=\"application/dicom\"; boundary={boundary}");
     let mut request = agent.post(address).header("content-type", &kind).header("accept", "application/dicom+json");
@@ -19,7 +20,10 @@ pub(super) fn send(sender: &Sender, address: &str, files: &[Vec<u8>]) -> Result<
     }
     let mut answer = request.send(&body[..]).with_context(|| format!("{address}: no answer"))?;
     let status = answer.status().as_u16();
-    let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string().unwrap_or_default();
+    let body = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+    // "Stored", and then a line that breaks off or never ends, is no acknowledgement.
+    let text = String::from_utf8_lossy(&body.with_context(|| format!("{address}: status {status}, its answer breaks off"))?)
+        .into_owned();
     // Why each object failed, which a status of the whole does not say.
     let reasons = failures(&text);
     let error = anyhow!("{address}: status {status}, failures {reasons:?}");
@@ -29,8 +33,8 @@ pub(super) fn send(sender: &Sender, address: &str, files: &[Vec<u8>]) -> Result<
         200 | 202 | 409 if !reasons.is_empty() && reasons.iter().all(|reason| *reason == 0x0111) => Ok(()),
         200 | 202 | 409 if reasons.iter().any(is_for_now) => Err(Unsent::Later(error)),
         408 | 425 | 429 | 500..=599 => Err(Unsent::Later(error)),
-        // A token that ran out, an archive that is being set up.
-        401 | 403 | 404 => Err(Unsent::Later(error)),
+        // A token that ran out, an archive that is being set up or has moved.
+        300..=399 | 401 | 403 | 404 => Err(Unsent::Later(error)),
         _ => Err(Unsent::Never(error)),
     }
 }

@@ -9,5 +9,8 @@ Research software, not a medical device: not for diagnosis, triage or treatment.
 """
 
 from ._cxr import CAUTION, NOTICE, Classifier, ImageError, NetworkError, __version__, import_network, verify
+from ._types import Map, Prediction
 
-__all__ = ["CAUTION", "NOTICE", "Classifier", "ImageError", "NetworkError", "__version__", "import_network", "verify"]
+__all__ = [
+    "CAUTION", "NOTICE", "Classifier", "ImageError", "Map", "NetworkError", "Prediction", "__version__", "import_network", "verify",
+]

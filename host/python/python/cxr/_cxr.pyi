@@ -1,8 +1,14 @@
 """Chest X-ray classifier, and importer of small networks. Research software, not a medical device."""
 
 import os
-from collections.abc import Buffer, Sequence
-from typing import Any, Literal, NotRequired, TypedDict, final
+from collections.abc import Sequence
+from typing import Any, Literal, Self, final
+
+from typing_extensions import Buffer
+
+from ._types import Array, Prediction
+
+__all__ = ["CAUTION", "NOTICE", "Classifier", "ImageError", "NetworkError", "__version__", "import_network", "verify"]
 
 __version__: str
 NOTICE: str
@@ -18,38 +24,14 @@ class ImageError(ValueError):
 class NetworkError(ValueError):
     """A network or a model that cannot be imported or read."""
 
-Map = TypedDict("Map", {"class": str, "rows": int, "columns": int, "cells": list[float], "bias": float})
-"""What a class's logit consists of: the cells (rows from top to bottom) and the bias add up to it."""
-
-class Prediction(TypedDict):
-    """A line of `host predict --json`."""
-
-    image: str
-    sha256: str
-    """Of the file; of an array, of the PNG that it becomes."""
-    model: str
-    model_sha256: str
-    label: str | None
-    """The class, unless it is withheld."""
-    probabilities: dict[str, float]
-    logits: list[float]
-    abstained: bool
-    reason: Literal["low_confidence", "out_of_distribution"] | None
-    refusal_score: float | None
-    refuse_above: float | None
-    warnings: list[str]
-    milliseconds: float
-    maps: NotRequired[list[Map]]
-    """One a class, where they were asked for."""
-
 @final
 class Classifier:
     """A model. Threads may share it: `predict` runs without Python's global lock."""
 
-    def __init__(self, model: str | os.PathLike[str] | None = None) -> None:
+    def __new__(cls, model: str | os.PathLike[str] | None = None) -> Self:
         """Reads a .cxr file of `host export`; the shipped model if absent."""
 
-    def predict(self, image: Buffer, *, name: str = "image", maps: bool = False) -> Prediction:
+    def predict(self, image: Buffer | Array, *, name: str = "image", maps: bool = False) -> Prediction:
         """Classifies an image.
 
         `image` is a file held in memory (PNG, JPEG, TIFF, WebP, BMP, DICOM), or an array of uint8 or uint16 with the shape
@@ -76,7 +58,7 @@ def import_network(
     network: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    inputs: Buffer | None = None,
+    inputs: Buffer | Array | None = None,
     labels: Sequence[str] | None = None,
     ram: int | None = None,
 ) -> dict[str, Any]:
