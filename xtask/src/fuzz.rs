@@ -1,4 +1,5 @@
-//! Fuzzing: with cargo-fuzz where there is a nightly compiler, else the same targets driven without guidance.
+//! Fuzzing: with cargo-fuzz where there is a nightly compiler, else the same targets driven without guidance; the decoders of
+//! image files always so.
 
 use crate::shell::{Workspace, output, run};
 use anyhow::{Context, Result};
@@ -40,5 +41,7 @@ pub fn test(workspace: &Workspace, seconds: u32) -> Result<()> {
             run(cargo(workspace, "", &format!("run --quiet --release --bin mutate -- {target} {seconds}")))?;
         }
     }
+    // The decoders are of a crate that is built without fuzzing's flags.
+    run(workspace.cargo(&format!("run --quiet --release --package cxr-app --example fuzz_decode -- {seconds} 1")))?;
     Ok(())
 }

@@ -48,9 +48,9 @@ enum Task {
     },
     /// Fail on imports that go in a circle or up.
     Layers,
-    /// Fuzz the parser, the session, the kernels and the resizer of cxr-core.
+    /// Fuzz the parser, the session, the kernels, the resizer, the importers and the decoders of image files.
     Fuzz {
-        /// Time for each of the four.
+        /// Time for each of the seven.
         #[arg(long, default_value_t = 600)]
         seconds: u32,
     },

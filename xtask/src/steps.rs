@@ -52,7 +52,7 @@ pub enum Step {
     NoPanic,
     /// cxr-core's kernels and sessions under AddressSanitizer; without vectors, and the C interface, in Miri where it can be had.
     Memory,
-    /// A minute and a half of fuzzing the parser, the session, the kernels, the resizer and the importers.
+    /// Two minutes of fuzzing the parser, the session, the kernels, the resizer, the importers and the decoders of image files.
     Fuzz,
     /// The exported ONNX models pass onnx.checker and run in onnxruntime.
     Onnx,

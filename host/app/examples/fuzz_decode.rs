@@ -1,4 +1,5 @@
-//! Mutates the DICOM fixtures and decodes what comes of them: no panic, nothing slow. Seeds are the fixtures and what is named.
+//! Mutates the fixtures of every format and decodes what comes of them: no panic, nothing slow. Seeds are the fixtures and what
+//! is named. `cargo xtask fuzz` runs it.
 //!
 //! usage: fuzz_decode SECONDS SEED [FILE...]
 
@@ -12,11 +13,13 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [seconds, seed, files @ ..] = &arguments[..] else { anyhow::bail!("give SECONDS SEED [FILE...]") };
     let (seconds, mut state) = (seconds.parse().context("SECONDS")?, seed.parse::<u64>().context("SEED")?.max(1));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/dicom");
     let mut paths: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
-    for entry in std::fs::read_dir(folder)? {
-        paths.push(entry?.path());
+    for kind in ["dicom", "pictures"] {
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(kind))? {
+            paths.push(entry?.path());
+        }
     }
+    paths.retain(|path| path.is_file());
     paths.sort();
     let seeds = paths.iter().map(std::fs::read).collect::<std::io::Result<Vec<_>>>()?;
     let mut next = move |below: usize| {
