@@ -62,6 +62,9 @@ pub enum Command {
     /// Classify X-ray images on a board.
     #[cfg(feature = "device")]
     Device(cxr_app::device::Args),
+    /// Write the manual's pages and completions for shells.
+    #[command(hide = true)]
+    Manual(crate::manual::Args),
 }
 
 /// Dataset commands.
@@ -104,5 +107,6 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Site(args) => cxr_app::site::run(&args),
         #[cfg(feature = "device")]
         Command::Device(args) => cxr_app::device::run(&args),
+        Command::Manual(args) => crate::manual::run(&args),
     }
 }

@@ -1,0 +1,78 @@
+//! A network that is replaced over the serial line: into the other slot, signed, on trial, with a way back.
+//!
+//! The flash lies in RAM here and lasts as long as the program; a restart is a turn of the outer loop. Research software, not a medical device.
+
+#![no_std]
+#![no_main]
+
+use cxr_board::{entry, exit, println, uart};
+use cxr_examples::flash::{Memory, SECTOR};
+use cxr_examples::infer;
+use cxr_examples::update::{Chosen, EXAMPLE_KEY, Refusal, Reply, Request, Slots};
+use cxr_protocol::frame::{Decoder, encode};
+use ed25519_dalek::VerifyingKey;
+use embedded_io::{Read, Write};
+use portable_atomic as _; // chooses how cores without atomic swaps take a static
+use rownet::model::Model;
+use static_cell::ConstStaticCell;
+
+const FLASH: usize = 2 * 4 * SECTOR;
+const ARENA: usize = 16 * 1024;
+
+#[entry]
+fn main() -> ! {
+    static BYTES: ConstStaticCell<[u8; FLASH]> = ConstStaticCell::new([0xff; FLASH]);
+    static BUFFER: ConstStaticCell<[i8; ARENA]> = ConstStaticCell::new([0; ARENA]);
+    let Ok(key) = VerifyingKey::from_bytes(&EXAMPLE_KEY) else { exit(false) };
+    let (mut slots, arena) = (Slots::new(Memory::new(BYTES.take()), key), BUFFER.take());
+    loop {
+        let chosen = slots.boot();
+        // The self-test of a product compares outputs with ones that it knows. Here: the network runs, and what it is not even is no good.
+        let crc = chosen.and_then(|chosen| run(slots.network(chosen.slot), arena));
+        let mut running = chosen;
+        if let (Some(Chosen { slot, on_trial: true, .. }), Some(_)) = (chosen, crc)
+            && slots.confirm(slot).is_ok()
+        {
+            running = running.map(|running| Chosen { on_trial: false, ..running });
+        }
+        serve(&mut slots, running.zip(crc));
+    }
+}
+
+/// CRC-32 of a network's output for the self-test's input.
+fn run(file: &[u8], arena: &mut [i8]) -> Option<u32> {
+    infer(&Model::parse(file).ok()?, arena, 1).ok()
+}
+
+/// Answers requests until a network was installed.
+fn serve(slots: &mut Slots<Memory<'_>>, running: Option<(Chosen, u32)>) {
+    let (mut line, mut decoder, mut frame) = (uart(), Decoder::<512>::new(), [0; 64]);
+    loop {
+        let mut byte = [0];
+        if line.read_exact(&mut byte).is_err() {
+            continue;
+        }
+        // A damaged frame gets no answer: the host asks again.
+        let Some(Ok(len)) = decoder.push(byte[0]) else { continue };
+        let Ok(request) = decoder.message::<Request<'_>>(len) else { continue };
+        let reply = match (request, running) {
+            (Request::Status, Some((chosen, crc))) => {
+                Reply::Status { version: chosen.version, slot: chosen.slot as u8, on_trial: chosen.on_trial, crc }
+            }
+            (Request::Status, None) => Reply::Refused(Refusal::Network),
+            (request, _) => slots.handle(request),
+        };
+        if let Some(bytes) = encode(&reply, &mut frame) {
+            let _ = line.write_all(bytes);
+        }
+        if reply == Reply::Installed {
+            return;
+        }
+    }
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo) -> ! {
+    println!("{}", info);
+    exit(false)
+}
