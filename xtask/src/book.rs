@@ -1,19 +1,17 @@
 //! The book: its commands are run as they stand, its links lead somewhere, mdBook makes it.
 
+mod files;
 mod pages;
 mod runner;
 
 use crate::install;
 use crate::shell::{Workspace, run};
-use anyhow::{Context, Result};
-use std::fs;
-use std::path::{Path, PathBuf};
+use anyhow::Result;
+use files::BOOK;
+use std::path::Path;
 
 /// mdBook's release, from crates.io.
 const MDBOOK: &str = "0.5.4";
-
-/// Where its own pages are.
-const BOOK: &str = "docs/book";
 
 /// Writes the book into a folder.
 pub fn book(workspace: &Workspace, out: &Path) -> Result<()> {
@@ -40,18 +38,4 @@ pub fn test(workspace: &Workspace) -> Result<()> {
         runner::page(workspace, &workspace.root.join(BOOK).join(page).with_extension("md"), &host)?;
     }
     Ok(())
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| path.display().to_string())
-}
-
-/// A new, empty folder of the target directory.
-fn empty(workspace: &Workspace, name: &str) -> Result<PathBuf> {
-    let folder = workspace.target.join("book").join(name);
-    if folder.is_dir() {
-        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    }
-    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    Ok(folder)
 }

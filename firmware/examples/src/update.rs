@@ -11,18 +11,18 @@
 //! A network must be signed (ed25519, over its version, length and bytes) and newer than the one in use: an old one that was
 //! signed once cannot be brought back. Requests and replies go in the frames of [`cxr_protocol::frame`].
 
+mod message;
+
+pub use message::{CHUNK, Refusal, Reply, Request};
+
 use crate::flash::{Failed, Flash, SECTOR};
 use crc::{CRC_32_ISO_HDLC, Crc};
 use ed25519_dalek::{Signature, VerifyingKey};
 use rownet::model::Model;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha512};
 
 /// Starts on trial before a network is given up.
 pub const TRIALS: usize = 3;
-
-/// Most bytes of a network in a [`Request::Chunk`].
-pub const CHUNK: usize = 256;
 
 /// The vendor's public key; its secret never comes near a device. The secret of this one is public, `[7; 32]`: a product has its own.
 pub const EXAMPLE_KEY: [u8; 32] = [
@@ -45,81 +45,6 @@ mod record {
     pub const TRIAL: usize = 84;
     pub const CONFIRMED: usize = TRIAL + 4 * super::TRIALS;
     pub const REJECTED: usize = CONFIRMED + 4;
-}
-
-/// What the host asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Request<'a> {
-    /// Which network is in use?
-    Status,
-    /// A network comes.
-    Begin {
-        /// Its version, above that in use.
-        version: u32,
-        /// Its length in bytes.
-        len: u32,
-        /// 64 bytes: see [`sign_over`].
-        signature: &'a [u8],
-    },
-    /// The next bytes of it, [`CHUNK`] at most; the same once more is taken as a repetition.
-    Chunk {
-        /// Where they begin.
-        offset: u32,
-        /// They.
-        bytes: &'a [u8],
-    },
-    /// That was all of it.
-    Commit,
-}
-
-/// What the board answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reply {
-    /// The network that runs.
-    Status {
-        /// Its version.
-        version: u32,
-        /// Its slot.
-        slot: u8,
-        /// It is on trial.
-        on_trial: bool,
-        /// CRC-32 of its output on the self-test's input.
-        crc: u32,
-    },
-    /// All bytes before `offset` are stored.
-    Stored {
-        /// See there.
-        offset: u32,
-    },
-    /// The network is complete, and will be tried at the next start.
-    Installed,
-    /// No.
-    Refused(Refusal),
-}
-
-/// Why an update is refused. What is in use stays in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Refusal {
-    /// Not newer than the network in use.
-    NotNewer,
-    /// The network that runs is on trial: confirm it, or start again, first.
-    OnTrial,
-    /// It does not fit the slot.
-    TooLong,
-    /// No update was begun, or bytes are missing before these.
-    OutOfOrder,
-    /// The signature is not of the key, or the bytes are not those that were signed.
-    Signature,
-    /// Signed, yet no network that this engine reads.
-    Network,
-    /// The flash failed.
-    Flash,
-}
-
-impl From<Failed> for Refusal {
-    fn from(Failed: Failed) -> Self {
-        Self::Flash
-    }
 }
 
 /// The bytes that a signature is over: a version, a length and the SHA-512 of a network.

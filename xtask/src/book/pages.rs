@@ -1,6 +1,6 @@
 //! The pages of the book, put where mdBook finds them: the repository's own, none of them copied by hand.
 
-use super::{BOOK, empty, read};
+use super::files::{BOOK, empty, read};
 use crate::shell::Workspace;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Runs the commands of a page, in its order, in an empty folder where `cxr` is the checkout.
 
-use super::{empty, read};
+use super::files::{empty, read};
 use crate::shell::{Workspace, output, run};
 use anyhow::{Context, Result, ensure};
 use std::fs;

@@ -5,7 +5,7 @@
 //! that the package calls, and sketches are compiled by their flags.
 
 use super::cores::{CORES, Core};
-use super::{Packages, TEMPLATES, make};
+use super::make::{Packages, TEMPLATES, make};
 use crate::capi::{check_program, expected_bits};
 use crate::install;
 use crate::shell::{Workspace, have, output, run};

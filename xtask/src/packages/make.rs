@@ -1,20 +1,14 @@
-//! `cargo xtask packages`: the C interface for CMake, Zephyr, ESP-IDF, PlatformIO and Arduino, made from one list of cores.
+//! Libraries and templates to packages.
 
-mod cores;
-mod smoke;
-
-pub use smoke::test;
-
-use crate::archive;
+use super::cores::{CORES, Core};
 use crate::shell::{Workspace, run};
 use crate::{bare_metal, install};
 use anyhow::{Context, Result, ensure};
-use cores::{CORES, Core};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Templates, with `@NAME@` where something is filled in.
-const TEMPLATES: &str = "core/capi/package";
+pub const TEMPLATES: &str = "core/capi/package";
 
 /// What every package says of itself.
 const DESCRIPTION: &str =
@@ -53,20 +47,6 @@ pub struct Packages {
     pub common: PathBuf,
     /// For Arduino.
     pub arduino: PathBuf,
-}
-
-/// Builds the libraries, writes both packages and their archives into a folder.
-pub fn packages(workspace: &Workspace, out: &Path) -> Result<()> {
-    let made = make(workspace)?;
-    fs::create_dir_all(out).with_context(|| out.display().to_string())?;
-    let version = workspace.version()?;
-    for (folder, name) in
-        [(&made.common, format!("cxr-{version}-embedded.zip")), (&made.arduino, format!("cxr-{version}-arduino.zip"))]
-    {
-        archive::pack(workspace, folder, &out.join(&name))?;
-        println!("{}", out.join(name).display());
-    }
-    Ok(())
 }
 
 /// Builds the libraries and writes both packages.
