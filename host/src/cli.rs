@@ -1,7 +1,7 @@
 //! Command line: arguments and dispatch, nothing else.
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Chest X-ray classifier: Normal/NA, Pneumonia/NA or Pneumonia/COVID-19.
 ///
@@ -107,6 +107,6 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Site(args) => cxr_app::site::run(&args),
         #[cfg(feature = "device")]
         Command::Device(args) => cxr_app::device::run(&args),
-        Command::Manual(args) => crate::manual::run(&args),
+        Command::Manual(args) => crate::manual::run(&args, Cli::command()),
     }
 }

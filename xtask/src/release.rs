@@ -219,6 +219,9 @@ fn bill_of_materials(workspace: &Workspace) -> Result<PathBuf> {
             let mut bill: serde_json::Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
             let map = bill.as_object_mut().context("an object")?;
             map.remove("serialNumber");
+            if let Some(about) = map.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+                about.remove("timestamp");
+            }
             let root = workspace.root.display().to_string();
             let text = serde_json::to_string_pretty(&bill)?.replace(&root, "/cxr") + "\n";
             let to = workspace.target.join("host.cdx.json");

@@ -83,7 +83,7 @@ fn install_compilers(workspace: &Workspace) -> Result<()> {
 /// A core's library without debug information, the same bytes wherever it is built.
 fn library(workspace: &Workspace, core: &Core) -> Result<PathBuf> {
     let built = bare_metal::build_remapped(workspace, "cxr-capi", core.target)?.join("libcxr.a");
-    let stripped = workspace.target.join("packages").join(core.target).with_extension("a");
+    let stripped = workspace.target.join("packages").join(format!("{}.a", core.target));
     if !stripped.is_file() {
         fs::create_dir_all(workspace.target.join("packages"))?;
         let tool = if core.is_riscv() { "riscv64-unknown-elf-strip" } else { "arm-none-eabi-strip" };
