@@ -89,22 +89,29 @@ fn external_flash(mut qemu: Command, board: &str, network: &[u8]) -> Result<()> 
 struct Host {
     line: Line,
     decoder: Decoder<512>,
+    /// Of the last request.
+    number: u32,
 }
 
 impl Host {
     /// Sends a request until it is answered.
     fn ask(&mut self, request: Request<'_>) -> Result<Reply> {
+        self.number += 1;
         let mut buffer = [0; 512];
-        let frame = encode(&request, &mut buffer).context("a request that fits")?;
+        let frame = encode(&(self.number, request), &mut buffer).context("a request that fits")?;
         for _ in 0..10 {
             self.line.send(frame)?;
-            let until = self.line.millis() + 10_000;
+            let until = self.line.millis() + 5000;
             while self.line.millis() < until {
                 let mut byte = [0];
                 if self.line.receive(&mut byte, 1000)? == 1
                     && let Some(Ok(len)) = self.decoder.push(byte[0])
                 {
-                    return self.decoder.message(len).map_err(|fault| anyhow!("{fault:?}"));
+                    let (number, reply) = self.decoder.message::<(u32, Reply)>(len).map_err(|fault| anyhow!("{fault:?}"))?;
+                    // The reply to a request that was sent twice comes twice.
+                    if number == self.number {
+                        return Ok(reply);
+                    }
                 }
             }
         }
@@ -126,7 +133,7 @@ impl Host {
 }
 
 fn signed_update(line: Line, board: &str, networks: &[Vec<u8>; 2]) -> Result<()> {
-    let mut host = Host { line, decoder: Decoder::new() };
+    let mut host = Host { line, decoder: Decoder::new(), number: 0 };
     let (key, stranger) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
     let step = |what: &str, found: Reply, wanted: Reply| {
         ensure!(found == wanted, "signed_update, {board}: {what}: {found:?}, expected {wanted:?}");

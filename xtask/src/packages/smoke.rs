@@ -264,7 +264,7 @@ fn packers(workspace: &Workspace, python: &Path, made: &Packages, folder: &Path)
     let out = folder.join("packed");
     fs::create_dir_all(&out)?;
     let mut pio = workspace.command(python);
-    pio.args(["-m", "platformio", "pkg", "pack"]).arg(&made.common).arg("--output").arg(&out);
+    pio.arg("scripts/pack_platformio.py").arg(&made.common).arg(&out);
     pio.env("PLATFORMIO_CORE_DIR", folder.join("platformio")).env("PLATFORMIO_SETTING_ENABLE_TELEMETRY", "no");
     run(pio)?;
     let mut idf = workspace.command(python.with_file_name("compote"));

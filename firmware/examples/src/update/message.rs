@@ -1,4 +1,7 @@
 //! What goes over the line, in the frames of [`cxr_protocol::frame`].
+//!
+//! A frame holds a number and a [`Request`] or the [`Reply`] to it. A host that hears nothing sends the same number again; the board
+//! then repeats its reply and does nothing twice. A reply of another number is an old one.
 
 use crate::flash::Failed;
 use serde::{Deserialize, Serialize};
