@@ -5,6 +5,7 @@ use crate::firmware::{Board, Emulator, Line};
 use crate::install;
 use crate::shell::{Workspace, output, run};
 use anyhow::{Context, Result, anyhow, ensure};
+use cxr_examples::camera::{Buffers, HEIGHT, Vision, WIDTH, row};
 use cxr_examples::infer;
 use cxr_examples::update::{CHUNK, Refusal, Reply, Request, sign_over};
 use cxr_protocol::client::Transport;
@@ -32,7 +33,7 @@ pub fn test(workspace: &Workspace) -> Result<()> {
     let networks = [read("mobile.rnet")?, read("residual.rnet")?];
     for (name, address) in BOARDS.into_iter().zip(LOADED) {
         let board = Board::named(name)?;
-        let built = build(workspace, board)?;
+        let built = build(workspace, board, board.name)?;
         shared_arena(board.qemu(workspace, &built.join("shared_arena"), false), name, &networks)?;
         let mut qemu = board.qemu(workspace, &built.join("external_flash"), false);
         let file = workspace.root.join("core/engine/tests/residual.rnet");
@@ -41,13 +42,55 @@ pub fn test(workspace: &Workspace) -> Result<()> {
         let emulator = Emulator::start(workspace, board, &built.join("signed_update"), false)?;
         signed_update(emulator.line.again()?, name, &networks)?;
     }
+    camera(workspace)
+}
+
+/// A camera's rows under embassy, on the Cortex-M4: MLPerf Tiny's network for persons, where it lies beside the checkout.
+fn camera(workspace: &Workspace) -> Result<()> {
+    let network = workspace.root.join("../shared/networks/vww_96_int8.tflite");
+    let host = workspace.target.join("release/host");
+    if !network.is_file() || !host.is_file() {
+        println!("skipped: camera: {} or {} is not there", network.display(), host.display());
+        return Ok(());
+    }
+    let imported = workspace.target.join("vww.cxr");
+    let mut import = workspace.command(host);
+    import.arg("import").arg(&network).arg("--out").arg(&imported);
+    output(import)?;
+    let board = Board::named(BOARDS[0])?;
+    let built = build(workspace, board, "embassy")?;
+    // Instructions are counted: the camera's clock is the board's, however busy this machine is.
+    let mut qemu = board.qemu(workspace, &built.join("camera"), true);
+    qemu.args(["-serial", "none", "-device"]).arg(format!("loader,file={},addr={},force-raw=on", imported.display(), LOADED[0]));
+    let printed = output(qemu)?;
+
+    let file = fs::read(&imported)?;
+    let model = Model::parse(&file).map_err(|error| anyhow!("{error}"))?;
+    let (mut arena, mut buffers) = (vec![0; model.arena_bytes()], Buffers::new());
+    let expected = (|| {
+        let mut vision = Vision::new(&model, &mut arena, &mut buffers)?;
+        for y in 0..HEIGHT {
+            let mut pixels = [0; WIDTH];
+            row(y as u32, &mut pixels);
+            vision.push(&pixels)?;
+        }
+        let (scores, crc) = vision.finish()?;
+        Ok(format!("{crc:08x}\n{scores:?}\n"))
+    })()
+    .map_err(|error: rownet::error::Error| anyhow!("{error}"))?;
+    ensure!(printed == expected, "camera: printed\n{printed}expected\n{expected}");
+    println!(
+        "camera, {}: {HEIGHT} rows of {WIDTH} pixels by interrupt, {} bytes of arena, no frame buffer",
+        BOARDS[0],
+        model.arena_bytes()
+    );
     Ok(())
 }
 
-fn build(workspace: &Workspace, board: &Board) -> Result<PathBuf> {
+fn build(workspace: &Workspace, board: &Board, features: &str) -> Result<PathBuf> {
     let toolchain = Toolchain::find(workspace, board.target)?;
     let mut cargo = toolchain.cargo(workspace, "build", "cxr-examples", board.target);
-    cargo.args(["--features", board.name]).env("CXR_FLASH", "512K").env("CXR_RAM", "256K");
+    cargo.args(["--features", features]).env("CXR_FLASH", "512K").env("CXR_RAM", "256K");
     run(cargo)?;
     Ok(toolchain.folder(workspace).join(board.target).join("release"))
 }

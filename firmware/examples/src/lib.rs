@@ -4,6 +4,7 @@
 #![no_std]
 #![warn(missing_docs)]
 
+pub mod camera;
 pub mod flash;
 pub mod update;
 
@@ -37,10 +38,15 @@ pub fn infer(model: &Model<'_>, arena: &mut [i8], seed: u32) -> Result<u32, Erro
         }
         session.push_row(row)?;
     }
+    Ok(crc32(session.finish()?.bytes(0)?))
+}
+
+/// CRC-32 of int8 values.
+pub(crate) fn crc32(values: &[i8]) -> u32 {
     let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC);
     let mut digest = crc.digest();
-    for &value in session.finish()?.bytes(0)? {
+    for &value in values {
         digest.update(&[value as u8]);
     }
-    Ok(digest.finalize())
+    digest.finalize()
 }
