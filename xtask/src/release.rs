@@ -207,7 +207,7 @@ fn bill_of_materials(workspace: &Workspace) -> Result<PathBuf> {
     let tool = install::tool(workspace, "cargo-cyclonedx", CYCLONEDX, &[])?;
     let mut cyclonedx = workspace.command(tool);
     cyclonedx.args(["cyclonedx", "--format", "json", "--spec-version", "1.5", "--no-default-features", "--features", FEATURES]);
-    cyclonedx.args(["--manifest-path", "host/Cargo.toml", "--override-filename", "release-bill", "--describe", "crate"]);
+    cyclonedx.args(["--manifest-path", "host/Cargo.toml", "--override-filename", "release-bill"]);
     cyclonedx.env("SOURCE_DATE_EPOCH", archive::time(workspace)?);
     run(cyclonedx)?;
     // It writes one beside every manifest of the workspace.
