@@ -11,7 +11,7 @@ use cxr_examples::infer;
 use cxr_examples::update::{Chosen, EXAMPLE_KEY, Refusal, Reply, Request, Slots};
 use cxr_protocol::frame::{Decoder, encode};
 use ed25519_dalek::VerifyingKey;
-use embedded_io::{Read, Write};
+use embedded_io::{Read, ReadReady, Write};
 use portable_atomic as _; // chooses how cores without atomic swaps take a static
 use rownet::model::Model;
 use static_cell::ConstStaticCell;
@@ -49,6 +49,11 @@ fn run(file: &[u8], arena: &mut [i8]) -> Option<u32> {
 fn serve(slots: &mut Slots<Memory<'_>>, running: Option<(Chosen, u32)>, last: &mut Option<(u32, Reply)>) {
     let (mut line, mut decoder, mut frame) = (uart(), Decoder::<512>::new(), [0; 64]);
     loop {
+        // Sleeps until a byte is there.
+        if let Ok(false) = line.read_ready() {
+            line.wait();
+            continue;
+        }
         let mut byte = [0];
         if line.read_exact(&mut byte).is_err() {
             continue;
