@@ -15,8 +15,8 @@ pub const NETWORK: usize = 96;
 
 /// Row `y` of a drawing: what a camera would give.
 pub fn row(y: u32, pixels: &mut [u16; WIDTH]) {
-    for (x, pixel) in (0..).zip(pixels) {
-        let (dx, dy) = (x as i32 - 96, y as i32 - 80);
+    for (x, pixel) in (0i32..).zip(pixels) {
+        let (dx, dy) = (x - 96, y as i32 - 80);
         let inside = dx * dx + dy * dy < 40 * 40 || (y > 110 && dx.abs() < 60);
         *pixel = if inside { 0xB44B } else { 0x2124 + (x as u16 / 16) + (y as u16 / 12) * 32 };
     }
