@@ -11,6 +11,7 @@ use core::fmt;
 /// assert_eq!(error.to_string(), "not a .cxr model file: it does not start with CXRM");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// The model file ends before a structure that it should hold.

@@ -5,6 +5,7 @@ use heapless::Vec;
 
 /// Why a verdict was withheld.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AbstainReason {
     /// The picture is unlike the frontal chest X-rays that the model was trained on: its score is above
@@ -29,6 +30,7 @@ pub enum AbstainReason {
 /// # Ok::<(), cxr_core::error::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub enum Decision {
     /// Index of the class, as in [`Model::class_name`](crate::format::Model::class_name).

@@ -1,7 +1,7 @@
 //! Command line: arguments and dispatch, nothing else.
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Chest X-ray classifier: Normal/NA, Pneumonia/NA or Pneumonia/COVID-19.
 ///
@@ -62,6 +62,9 @@ pub enum Command {
     /// Classify X-ray images on a board.
     #[cfg(feature = "device")]
     Device(cxr_app::device::Args),
+    /// Write the manual's pages and completions for shells.
+    #[command(hide = true)]
+    Manual(crate::manual::Args),
 }
 
 /// Dataset commands.
@@ -104,5 +107,6 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Site(args) => cxr_app::site::run(&args),
         #[cfg(feature = "device")]
         Command::Device(args) => cxr_app::device::run(&args),
+        Command::Manual(args) => crate::manual::run(&args, Cli::command()),
     }
 }

@@ -3,6 +3,7 @@
 //! Research software, **not a medical device**.
 
 mod cli;
+mod manual;
 #[cfg(feature = "convert")]
 mod networks;
 

@@ -61,6 +61,15 @@ pub fn no_std(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// As [`build`], with no path of this machine in the result: the same bytes wherever it is built.
+pub fn build_remapped(workspace: &Workspace, package: &str, target: &str) -> Result<PathBuf> {
+    let toolchain = Toolchain::find(workspace, target)?;
+    let mut cargo = toolchain.cargo(workspace, "build", package, target);
+    cargo.env("RUSTFLAGS", workspace.remapped());
+    run(cargo)?;
+    Ok(toolchain.folder(workspace).join(target).join("release"))
+}
+
 /// Builds a package's static library or image for a bare-metal target; returns the folder that holds it.
 pub fn build(workspace: &Workspace, package: &str, target: &str, features: &[&str]) -> Result<PathBuf> {
     let toolchain = Toolchain::find(workspace, target)?;

@@ -152,7 +152,7 @@ fn compile(workspace: &Workspace, compiler: &str, options: &[&str], program: &Pa
 }
 
 /// The line that the example must print.
-fn expected_bits(workspace: &Workspace) -> Result<String> {
+pub fn expected_bits(workspace: &Workspace) -> Result<String> {
     let path: PathBuf = workspace.root.join(FIXTURE);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let fixture: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
@@ -162,7 +162,8 @@ fn expected_bits(workspace: &Workspace) -> Result<String> {
     Ok(format!("logit bits: {}", bits.join(" ")))
 }
 
-fn check_program(program: Command, expected: &str) -> Result<()> {
+/// Runs a program, which must print a line.
+pub fn check_program(program: Command, expected: &str) -> Result<()> {
     let name = program.get_program().to_string_lossy().into_owned();
     let printed = output(program)?;
     println!("{}", printed.trim_end());

@@ -8,7 +8,9 @@ mod report;
 mod rp2350;
 
 pub use args::Args;
-use board::{BOARDS, Board};
+use board::BOARDS;
+pub use board::Board;
+pub use line::{Emulator, Line};
 use report::Row;
 
 use crate::install;

@@ -59,8 +59,9 @@ pub fn target(workspace: &Workspace, target: &str) -> Result<bool> {
     rustc.args(["--print", "sysroot"]);
     let library = Path::new(output(rustc)?.trim()).join("lib/rustlib").join(target).join("lib");
     if !library.is_dir() && have("rustup") {
-        let mut rustup = workspace.command("rustup");
-        rustup.args(["target", "add", target]).env("RUSTUP_MAX_RETRIES", "0").env("RUST_BACKTRACE", "0");
+        // Where the network is closed, rustup may wait for long.
+        let mut rustup = workspace.command("timeout");
+        rustup.args(["120", "rustup", "target", "add", target]).env("RUSTUP_MAX_RETRIES", "0").env("RUST_BACKTRACE", "0");
         // Without a network the caller has another way.
         if let Err(error) = run(rustup) {
             eprintln!("{error:#}");
@@ -104,28 +105,30 @@ const AXE: (&str, &str) = ("4.14.1", "29348999450cdf2849a8e70b7912fc2da85a849da3
 /// Mozilla's driver of Firefox, from crates.io: Debian has none.
 const GECKODRIVER: &str = "0.37.1";
 
-/// Firefox, Debian's, with its driver, built into the target directory; returns the driver.
-pub fn firefox(workspace: &Workspace) -> Result<PathBuf> {
-    debian(workspace, &["firefox-esr"], || have("firefox-esr"))?;
-    program(workspace, "geckodriver", GECKODRIVER)
-}
-
-/// Mutation testing's tool, from crates.io: Debian has none.
-pub fn cargo_mutants(workspace: &Workspace) -> Result<PathBuf> {
-    program(workspace, "cargo-mutants", "27.1.0")
-}
-
-/// A program of crates.io under the crate's name, built into the target directory.
-fn program(workspace: &Workspace, name: &str, version: &str) -> Result<PathBuf> {
-    let folder = workspace.target.join(name).join(version);
+/// A program of crates.io, of a fixed version, built into the target directory; returns it.
+pub fn tool(workspace: &Workspace, name: &str, version: &str, options: &[&str]) -> Result<PathBuf> {
+    let folder = workspace.target.join("tools").join(name).join(version);
     let program = folder.join("bin").join(name);
     if !program.is_file() {
-        let mut cargo = workspace.cargo("install --locked --quiet --version");
-        cargo.args([version, name, "--root"]).arg(&folder).env("CARGO_TARGET_DIR", folder.join("build"));
+        let mut cargo = workspace.cargo("install --locked --quiet --debug --version");
+        cargo.arg(version).arg(name).args(options).arg("--root").arg(&folder);
+        // Built fast rather than to be fast.
+        cargo.env("CARGO_TARGET_DIR", folder.join("build")).env("CARGO_PROFILE_DEV_DEBUG", "0");
         run(cargo)?;
         fs::remove_dir_all(folder.join("build"))?;
     }
     Ok(program)
+}
+
+/// Mutation testing's tool, from crates.io: Debian has none.
+pub fn cargo_mutants(workspace: &Workspace) -> Result<PathBuf> {
+    tool(workspace, "cargo-mutants", "27.1.0", &[])
+}
+
+/// Firefox, Debian's, with its driver; returns the driver.
+pub fn firefox(workspace: &Workspace) -> Result<PathBuf> {
+    debian(workspace, &["firefox-esr"], || have("firefox-esr"))?;
+    tool(workspace, "geckodriver", GECKODRIVER, &[])
 }
 
 /// Chromium with its driver, and axe-core in the target directory; returns axe-core's script.

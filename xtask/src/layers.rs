@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 10] = [
     &["cxr-dicom", "cxr-study"],
     &["rownet-convert"],
     &["cxr-app", "cxr-rp2350"],
-    &["cxr-firmware", "cxr-bench", "cxr-capi", "cxr-no-panic", "cxr-core-benches"],
+    &["cxr-firmware", "cxr-bench", "cxr-examples", "cxr-capi", "cxr-no-panic", "cxr-core-benches"],
     &["cxr-board"],
     &["cxr-protocol"],
     &["cxr-core"],

@@ -1,17 +1,23 @@
 //! `cargo xtask`: installs what a bare machine lacks, then builds and tests everything.
 
+mod archive;
 mod bare_metal;
 mod bench;
+mod book;
 mod capi;
 mod check;
 mod container;
+mod crates;
+mod examples;
 mod firmware;
 mod fuzz;
 mod install;
 mod layers;
 mod mutants;
 mod no_panic;
+mod packages;
 mod pages;
+mod release;
 mod sanitizer;
 mod shell;
 mod site;
@@ -67,6 +73,22 @@ enum Task {
     },
     /// Write core/capi/include/cxr.h from the sources of the C interface.
     Header,
+    /// Write the book as a folder of pages.
+    Book {
+        /// Folder for the pages.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Run the examples of firmware/examples under QEMU and compare with what the host computes.
+    Examples,
+    /// Write the C interface as packages: CMake, Zephyr, ESP-IDF and PlatformIO in one archive, Arduino in another.
+    Packages {
+        /// Folder for the archives.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Build all that a release consists of: programs, packages, crates, bill of materials, checksums.
+    Release(release::Options),
     /// Build the firmware of every board, run those that QEMU emulates, report what they take; fails over budget.
     Firmware(firmware::Args),
 }
@@ -92,6 +114,10 @@ fn run() -> Result<()> {
         Task::Bench(options) => bench::bench(&workspace, &options),
         Task::Header => capi::write_header(&workspace),
         Task::Site { out, model } => site::site(&workspace, &out, model.as_deref()),
+        Task::Book { out } => book::book(&workspace, &out),
+        Task::Examples => examples::test(&workspace),
+        Task::Packages { out } => packages::packages(&workspace, &out),
+        Task::Release(options) => release::release(&workspace, &options),
         Task::Firmware(args) => firmware::firmware(&workspace, &args),
     }
 }

@@ -26,6 +26,19 @@ impl Workspace {
         Ok(Self { root, target })
     }
 
+    /// The version of all crates.
+    pub fn version(&self) -> Result<String> {
+        let manifest = std::fs::read_to_string(self.root.join("Cargo.toml"))?;
+        let version = manifest.lines().find_map(|line| line.strip_prefix("version = ")).context("Cargo.toml has no version")?;
+        Ok(version.trim_matches('"').to_owned())
+    }
+
+    /// Flags of the compiler that take this machine's folders out of what it writes.
+    pub fn remapped(&self) -> String {
+        let home = cargo_home().unwrap_or_default();
+        format!("--remap-path-prefix={}=/cxr --remap-path-prefix={}=/cargo", self.root.display(), home.display())
+    }
+
     /// A command that runs in the workspace.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         command(program, &self.root)
@@ -45,10 +58,13 @@ fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     command
 }
 
+fn cargo_home() -> Option<PathBuf> {
+    env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| env::home_dir().map(|home| home.join(".cargo")))
+}
+
 /// `PATH` with rustup's folder first: Debian's rustc-web, if installed, would otherwise answer for `rustc`.
 fn search_path() -> std::ffi::OsString {
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    let home = cargo_home();
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = home.map(|home| home.join("bin")).into_iter().chain(env::split_paths(&path));
     env::join_paths(folders).unwrap_or(path)

@@ -6,8 +6,8 @@
 
 use crate::shell::{Workspace, have, run};
 use crate::{
-    bare_metal, bench, capi, container, firmware, fuzz, install, layers, mutants, no_panic, pages, sanitizer, site, targets,
-    wheel,
+    bare_metal, bench, book, capi, container, crates, examples, firmware, fuzz, install, layers, mutants, no_panic, packages,
+    pages, sanitizer, site, targets, wheel,
 };
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -44,8 +44,12 @@ pub enum Step {
     Instructions,
     /// Small networks in rownet on the boards: the host's bytes, and exactly the instructions of tests/network_instructions.json.
     Boards,
+    /// Examples on boards: two networks in one arena, a network in external flash, a signed update.
+    Examples,
     /// The C interface: its header is current, its example gives onnxruntime's bits here, sanitized, and under QEMU.
     C,
+    /// The C packages for seven cores, built by CMake, SCons and the sketch's flags, run under QEMU; only where it is named.
+    Packages,
     /// The Rust and C blocks of README and docs/linking.md compile.
     Pages,
     /// No public function of cxr-core (Cortex-M4) and of rownet (every bare-metal target) links a panic.
@@ -66,14 +70,20 @@ pub enum Step {
     Build,
     /// Unit tests.
     Unit,
+    /// The book: every command of its three ways, every link.
+    Book,
     /// Documentation tests.
     Doc,
+    /// The crates as they would be published: metadata, archives that build without the workspace, documentation without a warning.
+    Crates,
     /// Tests that drive the built `host`, beside Orthanc too.
     Integration,
     /// The Python wheel in a clean environment: types, documentation, an archive classified by two workers.
     Wheel,
     /// An eighth of the changes that cargo-mutants makes in the core: a quick test must notice each; weekly, only where it is named.
     Mutants,
+    /// Licences, duplicates, advisories, public interfaces against the commit before, cxr-host's archive with Burn; only where it is named.
+    Weekly,
 }
 
 impl Step {
@@ -102,7 +112,9 @@ impl Step {
             Self::Kernels => bench::kernels(workspace),
             Self::Instructions => bench::gate(workspace),
             Self::Boards => bench::networks(workspace),
+            Self::Examples => examples::test(workspace),
             Self::C => capi::test(workspace),
+            Self::Packages => packages::test(workspace),
             Self::Pages => pages::test(workspace),
             Self::NoPanic => no_panic::test(workspace),
             Self::Memory => sanitizer::memory(workspace),
@@ -144,8 +156,15 @@ impl Step {
                 tests.env("CXR_AXE", install::browser(workspace)?).env("CXR_SCREENSHOTS", workspace.target.join("screenshots"));
                 run(tests)
             }
+            Self::Book => book::test(workspace),
+            Self::Crates => crates::test(workspace),
             Self::Wheel => wheel::test(workspace),
             Self::Mutants => mutants::test(workspace),
+            Self::Weekly => {
+                crates::deny(workspace)?;
+                crates::semver(workspace)?;
+                crates::heavy(workspace)
+            }
         }
     }
 }
@@ -157,6 +176,10 @@ pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
         Step::Container => only.is_empty() && have("podman"),
         // An hour.
         Step::Mutants => false,
+        // A second compiler, and eighteen programs under QEMU.
+        Step::Packages => false,
+        // Tools that are compiled, and Burn once more.
+        Step::Weekly => false,
         _ => only.is_empty(),
     };
     let selected = Step::value_variants().iter().filter(|step| unasked(step) || only.contains(step));

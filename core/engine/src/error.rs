@@ -4,6 +4,7 @@ use core::fmt;
 
 /// What went wrong. Every variant leaves the caller's buffers valid and the session reusable after `reset`.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// The file does not start with `RNET`.

@@ -16,6 +16,8 @@ pub mod encode;
 pub mod error;
 pub mod image;
 pub mod kernels;
+#[cfg(feature = "embedded-io")]
+pub mod load;
 pub mod model;
 mod ops;
 pub mod plan;

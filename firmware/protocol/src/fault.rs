@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why bytes are not a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum FrameFault {
     /// Longer than any frame.
     TooLong,
@@ -27,6 +28,7 @@ pub enum FrameFault {
 
 /// What was wrong, as the board reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fault {
     /// Bytes that are no frame.
     Frame(FrameFault),

@@ -99,7 +99,7 @@ pub(crate) fn files(offered: Offered) -> Vec<Asset> {
             Asset {
                 path: concat!("examples/", $name),
                 kind: PNG,
-                bytes: Cow::Borrowed(include_bytes!(concat!("../../../data/samples/", $name))),
+                bytes: Cow::Borrowed(include_bytes!(concat!("../shipped/samples/", $name))),
             }
         };
     }

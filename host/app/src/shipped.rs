@@ -7,11 +7,11 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The model in this program: a .cxr file.
-pub const MODEL: &[u8] = include_bytes!("../../../models/default.cxr");
+pub const MODEL: &[u8] = include_bytes!("../shipped/default.cxr");
 /// Its card, JSON.
-pub const CARD: &str = include_str!("../../../models/default.json");
+pub const CARD: &str = include_str!("../shipped/default.json");
 /// Its measured error rates, JSON.
-pub const REPORT: &str = include_str!("../../../models/default.report.json");
+pub const REPORT: &str = include_str!("../shipped/default.report.json");
 /// What it is called.
 pub const NAME: &str = "default.cxr";
 

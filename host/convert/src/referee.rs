@@ -7,8 +7,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const TFLITE: &str = include_str!("../../../scripts/tflite_referee.py");
-const ONNX: &str = include_str!("../../../scripts/onnx_referee.py");
+const TFLITE: &str = include_str!("../scripts/tflite_referee.py");
+const ONNX: &str = include_str!("../scripts/onnx_referee.py");
 
 /// What a referee answers: arrays `[n, ...]`.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 /// A small model file: every kind of layer that keeps rows, and a refusal head. Its weights are noise.
-pub const TINY: &[u8] = include_bytes!("../../../core/tests/tiny/tiny.cxr");
+pub const TINY: &[u8] = include_bytes!("../tiny.cxr");
 
 /// CRC-32 as zlib, PNG, model files and golden fixtures have it.
 pub static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);

@@ -1,6 +1,6 @@
 //! When each row is made, and where it lies.
 //!
-//! The file carries a plan; [`check`] runs its schedule without data, refuses it where a row would be gone before it was read,
+//! The file carries a plan; `check` runs its schedule without data, refuses it where a row would be gone before it was read,
 //! and finds the arena's exact length.
 
 mod check;

@@ -2,7 +2,7 @@
 //!
 //! The bytes that live in a segment follow from its own two cuts alone: from the maps that are stored across it and the rows
 //! of its operators. So the least greatest segment is found exactly by dynamic programming over cuts, whatever the graph,
-//! for the order of operators that it has ([`cuts`]). What first fit then loses between buffers is searched for nearby: cuts are
+//! for the order of operators that it has (`cuts`). What first fit then loses between buffers is searched for nearby: cuts are
 //! moved, dropped and added as long as the arena shrinks. Every figure is `rownet::plan::Planner`'s.
 //!
 //! Below that, [`points`] trades multiply-accumulates for bytes: values of which no row is kept, as their reader has the rows under

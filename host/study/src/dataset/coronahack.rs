@@ -17,7 +17,7 @@ pub const METADATA: &str = "Chest_xray_Corona_Metadata.csv";
 pub const IMAGES: &str = "Coronahack-Chest-XRay-Dataset/Coronahack-Chest-XRay-Dataset";
 
 const HELP: &str = "--coronahack takes the folder into which the Kaggle download was unpacked (data/README.md)";
-const IEEE8023: &str = include_str!("../../../../data/ieee8023_patients.csv");
+const IEEE8023: &str = include_str!("../../shipped/ieee8023_patients.csv");
 
 /// Appends the samples of `folder` to `dataset`.
 ///

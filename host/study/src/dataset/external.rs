@@ -22,7 +22,7 @@ pub const GRAFTS: &str = "grafts";
 const UNUSED_GRAFTS: &str = "grafts: host or donor is not trained on";
 
 /// One person under two names, found by `host data check` or by eye: the sources number their images, not their people.
-const SAME_PATIENTS: &str = include_str!("../../../../data/same_patients.csv");
+const SAME_PATIENTS: &str = include_str!("../../shipped/same_patients.csv");
 const HELP: &str = "--external takes folders with index.csv and images/ (data/README.md)";
 
 /// Appends the samples of `folders`, which may speak of each other's images, to `dataset`, which holds CoronaHack already.

@@ -36,7 +36,7 @@ use cxr_app::files;
 use std::path::{Path, PathBuf};
 use trainer::{Ending, Trainer};
 
-const DEMO: &str = include_str!("../../../../models/recipes/demo.toml");
+const DEMO: &str = include_str!("../../shipped/demo.toml");
 
 /// Arguments.
 #[derive(Debug, Clone, clap::Args)]

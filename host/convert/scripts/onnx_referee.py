@@ -1,0 +1,1 @@
+../../../scripts/onnx_referee.py

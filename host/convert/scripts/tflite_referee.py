@@ -1,0 +1,1 @@
+../../../scripts/tflite_referee.py
