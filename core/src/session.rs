@@ -349,7 +349,7 @@ impl<'m, 'b> Session<'m, 'b> {
             }
             None => None,
         };
-        let decision = decide(&probabilities, self.model.abstain_below(), refusal);
+        let decision = decide(&probabilities, self.model.abstain_below(), self.model.doubt(), refusal);
         let refusal_score = refusal.map(|(score, _)| score);
         Some(Verdict { accumulators, logits, probabilities, refusal_score, decision })
     }

@@ -1,6 +1,6 @@
 //! The result for one image.
 
-use crate::format::MAX_CLASSES;
+use crate::format::{Doubt, MAX_CLASSES};
 use heapless::Vec;
 
 /// Why a verdict was withheld.
@@ -12,6 +12,9 @@ pub enum AbstainReason {
     OutOfDistribution,
     /// The largest calibrated probability is below the model's threshold.
     LowConfidence,
+    /// The likeliest class is one that pictures from places that the model does not know are given too often, and its probability
+    /// is below what it takes: see [`Doubt`].
+    DoubtfulClass,
 }
 
 /// What a verdict says. A refusal is not a class: it cannot be read as one.
@@ -83,15 +86,17 @@ impl Verdict {
 
 /// What probabilities, and a refusal score with the threshold above which it refuses, come to. A score or a probability that is not a
 /// finite number is no class.
-pub(crate) fn decide(probabilities: &[f32], abstain_below: f32, refusal: Option<(f32, f32)>) -> Decision {
+pub(crate) fn decide(probabilities: &[f32], abstain_below: f32, doubt: Option<Doubt>, refusal: Option<(f32, f32)>) -> Decision {
     let (best, p) = likeliest(probabilities);
     // By what must hold, not by its contrary: comparisons with what is not a number are false.
     if refusal.is_some_and(|(score, above)| !(score.is_finite() && score <= above)) {
         Decision::Abstain(AbstainReason::OutOfDistribution)
-    } else if p > 0.0 && p.is_finite() && p >= abstain_below {
-        Decision::Class(best)
-    } else {
+    } else if !(p > 0.0 && p.is_finite() && p >= abstain_below) {
         Decision::Abstain(AbstainReason::LowConfidence)
+    } else if doubt.is_some_and(|doubt| usize::from(doubt.class) == best && !(p >= doubt.below)) {
+        Decision::Abstain(AbstainReason::DoubtfulClass)
+    } else {
+        Decision::Class(best)
     }
 }
 
@@ -114,16 +119,16 @@ mod tests {
 
     #[test]
     fn at_the_threshold_of_confidence_there_is_a_verdict_and_just_below_none() {
-        assert_eq!(decide(&SURE, 0.8, None), Decision::Class(1));
-        assert_eq!(decide(&SURE, 0.8f32.next_up(), None), Decision::Abstain(AbstainReason::LowConfidence));
-        assert_eq!(decide(&SURE, 0.0, None), Decision::Class(1));
+        assert_eq!(decide(&SURE, 0.8, None, None), Decision::Class(1));
+        assert_eq!(decide(&SURE, 0.8f32.next_up(), None, None), Decision::Abstain(AbstainReason::LowConfidence));
+        assert_eq!(decide(&SURE, 0.0, None, None), Decision::Class(1));
     }
 
     #[test]
     fn at_the_threshold_of_refusal_there_is_a_verdict_and_just_above_none() {
         for score in [5.0, 0.0, -7.5, f32::MAX, f32::MIN] {
-            assert_eq!(decide(&SURE, 0.5, Some((score, score))), Decision::Class(1));
-            assert_eq!(decide(&SURE, 0.5, Some((score, score.next_down()))), Decision::Abstain(AbstainReason::OutOfDistribution));
+            assert_eq!(decide(&SURE, 0.5, None, Some((score, score))), Decision::Class(1));
+            assert_eq!(decide(&SURE, 0.5, None, Some((score, score.next_down()))), Decision::Abstain(AbstainReason::OutOfDistribution));
         }
     }
 
@@ -131,13 +136,24 @@ mod tests {
     fn what_is_no_finite_number_is_no_class() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for above in [5.0, f32::MAX, f32::INFINITY] {
-                let decision = decide(&SURE, 0.0, Some((bad, above)));
+                let decision = decide(&SURE, 0.0, None, Some((bad, above)));
                 assert_eq!(decision, Decision::Abstain(AbstainReason::OutOfDistribution), "{bad} {above}");
             }
-            assert_eq!(decide(&[bad; 3], 0.0, None), Decision::Abstain(AbstainReason::LowConfidence), "{bad}");
+            assert_eq!(decide(&[bad; 3], 0.0, None, None), Decision::Abstain(AbstainReason::LowConfidence), "{bad}");
         }
-        assert_eq!(decide(&[0.0; 3], 0.0, None), Decision::Abstain(AbstainReason::LowConfidence));
-        assert_eq!(decide(&[], 0.0, None), Decision::Abstain(AbstainReason::LowConfidence));
+        assert_eq!(decide(&[0.0; 3], 0.0, None, None), Decision::Abstain(AbstainReason::LowConfidence));
+        assert_eq!(decide(&[], 0.0, None, None), Decision::Abstain(AbstainReason::LowConfidence));
+    }
+
+    #[test]
+    fn a_doubted_class_takes_a_probability_of_its_own() {
+        let doubt = |class, below| Some(Doubt { class, below });
+        assert_eq!(decide(&SURE, 0.5, doubt(1, 0.8), None), Decision::Class(1));
+        assert_eq!(decide(&SURE, 0.5, doubt(1, 0.8f32.next_up()), None), Decision::Abstain(AbstainReason::DoubtfulClass));
+        assert_eq!(decide(&SURE, 0.5, doubt(0, 1.0), None), Decision::Class(1), "another class is doubted");
+        assert_eq!(decide(&SURE, 0.9, doubt(1, 1.0), None), Decision::Abstain(AbstainReason::LowConfidence), "no class at all");
+        assert_eq!(decide(&SURE, 0.9, doubt(1, 1.0), Some((2.0, 1.0))), Decision::Abstain(AbstainReason::OutOfDistribution));
+        assert_eq!(decide(&SURE, 0.5, doubt(1, f32::NAN), None), Decision::Abstain(AbstainReason::DoubtfulClass));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 /// First four bytes of a model file.
 pub const MAGIC: [u8; 4] = *b"CXRM";
 /// Format version that this library reads and writes.
-pub const VERSION: u16 = 3;
-/// The oldest version that is read. It has no [`Refusal::layer`]: its bytes are zero, and mean the last feature map.
+pub const VERSION: u16 = 4;
+/// The first version with a [`Doubt`](super::Doubt): those before have zeros there, which are not read.
+pub const FIRST_WITH_DOUBT: u16 = 4;
+/// The oldest version that is read. Version 2 has no [`Refusal::layer`]: its bytes are zero, and mean the last feature map.
 pub const OLDEST: u16 = 2;
 /// Most layers in a model.
 pub const MAX_LAYERS: usize = 32;
@@ -21,6 +23,7 @@ pub mod header {
     pub const INPUT: usize = 16;
     pub const LAYER_COUNT: usize = 22;
     pub const CLASS_COUNT: usize = 24;
+    pub const DOUBT_CLASS: usize = 26;
     pub const TEMPERATURE: usize = 28;
     pub const ABSTAIN_BELOW: usize = 32;
     pub const ARENA: usize = 36;
@@ -34,6 +37,7 @@ pub mod header {
     pub const REFUSAL_RANK: usize = 68;
     pub const REFUSAL_BACK: usize = 70;
     pub const REFUSE_ABOVE: usize = 72;
+    pub const DOUBT_BELOW: usize = 76;
     pub const SIZE: usize = 80;
 }
 

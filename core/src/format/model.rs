@@ -3,7 +3,7 @@
 use super::bytes::{self, f32_at, i8_at, slice, u8_at, u16_at, u32_at};
 use super::layer::{Layer, Op, gray_len, scale_count, weights_len};
 use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D};
-use super::layout::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D, header, record};
+use super::layout::{FIRST_WITH_DOUBT, OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D, header, record};
 use crate::shape::Shape;
 
 /// A checked model file. Small and `Copy`: it borrows the bytes, which may lie in flash.
@@ -20,6 +20,22 @@ pub struct Model<'a> {
     pub(super) layers: usize,
     pub(super) layer_count: usize,
     pub(super) arena: usize,
+}
+
+/// A class that is named only where its probability is high: below, pictures from places that the model does not know are given it too often.
+///
+/// ```
+/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+/// let doubt = model.doubt().expect("the shipped model has one");
+/// assert_eq!(model.class_name(doubt.class.into()), "Pneumonia/COVID-19");
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Doubt {
+    /// Index of the class.
+    pub class: u16,
+    /// Calibrated probability, above 0 and at most 1, under which a verdict of this class is withheld.
+    pub below: f32,
 }
 
 impl<'a> Model<'a> {
@@ -107,6 +123,15 @@ impl<'a> Model<'a> {
     /// Calibrated top probability under which the verdict is withheld; 0 withholds none.
     pub const fn abstain_below(&self) -> f32 {
         f32_at(self.bytes, header::ABSTAIN_BELOW)
+    }
+
+    /// The class that the model says too readily of pictures from places that it does not know, if it has one.
+    pub const fn doubt(&self) -> Option<Doubt> {
+        let below = f32_at(self.bytes, header::DOUBT_BELOW);
+        if u16_at(self.bytes, header::VERSION) < FIRST_WITH_DOUBT || below == 0.0 {
+            return None;
+        }
+        Some(Doubt { class: u16_at(self.bytes, header::DOUBT_CLASS), below })
     }
 
     /// Multiply-accumulates for one inference.

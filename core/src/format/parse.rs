@@ -2,7 +2,7 @@
 
 use super::bytes::{crc32, crc32_folded, f32_at, shape_at, slice, u16_at, u32_at};
 use super::check::{self, invalid};
-use super::layout::{MAGIC, MAX_CLASSES, MAX_LAYERS, MAX_ROW, OLDEST, VERSION, header, record};
+use super::layout::{FIRST_WITH_DOUBT, MAGIC, MAX_CLASSES, MAX_LAYERS, MAX_ROW, OLDEST, VERSION, header, record};
 use super::model::Model;
 use crate::error::Error;
 use crate::plan;
@@ -115,6 +115,15 @@ const fn check_header(b: &[u8]) -> Result<(), Error> {
     let abstain_below = f32_at(b, header::ABSTAIN_BELOW);
     if !(abstain_below >= 0.0 && abstain_below <= 1.0) {
         return invalid(header::ABSTAIN_BELOW, "abstention threshold");
+    }
+    if u16_at(b, header::VERSION) >= FIRST_WITH_DOUBT {
+        let below = f32_at(b, header::DOUBT_BELOW);
+        if !(below >= 0.0 && below <= 1.0) {
+            return invalid(header::DOUBT_BELOW, "threshold of the doubted class");
+        }
+        if u16_at(b, header::DOUBT_CLASS) as usize >= classes {
+            return invalid(header::DOUBT_CLASS, "doubted class");
+        }
     }
     let (names, names_len) = (u32_at(b, header::NAMES) as usize, u32_at(b, header::NAMES_LEN) as usize);
     let names = slice(b, names, names_len);
