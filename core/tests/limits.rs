@@ -1,7 +1,7 @@
 //! Model files at the edge of what is allowed: a logit is a finite number, thresholds mean what they say.
 
 use cxr_core::error::Error;
-use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
+use cxr_core::format::{Doubt, LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::session::{AbstainReason, Decision, Session, Verdict};
 use cxr_core::shape::{Padding, Shape, Window2d};
 
@@ -13,12 +13,13 @@ struct Spec {
     scales: [f32; 2],
     temperature: f32,
     abstain_below: f32,
+    doubt: Option<Doubt>,
     /// Coefficient of a row of the refusal head that is the sum of the map, and the threshold.
     refusal: Option<([f32; 2], f32)>,
 }
 
 const PLAIN: Spec =
-    Spec { weights: [1, -1], bias: [0; 2], scales: [0.01; 2], temperature: 1.0, abstain_below: 0.0, refusal: None };
+    Spec { weights: [1, -1], bias: [0; 2], scales: [0.01; 2], temperature: 1.0, abstain_below: 0.0, doubt: None, refusal: None };
 
 /// A network of one pixel: a pooling that changes nothing, and two classes.
 fn file(spec: Spec) -> Result<Vec<u8>, Error> {
@@ -51,6 +52,7 @@ fn file(spec: Spec) -> Result<Vec<u8>, Error> {
         metadata: "{}",
         temperature: spec.temperature,
         abstain_below: spec.abstain_below,
+        doubt: spec.doubt,
         refusal: spec.refusal.map(|_| head),
     };
     let mut file = vec![0; encoded_len(&spec)];
@@ -98,6 +100,15 @@ fn thresholds_are_met_at_equality() {
     assert_eq!(verdict(Spec { abstain_below: p, ..PLAIN }, 200).decision(), Decision::Class(class));
     let above = Spec { abstain_below: p.next_up(), ..PLAIN };
     assert_eq!(verdict(above, 200).decision(), Decision::Abstain(AbstainReason::LowConfidence));
+
+    let doubted = |class, below| Spec { doubt: Some(Doubt { class, below }), ..PLAIN };
+    assert_eq!(verdict(doubted(class as u16, p), 200).decision(), Decision::Class(class));
+    assert_eq!(verdict(doubted(class as u16, p.next_up()), 200).decision(), Decision::Abstain(AbstainReason::DoubtfulClass));
+    assert_eq!(verdict(doubted(1 - class as u16, 1.0), 200).decision(), Decision::Class(class));
+    for (class, below) in [(2, 0.5), (0, 1.5), (0, -0.5), (0, f32::NAN)] {
+        let refused = file(doubted(class, below));
+        assert!(matches!(refused, Err(Error::InvalidField { field: "doubted class" | "threshold of the doubted class", .. })), "{refused:?}");
+    }
 
     let linear = [0.75, 0.0];
     let score = verdict(Spec { refusal: Some((linear, 0.0)), ..PLAIN }, 200).refusal_score().unwrap();

@@ -12,6 +12,7 @@ use crate::refusal::{self, negatives};
 use anyhow::{Context, Result, ensure};
 use cxr_app::classes::{CLASSES, COVID, DISCLAIMER};
 use cxr_app::model_file::{ModelFile, replicate};
+use cxr_core::format::Doubt;
 use rayon::prelude::*;
 use rownet_convert::chain::cxr::{self, Header, RefusalHead};
 use rownet_convert::chain::float_model::{FloatLayer, FloatModel};
@@ -31,15 +32,15 @@ const ERROR_IMAGES: usize = 24;
 ///
 /// # Errors
 /// A run that is none or a trial; its images; a network outside of the arithmetic's bounds.
-pub(super) fn bundle(folder: &Path, given: &Folders, calibration_images: usize) -> Result<Bundle> {
-    let mut run = Run::load(folder)?;
+pub(super) fn bundle(folder: &Path, recipe: Option<&Path>, given: &Folders, calibration_images: usize) -> Result<Bundle> {
+    let mut run = Run::load(folder, recipe)?;
     let images = data::load(&run.recipe, &run.training, given, calibration_images)?;
     let mut logits = FloatLogits::of(&run.model, &images)?;
     let point = operating_point(&run.recipe, &images, &logits);
     logits.shift(&mut run.model, point.offset);
     let (chosen, compared) = calibrate(&run.model, &images, &logits)?;
     let int8 = int8_logits(&chosen.quantized, &images)?;
-    let confidence = Confidence::fit(&int8, &images);
+    let confidence = Confidence::fit(&int8, &images, run.recipe.data.covid_doubted);
     let (head, refused_of) = refuse(&run.recipe, &chosen.quantized, &images)?;
 
     let details = json!({
@@ -52,6 +53,8 @@ pub(super) fn bundle(folder: &Path, given: &Folders, calibration_images: usize) 
         "data": images.description,
         "calibration": calibration_report(&images, compared, &chosen),
         "operating_point": point,
+        "doubt": confidence.doubt,
+        "doubt_rule": "probability of COVID-19 under which the recipe's share of validation's right COVID-19 verdicts lie (data.covid_doubted)",
         "refusal": refusal_report(&head, &images, refused_of),
         "temperature_rule": format!("least log-loss on validation, where CoronaHack counts as a half, each other source as at most {} images", confidence::CAP),
         "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * confidence::ABSTAIN_SHARE),
@@ -61,6 +64,7 @@ pub(super) fn bundle(folder: &Path, given: &Folders, calibration_images: usize) 
         metadata: run.metadata(&images, chosen.options)?.to_string(),
         temperature: confidence.temperature as f32,
         abstain_below: confidence.abstain_below as f32,
+        doubt: confidence.doubt.map(|doubt| Doubt { class: COVID as u16, below: doubt.below as f32 }),
         refusal: Some(head),
     };
     let spread = images.validation.len().div_ceil(ERROR_IMAGES).max(1);
@@ -78,8 +82,15 @@ struct Run {
 }
 
 impl Run {
-    fn load(folder: &Path) -> Result<Self> {
-        let (recipe, model, training) = crate::train::load_float_model(folder)?;
+    /// The run in `folder`; its thresholds are by the recipe in the file `thresholds`, where one is given.
+    fn load(folder: &Path, thresholds: Option<&Path>) -> Result<Self> {
+        let (mut recipe, model, training) = crate::train::load_float_model(folder)?;
+        if let Some(path) = thresholds {
+            let given = Recipe::load(path)?;
+            recipe.data.covid_doubted = given.data.covid_doubted;
+            recipe.name.clone_from(&given.name);
+            ensure!(recipe == given, "{}: is not the recipe of {}, apart from data.covid_doubted", path.display(), folder.display());
+        }
         let size = recipe.train.stages.last().map_or(0, |stage| stage.size);
         ensure!(
             size == recipe.input.height,
