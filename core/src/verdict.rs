@@ -12,8 +12,8 @@ pub enum AbstainReason {
     OutOfDistribution,
     /// The largest calibrated probability is below the model's threshold.
     LowConfidence,
-    /// The likeliest class is one that pictures from places that the model does not know are given too often, and its probability
-    /// is below what it takes: see [`Doubt`].
+    /// The likeliest class is one that pictures from places that the model does not know are given too often, and the picture is less
+    /// like those that it knows than this class takes: see [`Doubt`].
     DoubtfulClass,
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn decide(probabilities: &[f32], abstain_below: f32, doubt: Option<Do
         Decision::Abstain(AbstainReason::OutOfDistribution)
     } else if !(p > 0.0 && p.is_finite() && p >= abstain_below) {
         Decision::Abstain(AbstainReason::LowConfidence)
-    } else if doubt.is_some_and(|doubt| usize::from(doubt.class) == best && !(p >= doubt.below)) {
+    } else if doubt.is_some_and(|doubt| usize::from(doubt.class) == best && !refusal.is_some_and(|(score, _)| score <= doubt.above)) {
         Decision::Abstain(AbstainReason::DoubtfulClass)
     } else {
         Decision::Class(best)
@@ -146,14 +146,16 @@ mod tests {
     }
 
     #[test]
-    fn a_doubted_class_takes_a_probability_of_its_own() {
-        let doubt = |class, below| Some(Doubt { class, below });
-        assert_eq!(decide(&SURE, 0.5, doubt(1, 0.8), None), Decision::Class(1));
-        assert_eq!(decide(&SURE, 0.5, doubt(1, 0.8f32.next_up()), None), Decision::Abstain(AbstainReason::DoubtfulClass));
-        assert_eq!(decide(&SURE, 0.5, doubt(0, 1.0), None), Decision::Class(1), "another class is doubted");
-        assert_eq!(decide(&SURE, 0.9, doubt(1, 1.0), None), Decision::Abstain(AbstainReason::LowConfidence), "no class at all");
-        assert_eq!(decide(&SURE, 0.9, doubt(1, 1.0), Some((2.0, 1.0))), Decision::Abstain(AbstainReason::OutOfDistribution));
-        assert_eq!(decide(&SURE, 0.5, doubt(1, f32::NAN), None), Decision::Abstain(AbstainReason::DoubtfulClass));
+    fn a_doubted_class_takes_a_picture_like_those_that_are_known() {
+        let doubt = |class, above| Some(Doubt { class, above });
+        let at = |doubt, score| decide(&SURE, 0.5, doubt, Some((score, 9.0)));
+        assert_eq!(at(doubt(1, 2.0), 2.0), Decision::Class(1));
+        assert_eq!(at(doubt(1, 2.0), 2.0f32.next_up()), Decision::Abstain(AbstainReason::DoubtfulClass));
+        assert_eq!(at(doubt(0, 2.0), 8.0), Decision::Class(1), "another class is doubted");
+        assert_eq!(at(doubt(1, 2.0), 9.5), Decision::Abstain(AbstainReason::OutOfDistribution), "no X-ray at all");
+        assert_eq!(decide(&SURE, 0.9, doubt(1, 2.0), Some((3.0, 9.0))), Decision::Abstain(AbstainReason::LowConfidence), "no class at all");
+        assert_eq!(at(doubt(1, f32::NAN), 2.0), Decision::Abstain(AbstainReason::DoubtfulClass));
+        assert_eq!(decide(&SURE, 0.5, doubt(1, 2.0), None), Decision::Abstain(AbstainReason::DoubtfulClass), "nothing to tell by");
     }
 
     #[test]

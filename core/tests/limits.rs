@@ -101,21 +101,26 @@ fn thresholds_are_met_at_equality() {
     let above = Spec { abstain_below: p.next_up(), ..PLAIN };
     assert_eq!(verdict(above, 200).decision(), Decision::Abstain(AbstainReason::LowConfidence));
 
-    let doubted = |class, below| Spec { doubt: Some(Doubt { class, below }), ..PLAIN };
-    assert_eq!(verdict(doubted(class as u16, p), 200).decision(), Decision::Class(class));
-    assert_eq!(verdict(doubted(class as u16, p.next_up()), 200).decision(), Decision::Abstain(AbstainReason::DoubtfulClass));
-    assert_eq!(verdict(doubted(1 - class as u16, 1.0), 200).decision(), Decision::Class(class));
-    for (class, below) in [(2, 0.5), (0, 1.5), (0, -0.5), (0, f32::NAN)] {
-        let refused = file(doubted(class, below));
-        assert!(matches!(refused, Err(Error::InvalidField { field: "doubted class" | "threshold of the doubted class", .. })), "{refused:?}");
-    }
-
     let linear = [0.75, 0.0];
     let score = verdict(Spec { refusal: Some((linear, 0.0)), ..PLAIN }, 200).refusal_score().unwrap();
     assert_eq!(score, 0.75 * 72.0);
     assert_eq!(verdict(Spec { refusal: Some((linear, score)), ..PLAIN }, 200).decision(), Decision::Class(class));
     let below = Spec { refusal: Some((linear, score.next_down())), ..PLAIN };
     assert_eq!(verdict(below, 200).decision(), Decision::Abstain(AbstainReason::OutOfDistribution));
+
+    let scored = Spec { refusal: Some((linear, f32::MAX)), ..PLAIN };
+    let doubted = |class, above| Spec { doubt: Some(Doubt { class, above }), ..scored };
+    assert_eq!(verdict(doubted(class as u16, score), 200).decision(), Decision::Class(class));
+    assert_eq!(verdict(doubted(class as u16, score.next_down()), 200).decision(), Decision::Abstain(AbstainReason::DoubtfulClass));
+    assert_eq!(verdict(doubted(1 - class as u16, 0.0), 200).decision(), Decision::Class(class));
+    for (spec, wrong) in [
+        (doubted(2, 0.5), "doubted class"),
+        (Spec { refusal: None, ..doubted(0, 0.5) }, "doubted class"),
+        (doubted(0, f32::NAN), "threshold of the doubted class"),
+        (doubted(0, f32::INFINITY), "threshold of the doubted class"),
+    ] {
+        assert!(matches!(file(spec), Err(Error::InvalidField { field, .. }) if field == wrong), "{wrong}");
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub struct ModelSpec<'a> {
     pub temperature: f32,
     /// Top probability under which the verdict is withheld.
     pub abstain_below: f32,
-    /// The class that is named only above a probability of its own, if there is one.
+    /// The class that is named only of pictures like those that the model knows, if there is one; it takes a refusal head.
     pub doubt: Option<Doubt>,
     /// The out-of-distribution score, if there is one.
     pub refusal: Option<RefusalSpec<'a>>,
@@ -133,8 +133,8 @@ pub fn encode(spec: &ModelSpec<'_>, out: &mut [u8]) -> Result<usize, Error> {
     w.u32(header::TEMPERATURE, spec.temperature.to_bits());
     w.u32(header::ABSTAIN_BELOW, spec.abstain_below.to_bits());
     if let Some(doubt) = spec.doubt {
-        w.u16(header::DOUBT_CLASS, doubt.class);
-        w.u32(header::DOUBT_BELOW, doubt.below.to_bits());
+        w.u16(header::DOUBT_CLASS, doubt.class.saturating_add(1));
+        w.u32(header::DOUBT_ABOVE, doubt.above.to_bits());
     }
     w.u32(header::LAYERS, header::SIZE as u32);
     let mut input = spec.input;

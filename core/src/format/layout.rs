@@ -23,6 +23,7 @@ pub mod header {
     pub const INPUT: usize = 16;
     pub const LAYER_COUNT: usize = 22;
     pub const CLASS_COUNT: usize = 24;
+    /// Plus one; 0 where there is none.
     pub const DOUBT_CLASS: usize = 26;
     pub const TEMPERATURE: usize = 28;
     pub const ABSTAIN_BELOW: usize = 32;
@@ -37,7 +38,7 @@ pub mod header {
     pub const REFUSAL_RANK: usize = 68;
     pub const REFUSAL_BACK: usize = 70;
     pub const REFUSE_ABOVE: usize = 72;
-    pub const DOUBT_BELOW: usize = 76;
+    pub const DOUBT_ABOVE: usize = 76;
     pub const SIZE: usize = 80;
 }
 

@@ -22,7 +22,7 @@ pub struct Model<'a> {
     pub(super) arena: usize,
 }
 
-/// A class that is named only where its probability is high: below, pictures from places that the model does not know are given it too often.
+/// A class that is named only of pictures like those that the model knows: of others, from places that it does not know, it is said too often.
 ///
 /// ```
 /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
@@ -34,8 +34,8 @@ pub struct Model<'a> {
 pub struct Doubt {
     /// Index of the class.
     pub class: u16,
-    /// Calibrated probability, above 0 and at most 1, under which a verdict of this class is withheld.
-    pub below: f32,
+    /// [Score](crate::format::Refusal::score) above which a verdict of this class is withheld; pictures are refused from a higher one on.
+    pub above: f32,
 }
 
 impl<'a> Model<'a> {
@@ -127,11 +127,10 @@ impl<'a> Model<'a> {
 
     /// The class that the model says too readily of pictures from places that it does not know, if it has one.
     pub const fn doubt(&self) -> Option<Doubt> {
-        let below = f32_at(self.bytes, header::DOUBT_BELOW);
-        if u16_at(self.bytes, header::VERSION) < FIRST_WITH_DOUBT || below == 0.0 {
-            return None;
+        match u16_at(self.bytes, header::DOUBT_CLASS) {
+            number if u16_at(self.bytes, header::VERSION) < FIRST_WITH_DOUBT || number == 0 => None,
+            number => Some(Doubt { class: number - 1, above: f32_at(self.bytes, header::DOUBT_ABOVE) }),
         }
-        Some(Doubt { class: u16_at(self.bytes, header::DOUBT_CLASS), below })
     }
 
     /// Multiply-accumulates for one inference.

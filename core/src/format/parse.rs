@@ -117,12 +117,12 @@ const fn check_header(b: &[u8]) -> Result<(), Error> {
         return invalid(header::ABSTAIN_BELOW, "abstention threshold");
     }
     if u16_at(b, header::VERSION) >= FIRST_WITH_DOUBT {
-        let below = f32_at(b, header::DOUBT_BELOW);
-        if !(below >= 0.0 && below <= 1.0) {
-            return invalid(header::DOUBT_BELOW, "threshold of the doubted class");
-        }
-        if u16_at(b, header::DOUBT_CLASS) as usize >= classes {
+        let number = u16_at(b, header::DOUBT_CLASS) as usize;
+        if number > classes || (number > 0 && u32_at(b, header::REFUSAL) == 0) {
             return invalid(header::DOUBT_CLASS, "doubted class");
+        }
+        if number > 0 && !f32_at(b, header::DOUBT_ABOVE).is_finite() {
+            return invalid(header::DOUBT_ABOVE, "threshold of the doubted class");
         }
     }
     let (names, names_len) = (u32_at(b, header::NAMES) as usize, u32_at(b, header::NAMES_LEN) as usize);

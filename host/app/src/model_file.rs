@@ -152,6 +152,7 @@ impl Engine<'_> {
             Decision::Class(class) => (Some(class), None),
             Decision::Abstain(AbstainReason::LowConfidence) => (None, Some("low_confidence".to_owned())),
             Decision::Abstain(AbstainReason::OutOfDistribution) => (None, Some("out_of_distribution".to_owned())),
+            Decision::Abstain(AbstainReason::DoubtfulClass) => (None, Some("doubtful_class".to_owned())),
             Decision::Abstain(reason) => (None, Some(format!("{reason:?}"))),
         };
         Ok(Answer {

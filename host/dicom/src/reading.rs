@@ -29,6 +29,8 @@ pub enum Verdict {
     Class(usize),
     /// No probability is high enough.
     LowConfidence,
+    /// The likeliest class takes a picture more like those that the model knows.
+    Doubtful,
     /// Unlike the frontal chest X-rays that the model knows.
     Refused,
     /// The image cannot be read, and why.
@@ -87,6 +89,7 @@ fn classify(engine: Engine<'_>, budget: &Budget, most: u64, bytes: &[u8], name: 
     let verdict = match (class, reason.as_deref()) {
         (Some(class), _) => Verdict::Class(class),
         (None, Some("low_confidence")) => Verdict::LowConfidence,
+        (None, Some("doubtful_class")) => Verdict::Doubtful,
         (None, _) => Verdict::Refused,
     };
     if verdict == Verdict::Refused {

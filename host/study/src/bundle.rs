@@ -90,7 +90,6 @@ impl Bundle {
             "arena": { "rows": arena.rings, "features": arena.features, "scratch": arena.scratch },
             "temperature": header.temperature,
             "abstain_below": header.abstain_below,
-            "doubt_below": header.doubt.map(|doubt| doubt.below),
             "files": { "cxr": about(&cxr), "onnx": about(&onnx), "int8.onnx": about(&int8_onnx) },
         });
         if let (Some(report), Value::Object(details)) = (report.as_object_mut(), details) {

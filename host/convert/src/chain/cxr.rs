@@ -16,7 +16,7 @@ pub struct Header {
     pub temperature: f32,
     /// Top probability under which the verdict is withheld.
     pub abstain_below: f32,
-    /// The class that is named only above a probability of its own.
+    /// The class that is named only of pictures like those that the model knows.
     pub doubt: Option<Doubt>,
     /// The out-of-distribution score.
     pub refusal: Option<RefusalHead>,

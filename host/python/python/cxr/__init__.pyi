@@ -34,9 +34,10 @@ class Prediction(TypedDict):
     probabilities: dict[str, float]
     logits: list[float]
     abstained: bool
-    reason: Literal["low_confidence", "out_of_distribution"] | None
+    reason: Literal["low_confidence", "out_of_distribution", "doubtful_class"] | None
     refusal_score: float | None
     refuse_above: float | None
+    doubt_above: float | None
     warnings: list[str]
     milliseconds: float
     maps: NotRequired[list[Map]]
@@ -66,6 +67,10 @@ class Classifier:
     def model_sha256(self) -> str: ...
     @property
     def abstain_below(self) -> float: ...
+    @property
+    def doubt(self) -> tuple[str, float] | None:
+        """A class that pictures of unknown hospitals are given too often, and the refusal score above which it is withheld."""
+
     @property
     def refuse_above(self) -> float | None: ...
     @property

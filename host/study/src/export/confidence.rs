@@ -1,10 +1,8 @@
 //! What the model file says about its probabilities: fitted on validation images.
 
 use super::data::Images;
-use cxr_app::classes::COVID;
 use crate::dataset::coronahack;
-use rownet_convert::chain::stats::{argmax, softmax};
-use serde::Serialize;
+use rownet_convert::chain::stats::softmax;
 
 /// What is fitted.
 pub(super) struct Confidence {
@@ -12,22 +10,19 @@ pub(super) struct Confidence {
     pub(super) temperature: f64,
     /// Top probability below which the verdict is withheld.
     pub(super) abstain_below: f64,
-    /// Probability of COVID-19 below which a verdict of it is withheld, and of how many right ones of validation.
-    pub(super) doubt: Option<Doubt>,
     /// Weighted log-loss without the temperature and with it.
     pub(super) log_loss: [f64; 2],
 }
 
 impl Confidence {
     /// Fits to the logits of the validation images.
-    pub(super) fn fit(logits: &[Vec<f32>], images: &Images, doubted: f64) -> Self {
+    pub(super) fn fit(logits: &[Vec<f32>], images: &Images) -> Self {
         let classes: Vec<usize> = images.validation.iter().map(|(_, class)| *class).collect();
         let weights = source_weights(&images.sources);
         let temperature = fit_temperature(logits, &classes, &weights);
         Self {
             temperature,
             abstain_below: abstain_threshold(logits, temperature),
-            doubt: doubt(logits, &classes, temperature, doubted),
             log_loss: [1.0, temperature].map(|temperature| log_loss(logits, &classes, &weights, temperature)),
         }
     }
@@ -79,30 +74,6 @@ fn abstain_threshold(logits: &[Vec<f32>], temperature: f64) -> f64 {
     tops.get((tops.len() as f64 * ABSTAIN_SHARE) as usize).copied().unwrap_or(0.0)
 }
 
-/// What it takes to name COVID-19.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Doubt {
-    /// Probability below which the verdict is withheld.
-    pub(super) below: f64,
-    /// The recipe's share.
-    share: f64,
-    /// COVID-19 in validation that is likeliest to be so.
-    right: usize,
-    /// How many of them are withheld.
-    withheld: usize,
-}
-
-/// The probability of COVID-19 that `share` of the COVID-19 images lie under which the network takes for such; none at a share of 0, or without such images.
-fn doubt(logits: &[Vec<f32>], classes: &[usize], temperature: f64, share: f64) -> Option<Doubt> {
-    let right = logits.iter().zip(classes).filter(|(l, class)| **class == COVID && argmax(l) == COVID);
-    let mut sure: Vec<f64> = right.map(|(l, _)| softmax(l, temperature)[COVID]).collect();
-    sure.sort_by(f64::total_cmp);
-    let withheld = (share * sure.len() as f64).round() as usize;
-    let below = *sure.get(withheld).filter(|_| withheld > 0)?;
-    // Half way to the last that is withheld: the least one named must not hang on the last bit of a device's exponential.
-    Some(Doubt { below: (below + sure[withheld - 1]) / 2.0, share, right: sure.len(), withheld })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,20 +103,6 @@ mod tests {
         let mixed = ["coronahack", "a", "a", "b"].map(str::to_owned);
         assert_eq!(source_weights(&mixed), [3.0, 1.0, 1.0, 1.0]);
         assert_eq!(source_weights(&mixed[..1]), [1.0]);
-    }
-
-    #[test]
-    fn the_stated_share_of_what_is_rightly_called_covid_is_doubted() {
-        // COVID-19 rightly called so at rising logits; as many healthy people are called so; some COVID-19 is missed.
-        let logit = |i: usize| vec![0.0, 0.0, 1.0 + i as f32 / 100.0];
-        let logits: Vec<Vec<f32>> = (0..100).chain(0..100).map(logit).chain(vec![vec![1.0, 0.0, 0.0]; 30]).collect();
-        let classes: Vec<usize> = [vec![COVID; 100], vec![0; 100], vec![COVID; 30]].concat();
-        let found = doubt(&logits, &classes, 1.0, 0.35).unwrap();
-        assert_eq!((found.right, found.withheld), (100, 35));
-        let of = |i: usize| softmax(&logit(i), 1.0)[COVID];
-        assert!(of(34) < found.below && found.below < of(35));
-        assert_eq!(doubt(&logits, &classes, 1.0, 0.0), None);
-        assert_eq!(doubt(&logits, &vec![0; logits.len()], 1.0, 0.35), None);
     }
 
     #[test]

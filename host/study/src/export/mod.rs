@@ -2,6 +2,7 @@
 
 mod confidence;
 mod data;
+mod doubt;
 mod operating;
 mod search;
 mod trained;
@@ -89,8 +90,9 @@ fn print(bundle: &Bundle, prefix: &Path) {
         r["temperature"].as_f64().unwrap_or(1.0),
         r["abstain_below"].as_f64().unwrap_or(0.0)
     );
-    if let Some(below) = r["doubt"]["below"].as_f64() {
-        println!("names COVID-19 from {below:.3} on: {} of {} right ones of validation are withheld", r["doubt"]["withheld"], r["doubt"]["right"]);
+    if let Some(above) = r["doubt"]["above"].as_f64() {
+        let [withheld, right] = ["withheld", "right"].map(|key| &r["doubt"][key]);
+        println!("COVID-19 is not named above a score of {above:.3}: {withheld} of {right} right ones of validation are withheld");
     }
     if let Some(v) = r.pointer("/metrics/validation") {
         println!(

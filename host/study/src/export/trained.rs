@@ -2,6 +2,7 @@
 
 use super::confidence::{self, Confidence};
 use super::data::{self, Folders, Images};
+use super::doubt;
 use super::operating::{self, OperatingPoint};
 use super::search::{self, Chosen};
 use crate::bundle::Bundle;
@@ -40,8 +41,10 @@ pub(super) fn bundle(folder: &Path, recipe: Option<&Path>, given: &Folders, cali
     logits.shift(&mut run.model, point.offset);
     let (chosen, compared) = calibrate(&run.model, &images, &logits)?;
     let int8 = int8_logits(&chosen.quantized, &images)?;
-    let confidence = Confidence::fit(&int8, &images, run.recipe.data.covid_doubted);
-    let (head, refused_of) = refuse(&run.recipe, &chosen.quantized, &images)?;
+    let confidence = Confidence::fit(&int8, &images);
+    let (head, scores) = refuse(&run.recipe, &chosen.quantized, &images)?;
+    let refused_of = scores.iter().flatten().count();
+    let doubt = doubt::fit(&int8, &scores, &images, head.refuse_above, run.recipe.data.covid_doubted);
 
     let details = json!({
         "recipe": run.recipe,
@@ -53,8 +56,8 @@ pub(super) fn bundle(folder: &Path, recipe: Option<&Path>, given: &Folders, cali
         "data": images.description,
         "calibration": calibration_report(&images, compared, &chosen),
         "operating_point": point,
-        "doubt": confidence.doubt,
-        "doubt_rule": "probability of COVID-19 under which the recipe's share of validation's right COVID-19 verdicts lie (data.covid_doubted)",
+        "doubt": doubt,
+        "doubt_rule": "refusal score above which the recipe's share of validation's right COVID-19 verdicts lie (data.covid_doubted)",
         "refusal": refusal_report(&head, &images, refused_of),
         "temperature_rule": format!("least log-loss on validation, where CoronaHack counts as a half, each other source as at most {} images", confidence::CAP),
         "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * confidence::ABSTAIN_SHARE),
@@ -64,7 +67,7 @@ pub(super) fn bundle(folder: &Path, recipe: Option<&Path>, given: &Folders, cali
         metadata: run.metadata(&images, chosen.options)?.to_string(),
         temperature: confidence.temperature as f32,
         abstain_below: confidence.abstain_below as f32,
-        doubt: confidence.doubt.map(|doubt| Doubt { class: COVID as u16, below: doubt.below as f32 }),
+        doubt: doubt.map(|doubt| Doubt { class: COVID as u16, above: doubt.above }),
         refusal: Some(head),
     };
     let spread = images.validation.len().div_ceil(ERROR_IMAGES).max(1);
@@ -209,8 +212,8 @@ fn int8_logits(model: &QuantizedModel, images: &Images) -> Result<Vec<Vec<f32>>>
     search::logits(file.engine()?, &validation, &|| ())
 }
 
-/// The refusal head with its threshold, and the number of validation images that set it.
-fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(RefusalHead, usize)> {
+/// The refusal head with its threshold, and the scores of validation images, frontal ones, that set it.
+fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(RefusalHead, Vec<Option<f32>>)> {
     let bare = ModelFile::new(cxr::write(model, &CLASSES, &Header::default())?, "quantised network")?;
     let bar = progress(refusal::steps(images.inside.len()), "fitting the refusal head");
     let back = refusal::back(&model.layers);
@@ -219,19 +222,12 @@ fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(R
     let header = Header { refusal: Some(head.clone()), ..Header::default() };
     let scored = ModelFile::new(cxr::write(model, &CLASSES, &header)?, "network with refusal head")?;
     let engine = scored.engine()?;
-    let frontal: Vec<&[u8]> = images
-        .frontal
-        .iter()
-        .zip(&images.validation)
-        .filter(|(frontal, _)| **frontal)
-        .map(|(_, (image, _))| image.as_slice())
-        .collect();
-    let scores: Vec<f32> = frontal
-        .par_iter()
-        .map(|image| engine.classify(image)?.refusal_score.context("core returned no refusal score"))
+    let score = |image: &[u8]| engine.classify(image)?.refusal_score.context("core returned no refusal score");
+    let scores: Vec<Option<f32>> = (images.frontal.par_iter().zip(&images.validation))
+        .map(|(frontal, (image, _))| frontal.then(|| score(image)).transpose())
         .collect::<Result<_>>()?;
-    head.refuse_above = refusal::threshold(&scores);
-    Ok((head, scores.len()))
+    head.refuse_above = refusal::threshold(&scores.iter().copied().flatten().collect::<Vec<f32>>());
+    Ok((head, scores))
 }
 
 fn calibration_report(images: &Images, compared: usize, chosen: &Chosen) -> Value {

@@ -61,8 +61,8 @@ pub struct DataSpec {
     /// Whose share that is.
     #[serde(skip_serializing_if = "OperatingPoint::is_pooled")]
     pub operating_point: OperatingPoint,
-    /// Share of validation's COVID-19 verdicts that are right which `host export` withholds as doubtful: the price at which fewer healthy
-    /// people of hospitals never seen are called COVID-19. 0 for none.
+    /// Share of validation's COVID-19 verdicts that are right which `host export` withholds, those of pictures least like the
+    /// training pictures: the price at which fewer healthy people of hospitals never seen are called COVID-19. 0 for none.
     #[serde(skip_serializing_if = "is_zero")]
     pub covid_doubted: f64,
 }
