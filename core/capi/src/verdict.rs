@@ -21,7 +21,7 @@ pub enum CxrRefusal {
     /// The call failed: there is nothing in this verdict.
     NoVerdict = 4,
     /// The likeliest class is one that pictures from places that the model does not know are given too often, and the picture is less like
-    /// those that it knows than this class takes. Libraries of before said [`Other`](Self::Other).
+    /// those that it knows than this class takes. Libraries of before know no such reason.
     DoubtfulClass = 5,
 }
 

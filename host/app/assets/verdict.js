@@ -20,7 +20,7 @@ export function reasonText(result, model) {
     case "doubtful_class": {
       const most = result.doubt_above ?? model?.doubt?.above;
       return {
-        title: `No answer: perhaps ${slashed(ranked[0][0])}, but the picture is unlike those that it knows`,
+        title: `No answer: perhaps ${ranked[0][0]}, but the picture is unlike those that it knows`,
         short: "No answer: unlike the pictures it knows",
         text: `${ranked[0][0]} reached ${percent(ranked[0][1], 1)}. How unlike the training pictures it is: ${score === null ? "unknown" : score.toPrecision(3)}`
           + (typeof most === "number" ? `; up to ${most.toPrecision(3)} that class is named.` : ".")

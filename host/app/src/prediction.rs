@@ -245,6 +245,11 @@ pub(crate) mod tests {
         prediction.answer.reason = Some("low_confidence".to_owned());
         let text = prediction.text(&source);
         assert!(text.contains("no verdict: low confidence") && !text.contains("Of 513"), "{text}");
+        prediction.answer.reason = Some("doubtful_class".to_owned());
+        prediction.answer.refusal_score = Some(2.5);
+        let text = prediction.text(&source);
+        let expected = "no verdict: Pneumonia/COVID-19 is likeliest, but the picture is unlike those that the model knows (score 2.5, not named above 2.0)";
+        assert!(text.contains(expected) && !text.contains("Of 513"), "{text}");
     }
 
     #[test]
