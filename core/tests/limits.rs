@@ -108,10 +108,17 @@ fn thresholds_are_met_at_equality() {
     let below = Spec { refusal: Some((linear, score.next_down())), ..PLAIN };
     assert_eq!(verdict(below, 200).decision(), Decision::Abstain(AbstainReason::OutOfDistribution));
 
-    let scored = Spec { refusal: Some((linear, f32::MAX)), ..PLAIN };
+    // The distance is that of the squares alone.
+    let scored = Spec { refusal: Some(([0.75, 0.5], f32::MAX)), ..PLAIN };
+    let distance = verdict(scored, 200).distance().unwrap();
+    assert_eq!(distance, 0.5 * 72.0 * 72.0);
+    assert_eq!(verdict(scored, 200).refusal_score(), Some(0.75 * 72.0 + distance));
     let doubted = |class, above| Spec { doubt: Some(Doubt { class, above }), ..scored };
-    assert_eq!(verdict(doubted(class as u16, score), 200).decision(), Decision::Class(class));
-    assert_eq!(verdict(doubted(class as u16, score.next_down()), 200).decision(), Decision::Abstain(AbstainReason::DoubtfulClass));
+    assert_eq!(verdict(doubted(class as u16, distance), 200).decision(), Decision::Class(class));
+    assert_eq!(
+        verdict(doubted(class as u16, distance.next_down()), 200).decision(),
+        Decision::Abstain(AbstainReason::DoubtfulClass)
+    );
     assert_eq!(verdict(doubted(1 - class as u16, 0.0), 200).decision(), Decision::Class(class));
     for (spec, wrong) in [
         (doubted(2, 0.5), "doubted class"),

@@ -221,7 +221,7 @@ fn dicom_many_files_errors_and_refusals() {
         assert_eq!(refused["text"], "How unlike the training pictures it is: 7.25; up to 5.00 is accepted.");
         let doubtful = browser
             .eval(
-                "window.reason({ reason: 'doubtful_class', refusal_score: 2.25, doubt_above: 1.5, probabilities: { 'Normal/NA': 0.2, 'Pneumonia/COVID-19': 0.8 } }, null)",
+                "window.reason({ reason: 'doubtful_class', distance: 2.25, doubt_above: 1.5, probabilities: { 'Normal/NA': 0.2, 'Pneumonia/COVID-19': 0.8 } }, null)",
             )
             .await;
         assert_eq!(doubtful["short"], "No answer: unlike the pictures it knows");

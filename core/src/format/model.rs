@@ -2,8 +2,8 @@
 
 use super::bytes::{self, f32_at, i8_at, slice, u8_at, u16_at, u32_at};
 use super::layer::{Layer, Op, gray_len, scale_count, weights_len};
-use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D};
 use super::layout::{FIRST_WITH_DOUBT, OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D, header, record};
+use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D};
 use crate::shape::Shape;
 
 /// A checked model file. Small and `Copy`: it borrows the bytes, which may lie in flash.
@@ -26,15 +26,16 @@ pub struct Model<'a> {
 ///
 /// ```
 /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// let doubt = model.doubt().expect("the shipped model has one");
-/// assert_eq!(model.class_name(doubt.class.into()), "Pneumonia/COVID-19");
+/// if let Some(doubt) = model.doubt() {
+///     assert_eq!(model.class_name(doubt.class.into()), "Pneumonia/COVID-19");
+/// }
 /// # Ok::<(), cxr_core::error::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Doubt {
     /// Index of the class.
     pub class: u16,
-    /// [Score](crate::format::Refusal::score) above which a verdict of this class is withheld; pictures are refused from a higher one on.
+    /// [Distance](crate::format::Refusal::measure) above which a verdict of this class is withheld.
     pub above: f32,
 }
 

@@ -259,5 +259,12 @@ fn report(model: &Model<'_>, verdict: &session::Verdict, image: u32, crc: u32) -
         session::Decision::Abstain(AbstainReason::DoubtfulClass) => Decision::DoubtfulClass,
         session::Decision::Abstain(_) => Decision::Withheld,
     };
-    Verdict { image, crc, decision, refusal_score: verdict.refusal_score(), scores: scores.collect() }
+    Verdict {
+        image,
+        crc,
+        decision,
+        refusal_score: verdict.refusal_score(),
+        distance: verdict.distance(),
+        scores: scores.collect(),
+    }
 }

@@ -19,10 +19,11 @@ export function reasonText(result, model) {
       };
     case "doubtful_class": {
       const most = result.doubt_above ?? model?.doubt?.above;
+      const far = typeof result.distance === "number" ? result.distance.toPrecision(3) : "unknown";
       return {
         title: `No answer: perhaps ${ranked[0][0]}, but the picture is unlike those that it knows`,
         short: "No answer: unlike the pictures it knows",
-        text: `${ranked[0][0]} reached ${percent(ranked[0][1], 1)}. How unlike the training pictures it is: ${score === null ? "unknown" : score.toPrecision(3)}`
+        text: `${ranked[0][0]} reached ${percent(ranked[0][1], 1)}. How far it is from the training pictures: ${far}`
           + (typeof most === "number" ? `; up to ${most.toPrecision(3)} that class is named.` : ".")
           + " Above, healthy people of hospitals that it does not know look the same to it.",
       };

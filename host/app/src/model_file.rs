@@ -34,6 +34,8 @@ pub struct Answer {
     pub reason: Option<String>,
     /// How unlike the training images the picture is, where the model can tell.
     pub refusal_score: Option<f32>,
+    /// How far the image is from the training images, if the model can tell.
+    pub distance: Option<f32>,
 }
 
 /// What a class's logit consists of.
@@ -161,6 +163,7 @@ impl Engine<'_> {
             class,
             reason,
             refusal_score: verdict.refusal_score(),
+            distance: verdict.distance(),
         })
     }
 

@@ -45,13 +45,13 @@ impl Source {
         }
     }
 
-    /// Why a verdict of the doubted class is withheld of a picture with this score, in a sentence without its end.
-    pub fn doubted(&self, score: Option<f32>) -> String {
+    /// Why a verdict of the doubted class is withheld of a picture at this distance, in a sentence without its end.
+    pub fn doubted(&self, distance: Option<f32>) -> String {
         let Some(Doubt { class, above }) = self.doubt else { return "the class is doubtful".to_owned() };
         format!(
-            "{} is likeliest, but the picture is unlike those that the model knows (score {:.1}, not named above {above:.1}): healthy people of unknown hospitals look so too",
+            "{} is likeliest, but the picture is unlike those that the model knows (distance {:.1}, named up to {above:.1}): healthy people of unknown hospitals look so too",
             self.class(class.into()),
-            score.unwrap_or(f32::NAN),
+            distance.unwrap_or(f32::NAN),
         )
     }
 
@@ -100,6 +100,7 @@ impl Prediction {
             "reason": self.answer.reason,
             "refusal_score": self.answer.refusal_score,
             "refuse_above": source.refuse_above,
+            "distance": self.answer.distance,
             "doubt_above": source.doubt.map(|doubt| doubt.above),
             "warnings": self.warnings,
             "milliseconds": self.milliseconds,
@@ -124,7 +125,9 @@ impl Prediction {
                 self.answer.refusal_score.unwrap_or(f32::NAN),
                 source.refuse_above.unwrap_or(f32::NAN)
             ),
-            (None, Some(reason)) if reason == "doubtful_class" => writeln!(text, "  no verdict: {}", source.doubted(self.answer.refusal_score)),
+            (None, Some(reason)) if reason == "doubtful_class" => {
+                writeln!(text, "  no verdict: {}", source.doubted(self.answer.distance))
+            }
             (None, reason) => writeln!(
                 text,
                 "  no verdict: {} (the top probability must reach {:.1} %)",
@@ -223,6 +226,7 @@ pub(crate) mod tests {
             class: Some(0),
             reason: None,
             refusal_score: Some(0.25),
+            distance: Some(0.5),
         };
         let warnings = vec!["a lateral view".to_owned(), "torn".to_owned()];
         Prediction { image: image.to_owned(), sha256: "cd".repeat(32), answer, warnings, milliseconds: 1.25, heatmap: None }
@@ -246,9 +250,9 @@ pub(crate) mod tests {
         let text = prediction.text(&source);
         assert!(text.contains("no verdict: low confidence") && !text.contains("Of 513"), "{text}");
         prediction.answer.reason = Some("doubtful_class".to_owned());
-        prediction.answer.refusal_score = Some(2.5);
+        prediction.answer.distance = Some(2.5);
         let text = prediction.text(&source);
-        let expected = "no verdict: Pneumonia/COVID-19 is likeliest, but the picture is unlike those that the model knows (score 2.5, not named above 2.0)";
+        let expected = "no verdict: Pneumonia/COVID-19 is likeliest, but the picture is unlike those that the model knows (distance 2.5, named up to 2.0)";
         assert!(text.contains(expected) && !text.contains("Of 513"), "{text}");
     }
 

@@ -67,7 +67,7 @@ impl Classifier {
         self.source.abstain_below
     }
 
-    /// A class that pictures of unknown hospitals are given too often, and the refusal score above which it is withheld, if there is one.
+    /// A class that pictures of unknown hospitals are given too often, and the distance above which it is withheld, if there is one.
     #[getter]
     fn doubt(&self) -> Option<(&str, f32)> {
         let doubt = self.source.doubt?;

@@ -165,6 +165,7 @@ fn answer(verdict: &Verdict) -> Answer {
         class,
         reason: reason.map(str::to_owned),
         refusal_score: verdict.refusal_score,
+        distance: verdict.distance,
     }
 }
 

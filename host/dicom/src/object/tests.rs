@@ -42,6 +42,7 @@ fn reading() -> Reading {
         verdict: Verdict::Class(1),
         probabilities: vec![0.25, 0.75],
         score: Some(1.5),
+        distance: Some(0.5),
         warnings: vec!["torn \u{2013} data".to_owned()],
         drawing: Some(Drawing { class: 1, logit: 0.375, map, picture }),
     }
@@ -87,9 +88,11 @@ fn patient_and_study_are_repeated_byte_by_byte_and_every_object_says_what_it_is_
 
 #[test]
 fn a_refusal_has_neither_probabilities_nor_a_map() {
-    for (verdict, code) in
-        [(Verdict::Refused, "REFUSED"), (Verdict::Doubtful, "DOUBTFUL"), (Verdict::Unreadable("a DICOM file of 3 frames".to_owned()), "UNREADABLE")]
-    {
+    for (verdict, code) in [
+        (Verdict::Refused, "REFUSED"),
+        (Verdict::Doubtful, "DOUBTFUL"),
+        (Verdict::Unreadable("a DICOM file of 3 frames".to_owned()), "UNREADABLE"),
+    ] {
         let reading = Reading { verdict, probabilities: Vec::new(), drawing: None, ..reading() };
         let objects = answer(&identity(), &source("ab"), &reading).unwrap();
         assert_eq!(objects.len(), 1);

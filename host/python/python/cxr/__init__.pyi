@@ -37,6 +37,7 @@ class Prediction(TypedDict):
     reason: Literal["low_confidence", "out_of_distribution", "doubtful_class"] | None
     refusal_score: float | None
     refuse_above: float | None
+    distance: float | None
     doubt_above: float | None
     warnings: list[str]
     milliseconds: float
@@ -69,7 +70,7 @@ class Classifier:
     def abstain_below(self) -> float: ...
     @property
     def doubt(self) -> tuple[str, float] | None:
-        """A class that pictures of unknown hospitals are given too often, and the refusal score above which it is withheld."""
+        """A class that pictures of unknown hospitals are given too often, and the distance above which it is withheld."""
 
     @property
     def refuse_above(self) -> float | None: ...

@@ -151,7 +151,7 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
 fn doubted(about: &Value) -> String {
     about["doubt"]["above"].as_f64().map_or("as any class".to_owned(), |above| {
         let number = |key: &str| number(&about["doubt"][key]);
-        format!("refusal score above {above:.3}: {} of {} right ones of validation", number("withheld"), number("right"))
+        format!("distance above {above:.3}: {} of {} right ones of validation", number("withheld"), number("right"))
     })
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 /// When a verdict of COVID-19 is withheld, and what that costs on validation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Doubt {
-    /// Refusal score above which it is withheld.
+    /// Distance above which it is withheld.
     pub(super) above: f32,
     /// The recipe's share.
     share: f64,
@@ -19,14 +19,21 @@ pub(super) struct Doubt {
     withheld: usize,
 }
 
-/// Fits to logits and refusal scores of the validation images; `None` at a share of 0, or where no COVID-19 was found.
-pub(super) fn fit(logits: &[Vec<f32>], scores: &[Option<f32>], images: &Images, refuse_above: f32, share: f64) -> Option<Doubt> {
+/// Fits to logits, and refusal scores with distances, of the validation images; `None` at a share of 0, or where no COVID-19 was found.
+pub(super) fn fit(
+    logits: &[Vec<f32>],
+    scores: &[Option<(f32, f32)>],
+    images: &Images,
+    refuse_above: f32,
+    share: f64,
+) -> Option<Doubt> {
     let of = logits.iter().zip(scores).zip(&images.validation);
     let right = of.filter(|((logits, _), (_, class))| *class == COVID && argmax(logits) == COVID);
-    threshold(right.filter_map(|((_, score), _)| score.filter(|score| *score <= refuse_above)).collect(), share)
+    let seen = right.filter_map(|((_, scores), _)| scores.filter(|(score, _)| *score <= refuse_above));
+    threshold(seen.map(|(_, distance)| distance).collect(), share)
 }
 
-/// The score that `share` of `right` are above: half way between the last that is named and the first that is not.
+/// The distance that `share` of `right` are above: half way between the last that is named and the first that is not.
 fn threshold(mut right: Vec<f32>, share: f64) -> Option<Doubt> {
     right.sort_by(f32::total_cmp);
     let withheld = (share * right.len() as f64).round() as usize;

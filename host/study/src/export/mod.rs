@@ -92,7 +92,9 @@ fn print(bundle: &Bundle, prefix: &Path) {
     );
     if let Some(above) = r["doubt"]["above"].as_f64() {
         let [withheld, right] = ["withheld", "right"].map(|key| &r["doubt"][key]);
-        println!("COVID-19 is not named above a score of {above:.3}: {withheld} of {right} right ones of validation are withheld");
+        println!(
+            "COVID-19 is not named above a distance of {above:.3}: {withheld} of {right} right ones of validation are withheld"
+        );
     }
     if let Some(v) = r.pointer("/metrics/validation") {
         println!(

@@ -57,7 +57,7 @@ pub(super) fn bundle(folder: &Path, recipe: Option<&Path>, given: &Folders, cali
         "calibration": calibration_report(&images, compared, &chosen),
         "operating_point": point,
         "doubt": doubt,
-        "doubt_rule": "refusal score above which the recipe's share of validation's right COVID-19 verdicts lie (data.covid_doubted)",
+        "doubt_rule": "distance above which the recipe's share of validation's right COVID-19 verdicts lie (data.covid_doubted)",
         "refusal": refusal_report(&head, &images, refused_of),
         "temperature_rule": format!("least log-loss on validation, where CoronaHack counts as a half, each other source as at most {} images", confidence::CAP),
         "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * confidence::ABSTAIN_SHARE),
@@ -92,7 +92,12 @@ impl Run {
             let given = Recipe::load(path)?;
             recipe.data.covid_doubted = given.data.covid_doubted;
             recipe.name.clone_from(&given.name);
-            ensure!(recipe == given, "{}: is not the recipe of {}, apart from data.covid_doubted", path.display(), folder.display());
+            ensure!(
+                recipe == given,
+                "{}: is not the recipe of {}, apart from data.covid_doubted",
+                path.display(),
+                folder.display()
+            );
         }
         let size = recipe.train.stages.last().map_or(0, |stage| stage.size);
         ensure!(
@@ -212,8 +217,8 @@ fn int8_logits(model: &QuantizedModel, images: &Images) -> Result<Vec<Vec<f32>>>
     search::logits(file.engine()?, &validation, &|| ())
 }
 
-/// The refusal head with its threshold, and the scores of validation images, frontal ones, that set it.
-fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(RefusalHead, Vec<Option<f32>>)> {
+/// The refusal head with its threshold, and scores and distances of validation images, frontal ones, that set it.
+fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(RefusalHead, Vec<Option<(f32, f32)>>)> {
     let bare = ModelFile::new(cxr::write(model, &CLASSES, &Header::default())?, "quantised network")?;
     let bar = progress(refusal::steps(images.inside.len()), "fitting the refusal head");
     let back = refusal::back(&model.layers);
@@ -222,11 +227,14 @@ fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(R
     let header = Header { refusal: Some(head.clone()), ..Header::default() };
     let scored = ModelFile::new(cxr::write(model, &CLASSES, &header)?, "network with refusal head")?;
     let engine = scored.engine()?;
-    let score = |image: &[u8]| engine.classify(image)?.refusal_score.context("core returned no refusal score");
-    let scores: Vec<Option<f32>> = (images.frontal.par_iter().zip(&images.validation))
+    let score = |image: &[u8]| {
+        let answer = engine.classify(image)?;
+        answer.refusal_score.zip(answer.distance).context("core returned no refusal score")
+    };
+    let scores: Vec<Option<(f32, f32)>> = (images.frontal.par_iter().zip(&images.validation))
         .map(|(frontal, (image, _))| frontal.then(|| score(image)).transpose())
         .collect::<Result<_>>()?;
-    head.refuse_above = refusal::threshold(&scores.iter().copied().flatten().collect::<Vec<f32>>());
+    head.refuse_above = refusal::threshold(&scores.iter().flatten().map(|(score, _)| *score).collect::<Vec<f32>>());
     Ok((head, scores))
 }
 
