@@ -345,13 +345,16 @@ impl<'m, 'b> Session<'m, 'b> {
         let refusal = match self.model.refusal() {
             Some(head) => {
                 let features = self.arena.get(self.plan.rings..self.plan.rings + self.plan.features)?;
-                Some((head.score(average_pool_2d::sums(features)), head.refuse_above()))
+                let (score, distance) = head.measure(average_pool_2d::sums(features));
+                Some((score, distance, head.refuse_above()))
             }
             None => None,
         };
-        let decision = decide(&probabilities, self.model.abstain_below(), refusal);
-        let refusal_score = refusal.map(|(score, _)| score);
-        Some(Verdict { accumulators, logits, probabilities, refusal_score, decision })
+        let distance = refusal.map(|(_, distance, _)| distance);
+        let doubt = self.model.doubt().map(|doubt| (doubt, distance.unwrap_or(f32::NAN)));
+        let decision = decide(&probabilities, self.model.abstain_below(), doubt, refusal.map(|(score, _, above)| (score, above)));
+        let refusal_score = refusal.map(|(score, ..)| score);
+        Some(Verdict { accumulators, logits, probabilities, refusal_score, distance, decision })
     }
 
     /// A whole image at once: `height * width * channels` bytes, rows top to bottom.

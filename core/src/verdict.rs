@@ -1,6 +1,6 @@
 //! The result for one image.
 
-use crate::format::MAX_CLASSES;
+use crate::format::{Doubt, MAX_CLASSES};
 use heapless::Vec;
 
 /// Why a verdict was withheld.
@@ -13,6 +13,9 @@ pub enum AbstainReason {
     OutOfDistribution,
     /// The largest calibrated probability is below the model's threshold.
     LowConfidence,
+    /// The likeliest class is one that pictures from places that the model does not know are given too often, and the picture is less
+    /// like those that it knows than this class takes: see [`Doubt`].
+    DoubtfulClass,
 }
 
 /// What a verdict says. A refusal is not a class: it cannot be read as one.
@@ -47,6 +50,7 @@ pub struct Verdict {
     pub(crate) logits: Vec<f32, MAX_CLASSES>,
     pub(crate) probabilities: Vec<f32, MAX_CLASSES>,
     pub(crate) refusal_score: Option<f32>,
+    pub(crate) distance: Option<f32>,
     pub(crate) decision: Decision,
 }
 
@@ -76,6 +80,11 @@ impl Verdict {
         self.refusal_score
     }
 
+    /// How far the picture is from the training images: the squares of the refusal score (see [`Refusal::measure`](crate::format::Refusal::measure)).
+    pub const fn distance(&self) -> Option<f32> {
+        self.distance
+    }
+
     /// The likeliest class and its probability, even where the decision is to abstain: for reports on the model, not
     /// for users of it.
     pub fn likeliest_regardless(&self) -> (usize, f32) {
@@ -83,17 +92,24 @@ impl Verdict {
     }
 }
 
-/// What probabilities, and a refusal score with the threshold above which it refuses, come to. A score or a probability that is not a
+/// What probabilities, the doubted class with the picture's distance, and a refusal score with the threshold above which it refuses come to. A score or a probability that is not a
 /// finite number is no class.
-pub(crate) fn decide(probabilities: &[f32], abstain_below: f32, refusal: Option<(f32, f32)>) -> Decision {
+pub(crate) fn decide(
+    probabilities: &[f32],
+    abstain_below: f32,
+    doubt: Option<(Doubt, f32)>,
+    refusal: Option<(f32, f32)>,
+) -> Decision {
     let (best, p) = likeliest(probabilities);
     // By what must hold, not by its contrary: comparisons with what is not a number are false.
     if refusal.is_some_and(|(score, above)| !(score.is_finite() && score <= above)) {
         Decision::Abstain(AbstainReason::OutOfDistribution)
-    } else if p > 0.0 && p.is_finite() && p >= abstain_below {
-        Decision::Class(best)
-    } else {
+    } else if !(p > 0.0 && p.is_finite() && p >= abstain_below) {
         Decision::Abstain(AbstainReason::LowConfidence)
+    } else if doubt.is_some_and(|(doubt, distance)| usize::from(doubt.class) == best && !(distance <= doubt.above)) {
+        Decision::Abstain(AbstainReason::DoubtfulClass)
+    } else {
+        Decision::Class(best)
     }
 }
 
@@ -116,16 +132,19 @@ mod tests {
 
     #[test]
     fn at_the_threshold_of_confidence_there_is_a_verdict_and_just_below_none() {
-        assert_eq!(decide(&SURE, 0.8, None), Decision::Class(1));
-        assert_eq!(decide(&SURE, 0.8f32.next_up(), None), Decision::Abstain(AbstainReason::LowConfidence));
-        assert_eq!(decide(&SURE, 0.0, None), Decision::Class(1));
+        assert_eq!(decide(&SURE, 0.8, None, None), Decision::Class(1));
+        assert_eq!(decide(&SURE, 0.8f32.next_up(), None, None), Decision::Abstain(AbstainReason::LowConfidence));
+        assert_eq!(decide(&SURE, 0.0, None, None), Decision::Class(1));
     }
 
     #[test]
     fn at_the_threshold_of_refusal_there_is_a_verdict_and_just_above_none() {
         for score in [5.0, 0.0, -7.5, f32::MAX, f32::MIN] {
-            assert_eq!(decide(&SURE, 0.5, Some((score, score))), Decision::Class(1));
-            assert_eq!(decide(&SURE, 0.5, Some((score, score.next_down()))), Decision::Abstain(AbstainReason::OutOfDistribution));
+            assert_eq!(decide(&SURE, 0.5, None, Some((score, score))), Decision::Class(1));
+            assert_eq!(
+                decide(&SURE, 0.5, None, Some((score, score.next_down()))),
+                Decision::Abstain(AbstainReason::OutOfDistribution)
+            );
         }
     }
 
@@ -133,13 +152,30 @@ mod tests {
     fn what_is_no_finite_number_is_no_class() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for above in [5.0, f32::MAX, f32::INFINITY] {
-                let decision = decide(&SURE, 0.0, Some((bad, above)));
+                let decision = decide(&SURE, 0.0, None, Some((bad, above)));
                 assert_eq!(decision, Decision::Abstain(AbstainReason::OutOfDistribution), "{bad} {above}");
             }
-            assert_eq!(decide(&[bad; 3], 0.0, None), Decision::Abstain(AbstainReason::LowConfidence), "{bad}");
+            assert_eq!(decide(&[bad; 3], 0.0, None, None), Decision::Abstain(AbstainReason::LowConfidence), "{bad}");
         }
-        assert_eq!(decide(&[0.0; 3], 0.0, None), Decision::Abstain(AbstainReason::LowConfidence));
-        assert_eq!(decide(&[], 0.0, None), Decision::Abstain(AbstainReason::LowConfidence));
+        assert_eq!(decide(&[0.0; 3], 0.0, None, None), Decision::Abstain(AbstainReason::LowConfidence));
+        assert_eq!(decide(&[], 0.0, None, None), Decision::Abstain(AbstainReason::LowConfidence));
+    }
+
+    #[test]
+    fn a_doubted_class_takes_a_picture_like_those_that_are_known() {
+        let at = |class, above, distance| decide(&SURE, 0.5, Some((Doubt { class, above }, distance)), Some((0.0, 9.0)));
+        assert_eq!(at(1, 2.0, 2.0), Decision::Class(1));
+        for (above, distance) in [(2.0, 2.0f32.next_up()), (f32::NAN, 2.0), (2.0, f32::NAN), (2.0, f32::INFINITY)] {
+            assert_eq!(at(1, above, distance), Decision::Abstain(AbstainReason::DoubtfulClass));
+        }
+        assert_eq!(at(0, 2.0, 8.0), Decision::Class(1), "another class is doubted");
+        let far = Some((Doubt { class: 1, above: 2.0 }, 3.0));
+        assert_eq!(
+            decide(&SURE, 0.5, far, Some((9.5, 9.0))),
+            Decision::Abstain(AbstainReason::OutOfDistribution),
+            "no X-ray at all"
+        );
+        assert_eq!(decide(&SURE, 0.9, far, Some((0.0, 9.0))), Decision::Abstain(AbstainReason::LowConfidence), "no class at all");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Model files at the edge of what is allowed: a logit is a finite number, thresholds mean what they say.
 
 use cxr_core::error::Error;
-use cxr_core::format::{LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
+use cxr_core::format::{Doubt, LayerSpec, Model, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::session::{AbstainReason, Decision, Session, Verdict};
 use cxr_core::shape::{Padding, Shape, Window2d};
 
@@ -13,12 +13,13 @@ struct Spec {
     scales: [f32; 2],
     temperature: f32,
     abstain_below: f32,
+    doubt: Option<Doubt>,
     /// Coefficient of a row of the refusal head that is the sum of the map, and the threshold.
     refusal: Option<([f32; 2], f32)>,
 }
 
 const PLAIN: Spec =
-    Spec { weights: [1, -1], bias: [0; 2], scales: [0.01; 2], temperature: 1.0, abstain_below: 0.0, refusal: None };
+    Spec { weights: [1, -1], bias: [0; 2], scales: [0.01; 2], temperature: 1.0, abstain_below: 0.0, doubt: None, refusal: None };
 
 /// A network of one pixel: a pooling that changes nothing, and two classes.
 fn file(spec: Spec) -> Result<Vec<u8>, Error> {
@@ -51,6 +52,7 @@ fn file(spec: Spec) -> Result<Vec<u8>, Error> {
         metadata: "{}",
         temperature: spec.temperature,
         abstain_below: spec.abstain_below,
+        doubt: spec.doubt,
         refusal: spec.refusal.map(|_| head),
     };
     let mut file = vec![0; encoded_len(&spec)];
@@ -105,6 +107,27 @@ fn thresholds_are_met_at_equality() {
     assert_eq!(verdict(Spec { refusal: Some((linear, score)), ..PLAIN }, 200).decision(), Decision::Class(class));
     let below = Spec { refusal: Some((linear, score.next_down())), ..PLAIN };
     assert_eq!(verdict(below, 200).decision(), Decision::Abstain(AbstainReason::OutOfDistribution));
+
+    // The distance is that of the squares alone.
+    let scored = Spec { refusal: Some(([0.75, 0.5], f32::MAX)), ..PLAIN };
+    let distance = verdict(scored, 200).distance().unwrap();
+    assert_eq!(distance, 0.5 * 72.0 * 72.0);
+    assert_eq!(verdict(scored, 200).refusal_score(), Some(0.75 * 72.0 + distance));
+    let doubted = |class, above| Spec { doubt: Some(Doubt { class, above }), ..scored };
+    assert_eq!(verdict(doubted(class as u16, distance), 200).decision(), Decision::Class(class));
+    assert_eq!(
+        verdict(doubted(class as u16, distance.next_down()), 200).decision(),
+        Decision::Abstain(AbstainReason::DoubtfulClass)
+    );
+    assert_eq!(verdict(doubted(1 - class as u16, 0.0), 200).decision(), Decision::Class(class));
+    for (spec, wrong) in [
+        (doubted(2, 0.5), "doubted class"),
+        (Spec { refusal: None, ..doubted(0, 0.5) }, "doubted class"),
+        (doubted(0, f32::NAN), "threshold of the doubted class"),
+        (doubted(0, f32::INFINITY), "threshold of the doubted class"),
+    ] {
+        assert!(matches!(file(spec), Err(Error::InvalidField { field, .. }) if field == wrong), "{wrong}");
+    }
 }
 
 #[test]

@@ -125,6 +125,7 @@ pub fn model(seed: u64) -> Vec<u8> {
         metadata: "{}",
         temperature: 1.5,
         abstain_below: 0.4,
+        doubt: None,
         refusal: (maps > 0 && r.below(2) == 0).then_some(refusal),
     };
     let mut file = vec![0; encoded_len(&spec)];

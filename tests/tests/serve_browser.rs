@@ -219,6 +219,14 @@ fn dicom_many_files_errors_and_refusals() {
             .await;
         assert_eq!(refused["title"], "No answer: this does not look like a frontal chest X-ray");
         assert_eq!(refused["text"], "How unlike the training pictures it is: 7.25; up to 5.00 is accepted.");
+        let doubtful = browser
+            .eval(
+                "window.reason({ reason: 'doubtful_class', distance: 2.25, doubt_above: 1.5, probabilities: { 'Normal/NA': 0.2, 'Pneumonia/COVID-19': 0.8 } }, null)",
+            )
+            .await;
+        assert_eq!(doubtful["short"], "No answer: unlike the pictures it knows");
+        let text = doubtful["text"].as_str().unwrap_or_default();
+        assert!(text.contains("reached 80.0") && text.contains("2.25; up to 1.50 that class is named."), "{text}");
         let unsure = browser
             .eval(&format!("window.reason({{ reason: 'low_confidence', {probabilities} }}, {{ abstain_below: 0.512 }})"))
             .await;

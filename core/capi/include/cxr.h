@@ -206,6 +206,11 @@ enum cxr_refusal
    * The call failed: there is nothing in this verdict.
    */
   CXR_REFUSAL_NO_VERDICT = 4,
+  /**
+   * The likeliest class is one that pictures from places that the model does not know are given too often, and the picture is less like
+   * those that it knows than this class takes. Libraries of before know no such reason.
+   */
+  CXR_REFUSAL_DOUBTFUL_CLASS = 5,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

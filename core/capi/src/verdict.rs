@@ -20,6 +20,9 @@ pub enum CxrRefusal {
     Other = 3,
     /// The call failed: there is nothing in this verdict.
     NoVerdict = 4,
+    /// The likeliest class is one that pictures from places that the model does not know are given too often, and the picture is less like
+    /// those that it knows than this class takes. Libraries of before know no such reason.
+    DoubtfulClass = 5,
 }
 
 /// What a class was given.
@@ -69,6 +72,7 @@ impl CxrVerdict {
             Decision::Class(class) => (class as i32, CxrRefusal::None),
             Decision::Abstain(AbstainReason::LowConfidence) => (-1, CxrRefusal::LowConfidence),
             Decision::Abstain(AbstainReason::OutOfDistribution) => (-1, CxrRefusal::OutOfDistribution),
+            Decision::Abstain(AbstainReason::DoubtfulClass) => (-1, CxrRefusal::DoubtfulClass),
             Decision::Abstain(_) => (-1, CxrRefusal::Other),
         };
         let (class_count, refusal_score) = (verdict.logits().len() as u32, verdict.refusal_score().unwrap_or(0.0));

@@ -105,6 +105,7 @@ fn same(out: &CxrVerdict, status: CxrStatus, expected: &Verdict) {
         Decision::Abstain(reason) => {
             let expected = match reason {
                 AbstainReason::OutOfDistribution => CxrRefusal::OutOfDistribution,
+                AbstainReason::DoubtfulClass => CxrRefusal::DoubtfulClass,
                 _ => CxrRefusal::LowConfidence,
             };
             assert_eq!((status, out.class_index, out.refusal), (CxrStatus::Refused, -1, expected));

@@ -185,6 +185,7 @@ fn write(outside: &mut Outside<'_>) -> Result<(), Error> {
         metadata: outside.text,
         temperature: 1.0,
         abstain_below: 0.0,
+        doubt: None,
         refusal: Some(refusal),
     };
     black_box(encoded_len(&spec));

@@ -5,7 +5,7 @@ use super::layer::{Op, filter_len, gray_len, weights_len};
 use super::layout::{MAGIC, MAX_LAYERS, VERSION, header, record};
 use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DENSE, OP_DEPTHWISE_CONV_2D};
 use super::layout::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D};
-use super::model::Model;
+use super::model::{Doubt, Model};
 use super::refusal::RefusalSpec;
 use crate::error::Error;
 use crate::plan;
@@ -48,6 +48,8 @@ pub struct ModelSpec<'a> {
     pub temperature: f32,
     /// Top probability under which the verdict is withheld.
     pub abstain_below: f32,
+    /// The class that is named only of pictures like those that the model knows, if there is one; it takes a refusal head.
+    pub doubt: Option<Doubt>,
     /// The out-of-distribution score, if there is one.
     pub refusal: Option<RefusalSpec<'a>>,
 }
@@ -99,6 +101,7 @@ pub fn encoded_len(spec: &ModelSpec<'_>) -> usize {
 /// #     metadata: "{}",
 /// #     temperature: 1.0,
 /// #     abstain_below: 0.0,
+/// #     doubt: None,
 /// #     refusal: None,
 /// # };
 /// let mut file = [0; 512];
@@ -129,6 +132,10 @@ pub fn encode(spec: &ModelSpec<'_>, out: &mut [u8]) -> Result<usize, Error> {
     w.u16(header::CLASS_COUNT, spec.class_names.len() as u16);
     w.u32(header::TEMPERATURE, spec.temperature.to_bits());
     w.u32(header::ABSTAIN_BELOW, spec.abstain_below.to_bits());
+    if let Some(doubt) = spec.doubt {
+        w.u16(header::DOUBT_CLASS, doubt.class.saturating_add(1));
+        w.u32(header::DOUBT_ABOVE, doubt.above.to_bits());
+    }
     w.u32(header::LAYERS, header::SIZE as u32);
     let mut input = spec.input;
     let mut arena = plan::Arena::new();

@@ -3,7 +3,7 @@
 /// First four bytes of a model file.
 pub const MAGIC: [u8; 4] = *b"CXRM";
 /// Format version that this library reads and writes.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// Most layers in a model.
 pub const MAX_LAYERS: usize = 32;
 /// Most classes in a model.
@@ -19,6 +19,8 @@ pub mod header {
     pub const INPUT: usize = 16;
     pub const LAYER_COUNT: usize = 22;
     pub const CLASS_COUNT: usize = 24;
+    /// Plus one; 0 where there is none.
+    pub const DOUBT_CLASS: usize = 26;
     pub const TEMPERATURE: usize = 28;
     pub const ABSTAIN_BELOW: usize = 32;
     pub const ARENA: usize = 36;
@@ -32,6 +34,7 @@ pub mod header {
     pub const REFUSAL_RANK: usize = 68;
     pub const REFUSAL_BACK: usize = 70;
     pub const REFUSE_ABOVE: usize = 72;
+    pub const DOUBT_ABOVE: usize = 76;
     pub const SIZE: usize = 80;
 }
 

@@ -15,7 +15,7 @@ pub(crate) mod refusal;
 pub use encode::{LayerSpec, ModelSpec, encode, encoded_len};
 pub use layer::{Layer, Op};
 pub use layout::{MAGIC, MAX_CLASSES, MAX_LAYERS, VERSION};
-pub use model::Model;
+pub use model::{Doubt, Model};
 pub use refusal::{Refusal, RefusalSpec};
 
 /// Embeds a model file as a constant, checked while compiling. The path is as for [`include_bytes!`].

@@ -2,8 +2,8 @@
 
 use super::bytes::{self, f32_at, i8_at, slice, u8_at, u16_at, u32_at};
 use super::layer::{Layer, Op, gray_len, scale_count, weights_len};
-use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D};
 use super::layout::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D, header, record};
+use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DEPTHWISE_CONV_2D};
 use crate::shape::Shape;
 
 /// A checked model file. Small and `Copy`: it borrows the bytes, which may lie in flash.
@@ -20,6 +20,23 @@ pub struct Model<'a> {
     pub(super) layers: usize,
     pub(super) layer_count: usize,
     pub(super) arena: usize,
+}
+
+/// A class that is named only of pictures like those that the model knows: of others, from places that it does not know, it is said too often.
+///
+/// ```
+/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+/// if let Some(doubt) = model.doubt() {
+///     assert_eq!(model.class_name(doubt.class.into()), "Pneumonia/COVID-19");
+/// }
+/// # Ok::<(), cxr_core::error::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Doubt {
+    /// Index of the class.
+    pub class: u16,
+    /// [Distance](crate::format::Refusal::measure) above which a verdict of this class is withheld.
+    pub above: f32,
 }
 
 impl<'a> Model<'a> {
@@ -107,6 +124,14 @@ impl<'a> Model<'a> {
     /// Calibrated top probability under which the verdict is withheld; 0 withholds none.
     pub const fn abstain_below(&self) -> f32 {
         f32_at(self.bytes, header::ABSTAIN_BELOW)
+    }
+
+    /// The class that the model says too readily of pictures from places that it does not know, if it has one.
+    pub const fn doubt(&self) -> Option<Doubt> {
+        match u16_at(self.bytes, header::DOUBT_CLASS) {
+            0 => None,
+            number => Some(Doubt { class: number - 1, above: f32_at(self.bytes, header::DOUBT_ABOVE) }),
+        }
     }
 
     /// Multiply-accumulates for one inference.

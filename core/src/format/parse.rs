@@ -116,6 +116,13 @@ const fn check_header(b: &[u8]) -> Result<(), Error> {
     if !(abstain_below >= 0.0 && abstain_below <= 1.0) {
         return invalid(header::ABSTAIN_BELOW, "abstention threshold");
     }
+    let number = u16_at(b, header::DOUBT_CLASS) as usize;
+    if number > classes || (number > 0 && u32_at(b, header::REFUSAL) == 0) {
+        return invalid(header::DOUBT_CLASS, "doubted class");
+    }
+    if number > 0 && !f32_at(b, header::DOUBT_ABOVE).is_finite() {
+        return invalid(header::DOUBT_ABOVE, "threshold of the doubted class");
+    }
     let (names, names_len) = (u32_at(b, header::NAMES) as usize, u32_at(b, header::NAMES_LEN) as usize);
     let names = slice(b, names, names_len);
     let (mut newlines, mut i) = (0, 0);

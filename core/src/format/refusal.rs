@@ -146,15 +146,33 @@ impl<'a> Refusal<'a> {
     /// # Ok::<(), cxr_core::error::Error>(())
     /// ```
     pub fn score(&self, features: impl Iterator<Item = i32> + Clone) -> f32 {
-        let mut score = 0.0;
+        self.measure(features).0
+    }
+
+    /// The score, and the part of it that the squares are: a share of the Mahalanobis distance, which rises for what no training image resembles,
+    /// X-rays of unknown hospitals among them.
+    ///
+    /// ```
+    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
+    /// # let head = model.refusal().expect("the shipped model has one");
+    /// let (score, distance) = head.measure([0; 128].into_iter());
+    /// assert!(distance >= 0.0 && score == head.score([0; 128].into_iter()));
+    /// # Ok::<(), cxr_core::error::Error>(())
+    /// ```
+    pub fn measure(&self, features: impl Iterator<Item = i32> + Clone) -> (f32, f32) {
+        let (mut score, mut distance) = (0.0, 0.0);
         for j in 0..self.rows {
             let mut sum = self.bias(j);
             for (c, feature) in features.clone().enumerate() {
                 sum += i64::from(self.weight(j, c)) * i64::from(feature);
             }
             let h = sum as f32 * self.scale(j);
-            score += self.coefficient(j) * if j == 0 { h } else { h * h };
+            let term = self.coefficient(j) * if j == 0 { h } else { h * h };
+            score += term;
+            if j > 0 {
+                distance += term;
+            }
         }
-        score
+        (score, distance)
     }
 }

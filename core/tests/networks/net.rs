@@ -209,6 +209,7 @@ pub fn file(net: &Net) -> Result<Vec<u8>, Error> {
         metadata: "{}",
         temperature: 1.5,
         abstain_below: 0.25,
+        doubt: None,
         refusal: net.refusal.as_ref().map(|r| RefusalSpec {
             coefficients: &r.coefficients,
             scales: &r.scales,

@@ -53,6 +53,7 @@ pub fn model(height: u16, width: u16, channels: u16) -> Vec<u8> {
         metadata: "{}",
         temperature: 1.5,
         abstain_below: 0.7,
+        doubt: None,
         refusal: Some(refusal),
     };
     let mut file = vec![0; encoded_len(&spec)];

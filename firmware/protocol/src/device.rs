@@ -237,6 +237,7 @@ fn hello<'a, const ROW: usize>(model: &Model<'_>, identity: &Identity<'a>) -> Re
         classes: identity.classes,
         abstain_below: model.abstain_below(),
         refuse_above: model.refusal().map(|head| head.refuse_above()),
+        doubt: model.doubt().map(|doubt| (doubt.class as u8, doubt.above)),
         chunk: CHUNK as u16,
         row: (2 * ROW) as u16,
     })
@@ -255,7 +256,15 @@ fn report(model: &Model<'_>, verdict: &session::Verdict, image: u32, crc: u32) -
         session::Decision::Class(class) => Decision::Class(class as u8),
         session::Decision::Abstain(AbstainReason::OutOfDistribution) => Decision::OutOfDistribution,
         session::Decision::Abstain(AbstainReason::LowConfidence) => Decision::LowConfidence,
+        session::Decision::Abstain(AbstainReason::DoubtfulClass) => Decision::DoubtfulClass,
         session::Decision::Abstain(_) => Decision::Withheld,
     };
-    Verdict { image, crc, decision, refusal_score: verdict.refusal_score(), scores: scores.collect() }
+    Verdict {
+        image,
+        crc,
+        decision,
+        refusal_score: verdict.refusal_score(),
+        distance: verdict.distance(),
+        scores: scores.collect(),
+    }
 }

@@ -9,7 +9,7 @@ use postcard::ser_flavors::{Cobs, Slice, crc::CrcModifier};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol, the first byte of every frame. Another version may change everything after it.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 

@@ -134,6 +134,8 @@ pub struct Hello<'a> {
     pub abstain_below: f32,
     /// Score above which a picture is refused, if the model can tell.
     pub refuse_above: Option<f32>,
+    /// A class that pictures from unknown places are given too often, and the distance above which it is withheld.
+    pub doubt: Option<(u8, f32)>,
     /// Most bytes of pixels in a frame.
     pub chunk: u16,
     /// Most bytes in a row of an image.
@@ -166,6 +168,8 @@ pub enum Decision {
     LowConfidence,
     /// Another reason, of a newer firmware.
     Withheld,
+    /// The class takes a picture more like those that the model knows: see [`Hello::doubt`].
+    DoubtfulClass,
 }
 
 /// The result for one image.
@@ -179,6 +183,8 @@ pub struct Verdict {
     pub decision: Decision,
     /// How unlike the training images the picture is, if the model can tell.
     pub refusal_score: Option<f32>,
+    /// How far it is from the training images, likewise: what [`Hello::doubt`] is compared with.
+    pub distance: Option<f32>,
     /// Classes in the model's order.
     pub scores: Vec<Score, MAX_CLASSES>,
 }

@@ -17,6 +17,17 @@ export function reasonText(result, model) {
         text: `The likeliest class, ${ranked[0][0]}, reached ${percent(ranked[0][1], 1)}`
           + (model ? `; ${percent(model.abstain_below, 1)} is needed.` : "."),
       };
+    case "doubtful_class": {
+      const most = result.doubt_above ?? model?.doubt?.above;
+      const far = typeof result.distance === "number" ? result.distance.toPrecision(3) : "unknown";
+      return {
+        title: `No answer: perhaps ${ranked[0][0]}, but the picture is unlike those that it knows`,
+        short: "No answer: unlike the pictures it knows",
+        text: `${ranked[0][0]} reached ${percent(ranked[0][1], 1)}. How far it is from the training pictures: ${far}`
+          + (typeof most === "number" ? `; up to ${most.toPrecision(3)} that class is named.` : ".")
+          + " Above, healthy people of hospitals that it does not know look the same to it.",
+      };
+    }
     case "out_of_distribution":
       return {
         title: "No answer: this does not look like a frontal chest X-ray",
@@ -85,6 +96,14 @@ function calibration(result, model) {
   return el("p", { class: "muted" }, parts.join(" "));
 }
 
+/** How often an answer was right, and how many of a class got it: of verdicts that are given, where the report counts those. */
+function named(split, label) {
+  const figure = split.classes?.[label];
+  return figure?.named
+    ? [rate(figure.named_right), rate(figure.named)]
+    : [rate(figure?.ppv), rate(figure?.sensitivity, split.patient_bootstrap_95?.[`sensitivity ${label}`])];
+}
+
 /** The model's own error rates for this answer. */
 function errors(result, model) {
   const splits = model?.evaluation?.splits;
@@ -96,7 +115,7 @@ function errors(result, model) {
   const rows = ["external_test", "test"].filter((name) => splits[name]).map((name) => {
     const split = splits[name];
     const cells = label
-      ? [rate(split.classes?.[label]?.ppv), rate(split.classes?.[label]?.sensitivity, split.patient_bootstrap_95?.[`sensitivity ${label}`])]
+      ? named(split, label)
       : [`${split.abstained} of ${split.n}`, rate(split.answered)];
     return el("tr", {}, el("th", { scope: "row" }, SPLITS[name], el("small", {}, counted(split))), cells.map((cell) => el("td", {}, cell)));
   });

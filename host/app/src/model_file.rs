@@ -34,6 +34,8 @@ pub struct Answer {
     pub reason: Option<String>,
     /// How unlike the training images the picture is, where the model can tell.
     pub refusal_score: Option<f32>,
+    /// How far the image is from the training images, if the model can tell.
+    pub distance: Option<f32>,
 }
 
 /// What a class's logit consists of.
@@ -152,6 +154,7 @@ impl Engine<'_> {
             Decision::Class(class) => (Some(class), None),
             Decision::Abstain(AbstainReason::LowConfidence) => (None, Some("low_confidence".to_owned())),
             Decision::Abstain(AbstainReason::OutOfDistribution) => (None, Some("out_of_distribution".to_owned())),
+            Decision::Abstain(AbstainReason::DoubtfulClass) => (None, Some("doubtful_class".to_owned())),
             Decision::Abstain(reason) => (None, Some(format!("{reason:?}"))),
         };
         Ok(Answer {
@@ -160,6 +163,7 @@ impl Engine<'_> {
             class,
             reason,
             refusal_score: verdict.refusal_score(),
+            distance: verdict.distance(),
         })
     }
 

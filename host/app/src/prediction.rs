@@ -7,6 +7,7 @@ use crate::decode;
 use crate::files;
 use crate::model_file::{Answer, Engine, ModelFile};
 use crate::unseen;
+use cxr_core::format::Doubt;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ pub struct Source {
     pub classes: Vec<String>,
     /// Top probability under which verdicts are withheld.
     pub abstain_below: f32,
+    /// A class that is named only of pictures like those that the model knows.
+    pub doubt: Option<Doubt>,
     /// Score above which a picture is refused, if the model can tell.
     pub refuse_above: Option<f32>,
     /// What is known of hospitals that it has never seen, in a sentence; see [`unseen::sentence`].
@@ -36,9 +39,20 @@ impl Source {
             sha256: file.sha256.clone(),
             classes: (0..model.class_count()).map(|class| model.class_name(class).to_owned()).collect(),
             abstain_below: model.abstain_below(),
+            doubt: model.doubt(),
             refuse_above: model.refusal().map(|head| head.refuse_above()),
             unseen: report.map_or_else(|| unseen::NOT_MEASURED.to_owned(), |report| unseen::sentence(&report["unseen"])),
         }
+    }
+
+    /// Why a verdict of the doubted class is withheld of a picture at this distance, in a sentence without its end.
+    pub fn doubted(&self, distance: Option<f32>) -> String {
+        let Some(Doubt { class, above }) = self.doubt else { return "the class is doubtful".to_owned() };
+        format!(
+            "{} is likeliest, but the picture is unlike those that the model knows (distance {:.1}, named up to {above:.1}): healthy people of unknown hospitals look so too",
+            self.class(class.into()),
+            distance.unwrap_or(f32::NAN),
+        )
     }
 
     fn class(&self, class: usize) -> &str {
@@ -86,6 +100,8 @@ impl Prediction {
             "reason": self.answer.reason,
             "refusal_score": self.answer.refusal_score,
             "refuse_above": source.refuse_above,
+            "distance": self.answer.distance,
+            "doubt_above": source.doubt.map(|doubt| doubt.above),
             "warnings": self.warnings,
             "milliseconds": self.milliseconds,
         });
@@ -109,6 +125,9 @@ impl Prediction {
                 self.answer.refusal_score.unwrap_or(f32::NAN),
                 source.refuse_above.unwrap_or(f32::NAN)
             ),
+            (None, Some(reason)) if reason == "doubtful_class" => {
+                writeln!(text, "  no verdict: {}", source.doubted(self.answer.distance))
+            }
             (None, reason) => writeln!(
                 text,
                 "  no verdict: {} (the top probability must reach {:.1} %)",
@@ -193,6 +212,7 @@ pub(crate) mod tests {
             sha256: "ab".repeat(32),
             classes: ["Normal/NA", "Pneumonia/COVID-19"].map(str::to_owned).to_vec(),
             abstain_below: 0.5,
+            doubt: Some(Doubt { class: 1, above: 2.0 }),
             refuse_above: Some(3.0),
             unseen: unseen::NOT_MEASURED.to_owned(),
         }
@@ -206,6 +226,7 @@ pub(crate) mod tests {
             class: Some(0),
             reason: None,
             refusal_score: Some(0.25),
+            distance: Some(0.5),
         };
         let warnings = vec!["a lateral view".to_owned(), "torn".to_owned()];
         Prediction { image: image.to_owned(), sha256: "cd".repeat(32), answer, warnings, milliseconds: 1.25, heatmap: None }
@@ -228,6 +249,11 @@ pub(crate) mod tests {
         prediction.answer.reason = Some("low_confidence".to_owned());
         let text = prediction.text(&source);
         assert!(text.contains("no verdict: low confidence") && !text.contains("Of 513"), "{text}");
+        prediction.answer.reason = Some("doubtful_class".to_owned());
+        prediction.answer.distance = Some(2.5);
+        let text = prediction.text(&source);
+        let expected = "no verdict: Pneumonia/COVID-19 is likeliest, but the picture is unlike those that the model knows (distance 2.5, named up to 2.0)";
+        assert!(text.contains(expected) && !text.contains("Of 513"), "{text}");
     }
 
     #[test]

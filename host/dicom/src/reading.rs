@@ -16,6 +16,8 @@ pub struct Reading {
     pub probabilities: Vec<f32>,
     /// How unlike the training images the picture is, where the model can tell.
     pub score: Option<f32>,
+    /// How far it is from the training images, likewise.
+    pub distance: Option<f32>,
     /// What makes the answer doubtful, a sentence each.
     pub warnings: Vec<String>,
     /// The exact map; none where the image was refused.
@@ -29,6 +31,8 @@ pub enum Verdict {
     Class(usize),
     /// No probability is high enough.
     LowConfidence,
+    /// The likeliest class takes a picture more like those that the model knows.
+    Doubtful,
     /// Unlike the frontal chest X-rays that the model knows.
     Refused,
     /// The image cannot be read, and why.
@@ -70,6 +74,7 @@ pub fn read(engine: Engine<'_>, budget: &Budget, most: u64, bytes: &[u8], name: 
                 verdict: Verdict::Unreadable(why.to_owned()),
                 probabilities: Vec::new(),
                 score: None,
+                distance: None,
                 warnings: Vec::new(),
                 drawing: None,
             })
@@ -83,14 +88,15 @@ fn classify(engine: Engine<'_>, budget: &Budget, most: u64, bytes: &[u8], name: 
     let (image, _share) = budget.decode(bytes, name, most, None)?;
     let (answer, maps) = engine.explain(&image.gray(width, height)?)?;
     let warnings = image.warnings().to_vec();
-    let Answer { logits, probabilities, class, reason, refusal_score: score } = answer;
+    let Answer { logits, probabilities, class, reason, refusal_score: score, distance } = answer;
     let verdict = match (class, reason.as_deref()) {
         (Some(class), _) => Verdict::Class(class),
         (None, Some("low_confidence")) => Verdict::LowConfidence,
+        (None, Some("doubtful_class")) => Verdict::Doubtful,
         (None, _) => Verdict::Refused,
     };
     if verdict == Verdict::Refused {
-        return Ok(Reading { verdict, probabilities: Vec::new(), score, warnings, drawing: None });
+        return Ok(Reading { verdict, probabilities: Vec::new(), score, distance, warnings, drawing: None });
     }
     let likeliest = (0..probabilities.len()).max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b])).unwrap_or(0);
     let map = maps.into_iter().nth(likeliest).context("a map of each class")?;
@@ -99,5 +105,5 @@ fn classify(engine: Engine<'_>, budget: &Budget, most: u64, bytes: &[u8], name: 
     let height = height.clamp(ROWS.0, ROWS.1);
     let picture = heatmap::overlay(&image.gray(WIDTH, height)?, WIDTH, height, &map);
     let drawing = Drawing { class: likeliest, logit: logits[likeliest], map, picture };
-    Ok(Reading { verdict, probabilities, score, warnings, drawing: Some(drawing) })
+    Ok(Reading { verdict, probabilities, score, distance, warnings, drawing: Some(drawing) })
 }

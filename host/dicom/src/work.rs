@@ -60,7 +60,7 @@ impl Worker {
 /// What is said where a decoder failed: the image would fail again.
 fn fault() -> Reading {
     let verdict = Verdict::Unreadable("a fault of this program: report the file".to_owned());
-    Reading { verdict, probabilities: Vec::new(), score: None, warnings: Vec::new(), drawing: None }
+    Reading { verdict, probabilities: Vec::new(), score: None, distance: None, warnings: Vec::new(), drawing: None }
 }
 
 /// Failures in a row after which the archive is taken to be away.

@@ -67,6 +67,13 @@ impl Classifier {
         self.source.abstain_below
     }
 
+    /// A class that pictures of unknown hospitals are given too often, and the distance above which it is withheld, if there is one.
+    #[getter]
+    fn doubt(&self) -> Option<(&str, f32)> {
+        let doubt = self.source.doubt?;
+        Some((self.source.classes.get(usize::from(doubt.class))?, doubt.above))
+    }
+
     /// Score above which a picture is refused, if the model can tell.
     #[getter]
     fn refuse_above(&self) -> Option<f32> {

@@ -67,6 +67,7 @@ def test_it_says_what_it_is(classifier):
     assert classifier.classes == ["Normal/NA", "Pneumonia/NA", "Pneumonia/COVID-19"]
     assert classifier.model_sha256 == hashlib.sha256((ROOT / "models/default.cxr").read_bytes()).hexdigest()
     assert 0 < classifier.abstain_below < 1 and classifier.refuse_above > 0 and "hospital" in classifier.unseen
+    assert classifier.doubt is None or classifier.doubt[0] == "Pneumonia/COVID-19" and classifier.doubt[1] > 0
 
 
 @pytest.mark.skipif(HOST is None, reason="CXR_HOST names no `host`")

@@ -6,6 +6,7 @@ use crate::model_file::{Answer, Map};
 use crate::prediction::Source;
 use crate::unseen;
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use cxr_core::format::Doubt;
 use cxr_protocol::client::{Client, Error, Panicked};
 use cxr_protocol::fault::{Fault, FrameFault};
 use cxr_protocol::message::{Begin, Decision, Hello, Score, SelfTest, Verdict};
@@ -139,6 +140,7 @@ impl About {
                 classes: hello.classes.lines().map(str::to_owned).collect(),
                 abstain_below: hello.abstain_below,
                 refuse_above: hello.refuse_above,
+                doubt: hello.doubt.map(|(class, above)| Doubt { class: class.into(), above }),
                 unseen: unseen::NOT_MEASURED.to_owned(),
             },
             input: [hello.input[0], hello.input[1]].map(usize::from),
@@ -154,6 +156,7 @@ fn answer(verdict: &Verdict) -> Answer {
         Decision::Class(class) => (Some(usize::from(class)), None),
         Decision::OutOfDistribution => (None, Some("out_of_distribution")),
         Decision::LowConfidence => (None, Some("low_confidence")),
+        Decision::DoubtfulClass => (None, Some("doubtful_class")),
         Decision::Withheld => (None, Some("withheld")),
     };
     Answer {
@@ -162,6 +165,7 @@ fn answer(verdict: &Verdict) -> Answer {
         class,
         reason: reason.map(str::to_owned),
         refusal_score: verdict.refusal_score,
+        distance: verdict.distance,
     }
 }
 

@@ -112,6 +112,7 @@ fn describe(
         "input": { "height": height, "width": width, "channels": channels },
         "temperature": model.temperature(),
         "abstain_below": model.abstain_below(),
+        "doubt": model.doubt().map(|doubt| json!({ "class": model.class_name(doubt.class.into()), "above": doubt.above })),
         "refuse_above": model.refusal().map(|head| head.refuse_above()),
         "abstain_rule": of_card("abstain_rule"),
         "parameters": of_card("parameters"),

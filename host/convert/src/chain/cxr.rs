@@ -3,7 +3,7 @@
 use crate::chain::float_model::PoolKind;
 use crate::chain::quantize::{QuantizedLayer, QuantizedModel};
 use anyhow::{Context, Result, ensure};
-use cxr_core::format::{LayerSpec, ModelSpec, Op, RefusalSpec, encode, encoded_len};
+use cxr_core::format::{Doubt, LayerSpec, ModelSpec, Op, RefusalSpec, encode, encoded_len};
 use cxr_core::shape::{Padding, Shape, Window2d};
 use std::borrow::Cow;
 
@@ -16,13 +16,15 @@ pub struct Header {
     pub temperature: f32,
     /// Top probability under which the verdict is withheld.
     pub abstain_below: f32,
+    /// The class that is named only of pictures like those that the model knows.
+    pub doubt: Option<Doubt>,
     /// The out-of-distribution score.
     pub refusal: Option<RefusalHead>,
 }
 
 impl Default for Header {
     fn default() -> Self {
-        Self { metadata: "{}".to_owned(), temperature: 1.0, abstain_below: 0.0, refusal: None }
+        Self { metadata: "{}".to_owned(), temperature: 1.0, abstain_below: 0.0, doubt: None, refusal: None }
     }
 }
 
@@ -91,6 +93,7 @@ pub fn write(model: &QuantizedModel, class_names: &[&str], header: &Header) -> R
         metadata: &header.metadata,
         temperature: header.temperature,
         abstain_below: header.abstain_below,
+        doubt: header.doubt,
         refusal: header.refusal.as_ref().map(RefusalHead::spec),
     };
     let mut bytes = vec![0; encoded_len(&spec)];

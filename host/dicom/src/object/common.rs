@@ -63,6 +63,7 @@ pub(super) fn verdict(source: &Source, reading: &Reading) -> String {
         Verdict::LowConfidence => {
             format!("No verdict: no class reaches a probability of {:.1} %", 100.0 * source.abstain_below)
         }
+        Verdict::Doubtful => format!("No verdict: {}", source.doubted(reading.distance)),
         Verdict::Refused => "No verdict: this does not look like a frontal chest X-ray that the model knows".to_owned(),
         Verdict::Unreadable(why) => format!("No verdict: {why}"),
     }

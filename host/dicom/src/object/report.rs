@@ -90,10 +90,9 @@ fn content(identity: &Identity, source: &Source, reading: &Reading, capture: Opt
 fn group(identity: &Identity, source: &Source, reading: &Reading, capture: Option<&str>) -> InMemDicomObject {
     use Relation::{Contains, Context, Modifier};
     let comment = |words: &str| text(Contains, ("121106", "DCM", "Comment"), words);
-    let parameters = match source.refuse_above {
-        Some(above) => format!("verdict withheld below {}; image refused above {above}", source.abstain_below),
-        None => format!("verdict withheld below {}", source.abstain_below),
-    };
+    let doubt = source.doubt.map_or_else(String::new, |doubt| format!("; class {} withheld above {}", doubt.class, doubt.above));
+    let refusal = source.refuse_above.map_or_else(String::new, |above| format!("; image refused above {above}"));
+    let parameters = format!("verdict withheld below {}{doubt}{refusal}", source.abstain_below);
     let tracking = instance(identity, source, "tracking");
     let mut items = vec![
         text(Context, ("112039", "DCM", "Tracking Identifier"), &format!("{MODEL_NAME}, {}", identity.instance)),
@@ -146,6 +145,7 @@ fn verdict_code(source: &Source, reading: &Reading) -> OwnedCode {
     match &reading.verdict {
         Verdict::Class(class) => own(&format!("CLASS-{class}"), source.classes.get(*class).map_or("", String::as_str)),
         Verdict::LowConfidence => own("WITHHELD", "No verdict: low confidence"),
+        Verdict::Doubtful => own("DOUBTFUL", "No verdict: the likeliest class is doubtful"),
         Verdict::Refused => own("REFUSED", "No verdict: unlike the frontal chest X-rays of training"),
         Verdict::Unreadable(_) => own("UNREADABLE", "No verdict: the image cannot be read"),
     }

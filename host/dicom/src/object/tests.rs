@@ -1,6 +1,7 @@
 use super::*;
 use crate::reading::{Drawing, Verdict};
 use cxr_app::model_file::Map;
+use cxr_core::format::Doubt;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{DefaultDicomObject, from_reader};
@@ -28,6 +29,7 @@ fn source(sha256: &str) -> Source {
         sha256: sha256.repeat(32),
         classes: ["Normal/NA", "Pneumonia/COVID-19 \u{e9}"].map(str::to_owned).to_vec(),
         abstain_below: 0.5,
+        doubt: Some(Doubt { class: 1, above: 2.5 }),
         refuse_above: Some(3.0),
         unseen: "Of 513 X-rays ...".to_owned(),
     }
@@ -40,6 +42,7 @@ fn reading() -> Reading {
         verdict: Verdict::Class(1),
         probabilities: vec![0.25, 0.75],
         score: Some(1.5),
+        distance: Some(0.5),
         warnings: vec!["torn \u{2013} data".to_owned()],
         drawing: Some(Drawing { class: 1, logit: 0.375, map, picture }),
     }
@@ -85,9 +88,11 @@ fn patient_and_study_are_repeated_byte_by_byte_and_every_object_says_what_it_is_
 
 #[test]
 fn a_refusal_has_neither_probabilities_nor_a_map() {
-    for (verdict, code) in
-        [(Verdict::Refused, "REFUSED"), (Verdict::Unreadable("a DICOM file of 3 frames".to_owned()), "UNREADABLE")]
-    {
+    for (verdict, code) in [
+        (Verdict::Refused, "REFUSED"),
+        (Verdict::Doubtful, "DOUBTFUL"),
+        (Verdict::Unreadable("a DICOM file of 3 frames".to_owned()), "UNREADABLE"),
+    ] {
         let reading = Reading { verdict, probabilities: Vec::new(), drawing: None, ..reading() };
         let objects = answer(&identity(), &source("ab"), &reading).unwrap();
         assert_eq!(objects.len(), 1);

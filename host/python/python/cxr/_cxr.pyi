@@ -49,6 +49,10 @@ class Classifier:
     @property
     def abstain_below(self) -> float: ...
     @property
+    def doubt(self) -> tuple[str, float] | None:
+        """A class that pictures of unknown hospitals are given too often, and the distance above which it is withheld."""
+
+    @property
     def refuse_above(self) -> float | None: ...
     @property
     def unseen(self) -> str:

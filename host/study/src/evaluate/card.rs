@@ -125,6 +125,7 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
                 text(&about["abstain_rule"])
             ),
         ),
+        ("COVID-19 withheld", doubted(about)),
         ("refused", refusal),
         (
             "files",
@@ -144,6 +145,14 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
         rows.push(vec!["operating point".to_owned(), value]);
     }
     rows
+}
+
+/// Which verdicts of COVID-19 are withheld as doubtful.
+fn doubted(about: &Value) -> String {
+    about["doubt"]["above"].as_f64().map_or("as any class".to_owned(), |above| {
+        let number = |key: &str| number(&about["doubt"][key]);
+        format!("distance above {above:.3}: {} of {} right ones of validation", number("withheld"), number("right"))
+    })
 }
 
 fn headline(report: &Report) -> Vec<Vec<String>> {

@@ -61,6 +61,9 @@ pub struct Figures {
     pub likeliest: Likeliest,
     /// Verdicts withheld.
     pub abstained: Rate,
+    /// A verdict given, by what is true.
+    #[serde(default)]
+    pub verdict_given: Option<Given>,
     /// Right where a verdict was given, of images of a class.
     pub answered: Rate,
     /// Right, of images of a class.
@@ -69,6 +72,17 @@ pub struct Figures {
     pub auc: Computed<Auc>,
     /// Rows are the truth, columns the likeliest class, in class order.
     pub confusion: [[usize; CLASSES.len()]; CLASSES.len()],
+}
+
+/// A verdict given, right or wrong.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Given {
+    /// Of images of healthy people.
+    pub healthy: Rate,
+    /// Of images of COVID-19.
+    pub covid: Rate,
+    /// Of images with a partial label.
+    pub other_finding: Rate,
 }
 
 /// COVID-19 as the likeliest class, whether or not the verdict is withheld.
@@ -118,6 +132,11 @@ impl Figures {
                 other_finding_called_covid: rate(&truth(OTHER_FINDING), &likeliest),
             },
             abstained: rate(&|_| true, &|o| o.abstained),
+            verdict_given: Some(Given {
+                healthy: rate(&truth(0), &|o| !o.abstained),
+                covid: rate(&truth(COVID), &|o| !o.abstained),
+                other_finding: rate(&truth(OTHER_FINDING), &|o| !o.abstained),
+            }),
             answered: rate(&|o| labelled(o) && !o.abstained, &Outcome::right),
             accuracy: rate(&labelled, &Outcome::right),
             auc: Auc::of(scores).map_or_else(|| Computed::no(no_auc()), Computed::Yes),

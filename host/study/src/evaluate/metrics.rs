@@ -21,6 +21,10 @@ pub struct ClassFigures {
     pub specificity: Rate,
     /// Share of those called this class that are.
     pub ppv: Rate,
+    /// Share of this class whose verdict is given and is this class: `sensitivity` without what is withheld.
+    pub named: Rate,
+    /// Share of the verdicts of this class that are given and right.
+    pub named_right: Rate,
     /// Harmonic mean of PPV and sensitivity; absent where the class is neither present nor predicted.
     pub f1: Option<f64>,
     /// Area under the ROC curve of this class's probability against the other classes.
@@ -79,6 +83,8 @@ impl Figures {
                 sensitivity: share(&|o| o.truth == k, &|o| o.predicted == k),
                 specificity: share(&|o| o.truth != k, &|o| o.predicted != k),
                 ppv: share(&|o| o.predicted == k, &|o| o.truth == k),
+                named: share(&|o| o.truth == k, &|o| o.predicted == k && !o.abstained),
+                named_right: share(&|o| o.predicted == k && !o.abstained, &|o| o.truth == k),
                 f1: f1(k),
                 auc: Auc::of(outcomes.iter().map(|o| (o.probabilities[k], o.truth == k))),
             };
@@ -162,7 +168,8 @@ mod tests {
 
     #[test]
     fn figures_of_a_small_set() {
-        let outcomes = [outcome(0, 0, 0.9), outcome(0, 1, 0.6), outcome(1, 1, 0.8), outcome(1, 1, 0.8), outcome(2, 0, 0.5)];
+        let mut outcomes = [outcome(0, 0, 0.9), outcome(0, 1, 0.6), outcome(1, 1, 0.8), outcome(1, 1, 0.8), outcome(2, 0, 0.5)];
+        outcomes[2].abstained = true;
         let figures = Figures::new(&outcomes.iter().collect::<Vec<_>>());
         assert_eq!(figures.confusion, [[1, 1, 0], [0, 2, 0], [1, 0, 0]]);
         assert!((figures.accuracy - 0.6).abs() < 1e-12);
@@ -171,6 +178,8 @@ mod tests {
         let pneumonia = figures.classes["Pneumonia/NA"];
         assert_eq!((pneumonia.specificity.hits, pneumonia.specificity.n), (2, 3));
         assert_eq!((pneumonia.ppv.hits, pneumonia.ppv.n), (2, 3));
+        assert_eq!((pneumonia.named.hits, pneumonia.named.n), (1, 2));
+        assert_eq!((pneumonia.named_right.hits, pneumonia.named_right.n), (1, 2));
         assert!((pneumonia.f1.unwrap() - 0.8).abs() < 1e-12);
         // P(normal): 0.9 and 0.2 of the normal ones, 0.1, 0.1, 0.5 of the others: 5 of 6 pairs are in order.
         assert!((figures.classes["Normal/NA"].auc.unwrap().value - 5.0 / 6.0).abs() < 1e-12);

@@ -2,6 +2,7 @@
 
 mod confidence;
 mod data;
+mod doubt;
 mod operating;
 mod search;
 mod trained;
@@ -25,6 +26,9 @@ pub struct Args {
     /// Where the images are.
     #[command(flatten)]
     pub data: data::Folders,
+    /// The run's recipe as it is today: thresholds that are fitted after training are by it (data.covid_doubted).
+    #[arg(long, value_name = "FILE", conflicts_with = "random")]
+    pub recipe: Option<PathBuf>,
     /// Training images to calibrate on.
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub calibration_images: usize,
@@ -43,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
         (_, Some(seed)) => {
             Bundle::random(random::network(seed, [args.random_size, args.random_size, 3], &random::FIXTURE), seed)?
         }
-        (Some(run), None) => trained::bundle(run, &args.data, args.calibration_images)?,
+        (Some(run), None) => trained::bundle(run, args.recipe.as_deref(), &args.data, args.calibration_images)?,
         (None, None) => anyhow::bail!("no training run given; name the folder that `host train --out` wrote"),
     };
     bundle.write(&prefix)?;
@@ -86,6 +90,12 @@ fn print(bundle: &Bundle, prefix: &Path) {
         r["temperature"].as_f64().unwrap_or(1.0),
         r["abstain_below"].as_f64().unwrap_or(0.0)
     );
+    if let Some(above) = r["doubt"]["above"].as_f64() {
+        let [withheld, right] = ["withheld", "right"].map(|key| &r["doubt"][key]);
+        println!(
+            "COVID-19 is not named above a distance of {above:.3}: {withheld} of {right} right ones of validation are withheld"
+        );
+    }
     if let Some(v) = r.pointer("/metrics/validation") {
         println!(
             "validation: {} images, accuracy float {:.2} %, int8 {:.2} %, agreement {:.2} %, log-loss, weighed as for the temperature, {:.4} (calibrated {:.4})",

@@ -2,6 +2,7 @@
 
 use super::confidence::{self, Confidence};
 use super::data::{self, Folders, Images};
+use super::doubt;
 use super::operating::{self, OperatingPoint};
 use super::search::{self, Chosen};
 use crate::bundle::Bundle;
@@ -12,6 +13,7 @@ use crate::refusal::{self, negatives};
 use anyhow::{Context, Result, ensure};
 use cxr_app::classes::{CLASSES, COVID, DISCLAIMER};
 use cxr_app::model_file::{ModelFile, replicate};
+use cxr_core::format::Doubt;
 use rayon::prelude::*;
 use rownet_convert::chain::cxr::{self, Header, RefusalHead};
 use rownet_convert::chain::float_model::{FloatLayer, FloatModel};
@@ -31,8 +33,8 @@ const ERROR_IMAGES: usize = 24;
 ///
 /// # Errors
 /// A run that is none or a trial; its images; a network outside of the arithmetic's bounds.
-pub(super) fn bundle(folder: &Path, given: &Folders, calibration_images: usize) -> Result<Bundle> {
-    let mut run = Run::load(folder)?;
+pub(super) fn bundle(folder: &Path, recipe: Option<&Path>, given: &Folders, calibration_images: usize) -> Result<Bundle> {
+    let mut run = Run::load(folder, recipe)?;
     let images = data::load(&run.recipe, &run.training, given, calibration_images)?;
     let mut logits = FloatLogits::of(&run.model, &images)?;
     let point = operating_point(&run.recipe, &images, &logits);
@@ -40,7 +42,9 @@ pub(super) fn bundle(folder: &Path, given: &Folders, calibration_images: usize) 
     let (chosen, compared) = calibrate(&run.model, &images, &logits)?;
     let int8 = int8_logits(&chosen.quantized, &images)?;
     let confidence = Confidence::fit(&int8, &images);
-    let (head, refused_of) = refuse(&run.recipe, &chosen.quantized, &images)?;
+    let (head, scores) = refuse(&run.recipe, &chosen.quantized, &images)?;
+    let refused_of = scores.iter().flatten().count();
+    let doubt = doubt::fit(&int8, &scores, &images, head.refuse_above, run.recipe.data.covid_doubted);
 
     let details = json!({
         "recipe": run.recipe,
@@ -52,6 +56,8 @@ pub(super) fn bundle(folder: &Path, given: &Folders, calibration_images: usize) 
         "data": images.description,
         "calibration": calibration_report(&images, compared, &chosen),
         "operating_point": point,
+        "doubt": doubt,
+        "doubt_rule": "distance above which the recipe's share of validation's right COVID-19 verdicts lie (data.covid_doubted)",
         "refusal": refusal_report(&head, &images, refused_of),
         "temperature_rule": format!("least log-loss on validation, where CoronaHack counts as a half, each other source as at most {} images", confidence::CAP),
         "abstain_rule": format!("top probability below which {} % of the validation images lie", 100.0 * confidence::ABSTAIN_SHARE),
@@ -61,6 +67,7 @@ pub(super) fn bundle(folder: &Path, given: &Folders, calibration_images: usize) 
         metadata: run.metadata(&images, chosen.options)?.to_string(),
         temperature: confidence.temperature as f32,
         abstain_below: confidence.abstain_below as f32,
+        doubt: doubt.map(|doubt| Doubt { class: COVID as u16, above: doubt.above }),
         refusal: Some(head),
     };
     let spread = images.validation.len().div_ceil(ERROR_IMAGES).max(1);
@@ -78,8 +85,20 @@ struct Run {
 }
 
 impl Run {
-    fn load(folder: &Path) -> Result<Self> {
-        let (recipe, model, training) = crate::train::load_float_model(folder)?;
+    /// The run in `folder`; its thresholds are by the recipe in the file `thresholds`, where one is given.
+    fn load(folder: &Path, thresholds: Option<&Path>) -> Result<Self> {
+        let (mut recipe, model, training) = crate::train::load_float_model(folder)?;
+        if let Some(path) = thresholds {
+            let given = Recipe::load(path)?;
+            recipe.data.covid_doubted = given.data.covid_doubted;
+            recipe.name.clone_from(&given.name);
+            ensure!(
+                recipe == given,
+                "{}: is not the recipe of {}, apart from data.covid_doubted",
+                path.display(),
+                folder.display()
+            );
+        }
         let size = recipe.train.stages.last().map_or(0, |stage| stage.size);
         ensure!(
             size == recipe.input.height,
@@ -198,8 +217,8 @@ fn int8_logits(model: &QuantizedModel, images: &Images) -> Result<Vec<Vec<f32>>>
     search::logits(file.engine()?, &validation, &|| ())
 }
 
-/// The refusal head with its threshold, and the number of validation images that set it.
-fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(RefusalHead, usize)> {
+/// The refusal head with its threshold, and scores and distances of validation images, frontal ones, that set it.
+fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(RefusalHead, Vec<Option<(f32, f32)>>)> {
     let bare = ModelFile::new(cxr::write(model, &CLASSES, &Header::default())?, "quantised network")?;
     let bar = progress(refusal::steps(images.inside.len()), "fitting the refusal head");
     let back = refusal::back(&model.layers);
@@ -208,19 +227,15 @@ fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(R
     let header = Header { refusal: Some(head.clone()), ..Header::default() };
     let scored = ModelFile::new(cxr::write(model, &CLASSES, &header)?, "network with refusal head")?;
     let engine = scored.engine()?;
-    let frontal: Vec<&[u8]> = images
-        .frontal
-        .iter()
-        .zip(&images.validation)
-        .filter(|(frontal, _)| **frontal)
-        .map(|(_, (image, _))| image.as_slice())
-        .collect();
-    let scores: Vec<f32> = frontal
-        .par_iter()
-        .map(|image| engine.classify(image)?.refusal_score.context("core returned no refusal score"))
+    let score = |image: &[u8]| {
+        let answer = engine.classify(image)?;
+        answer.refusal_score.zip(answer.distance).context("core returned no refusal score")
+    };
+    let scores: Vec<Option<(f32, f32)>> = (images.frontal.par_iter().zip(&images.validation))
+        .map(|(frontal, (image, _))| frontal.then(|| score(image)).transpose())
         .collect::<Result<_>>()?;
-    head.refuse_above = refusal::threshold(&scores);
-    Ok((head, scores.len()))
+    head.refuse_above = refusal::threshold(&scores.iter().flatten().map(|(score, _)| *score).collect::<Vec<f32>>());
+    Ok((head, scores))
 }
 
 fn calibration_report(images: &Images, compared: usize, chosen: &Chosen) -> Value {

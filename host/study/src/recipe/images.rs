@@ -61,6 +61,15 @@ pub struct DataSpec {
     /// Whose share that is.
     #[serde(skip_serializing_if = "OperatingPoint::is_pooled")]
     pub operating_point: OperatingPoint,
+    /// Share of validation's COVID-19 verdicts that are right which `host export` withholds, those of pictures least like the
+    /// training pictures: the price at which fewer healthy people of hospitals never seen are called COVID-19. 0 for none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub covid_doubted: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 /// A picture's tones before anything else.
@@ -108,6 +117,7 @@ impl Default for DataSpec {
             false_alarms: 0.03,
             other_findings_alarms: 0.1,
             operating_point: OperatingPoint::Pooled,
+            covid_doubted: 0.0,
         }
     }
 }

@@ -20,6 +20,8 @@ impl Recipe {
         {
             ensure!((0.0..0.5).contains(&share), "data.{name} = {share}: use 0 to 0.5");
         }
+        let doubted = self.data.covid_doubted;
+        ensure!((0.0..1.0).contains(&doubted), "data.covid_doubted = {doubted}: use 0 to 1");
         self.augment.validate()
     }
 }

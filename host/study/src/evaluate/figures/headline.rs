@@ -26,8 +26,12 @@ pub struct Headline {
     pub covid_patients_test: Rate,
     /// COVID-19 found on those people.
     pub covid_sensitivity_external: Rate,
+    /// COVID-19 found and named on those people: the verdict is not withheld.
+    pub covid_named_external: Rate,
     /// Normal images of nih and rsna in external_test, of any age, called COVID-19.
     pub healthy_called_covid: Rate,
+    /// The same where the verdict is not withheld.
+    pub healthy_named_covid: Rate,
 }
 
 impl Figure for Headline {
@@ -64,6 +68,7 @@ impl Figure for Headline {
             ("of images right, other sources it was trained on, people it has not seen", &h.accuracy_external),
             ("of images of healthy people (nih, rsna: trained on others of them) called COVID-19", &h.healthy_called_covid),
             ("of COVID-19 images found, other sources it was trained on, people it has not seen", &h.covid_sensitivity_external),
+            ("of those images named COVID-19, the verdict not withheld", &h.covid_named_external),
             ("of COVID-19 images of CoronaHack's test split found", &h.covid_sensitivity_test),
         ]
         .map(|(what, found)| {
@@ -97,6 +102,10 @@ fn called_covid(case: &Case<'_>) -> bool {
     case.measured.outcome.predicted == COVID
 }
 
+fn named_covid(case: &Case<'_>) -> bool {
+    called_covid(case) && !case.measured.outcome.abstained
+}
+
 /// The share of hits, with the number of people.
 fn rate<'a>(cases: impl Iterator<Item = &'a Case<'a>>, hit: fn(&Case<'_>) -> bool) -> Rate {
     Rate::by_patient(cases.map(|case| (hit(case), case.sample.patient.as_str())))
@@ -116,6 +125,8 @@ fn headline(sets: &Sets<'_>) -> Headline {
         covid_sensitivity_test: rate(covid(Split::Test), called_covid),
         covid_patients_test: Rate::of(patients.values().map(|(hits, n)| 2 * hits >= *n)),
         covid_sensitivity_external: rate(covid(Split::ExternalTest), called_covid),
+        covid_named_external: rate(covid(Split::ExternalTest), named_covid),
         healthy_called_covid: rate(healthy(sets), called_covid),
+        healthy_named_covid: rate(healthy(sets), named_covid),
     }
 }

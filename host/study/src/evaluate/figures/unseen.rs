@@ -81,6 +81,8 @@ impl Figure for Unseen {
                         rate(&f.covid_found),
                         rate(&f.pneumonia_found),
                         rate(&f.abstained),
+                        f.verdict_given.as_ref().map_or(NONE.to_owned(), |given| rate(&given.healthy)),
+                        f.verdict_given.as_ref().map_or(NONE.to_owned(), |given| rate(&given.covid)),
                         rate(&f.answered),
                         match &f.auc {
                             Computed::Yes(found) => auc(Some(found)),
@@ -102,6 +104,8 @@ impl Figure for Unseen {
                     "COVID-19 found",
                     "pneumonia found",
                     "withheld",
+                    "healthy given a verdict",
+                    "COVID-19 given a verdict",
                     "right where a verdict is given",
                     "AUC, COVID-19 against the rest",
                 ];
