@@ -38,7 +38,7 @@ pub fn hospitals(report: &Value) -> Value {
 /// assert_eq!(sentence, "Of 513 X-rays of healthy adults of a hospital never seen, 425 (83 %) were called COVID-19.");
 /// ```
 pub fn sentence(unseen: &Value) -> String {
-    let Some(Pooled { hits, n, value, hospitals, people, least, most, is_own, shorter }) = pooled(unseen) else {
+    let Some(Pooled { hits, n, value, hospitals, people, least, most, is_own, shorter, withheld }) = pooled(unseen) else {
         return NOT_MEASURED.to_owned();
     };
     // People are said where they are not the images.
@@ -55,8 +55,17 @@ pub fn sentence(unseen: &Value) -> String {
     };
     let shorter = shorter.map_or_else(String::new, |[epochs, own]| format!(", for {epochs} epochs in place of {own}"));
     let share = 100.0 * value;
+    // What is withheld there is set by a share that recipes choose on hospitals left out: theirs is no figure of a choice made without them.
+    let (withheld, in_view) = match withheld.filter(|withheld| *withheld > 0) {
+        Some(count) => {
+            let percent = 100.0 * count as f64 / n as f64;
+            let in_view = if is_own { "" } else { "; when to withhold was chosen with them in view" };
+            (format!(" and {count} ({percent:.0} %) got no verdict"), in_view)
+        }
+        None => (String::new(), ""),
+    };
     format!(
-        "Of {n} X-rays of {people}healthy adults of {place} never seen, {hits} ({share:.0} %{spread}) were called COVID-19{whose}{shorter}."
+        "Of {n} X-rays of {people}healthy adults of {place} never seen, {hits} ({share:.0} %{spread}) were called COVID-19{withheld}{whose}{shorter}{in_view}."
     )
 }
 
@@ -81,6 +90,8 @@ pub struct Pooled {
     pub is_own: bool,
     /// Epochs of the shortest training without a hospital, and of this model's, where that was longer.
     pub shorter: Option<[u64; 2]>,
+    /// Images without a verdict, where every hospital's are known.
+    pub withheld: Option<u64>,
 }
 
 /// What [`sentence`] says, in numbers; none where it was not measured.
@@ -99,6 +110,7 @@ pub fn pooled(unseen: &Value) -> Option<Pooled> {
         least: shares().fold(f64::INFINITY, f64::min),
         most: shares().fold(0.0, f64::max),
         is_own: of.iter().all(|hospital| hospital.is_own),
+        withheld: of.iter().map(|hospital| hospital.withheld).sum(),
         shorter: without.zip(own).filter(|(without, own)| without < own).map(|(without, own)| [without, own]),
     })
 }
@@ -106,10 +118,10 @@ pub fn pooled(unseen: &Value) -> Option<Pooled> {
 impl Pooled {
     /// As the server tells it.
     pub fn to_json(&self) -> Value {
-        let Self { hits, n, value, hospitals, people, least, most, is_own, shorter: _ } = self;
+        let Self { hits, n, value, hospitals, people, least, most, is_own, shorter: _, withheld } = self;
         json!({
             "hits": hits, "n": n, "value": value, "hospitals": hospitals, "people": people, "least": least, "most": most,
-            "is_this_model": is_own,
+            "is_this_model": is_own, "withheld": withheld,
         })
     }
 }
@@ -124,6 +136,7 @@ struct Hospital {
     people: Option<u64>,
     is_own: bool,
     epochs: Option<u64>,
+    withheld: Option<u64>,
 }
 
 /// Whether the figures are of the model that the report is of.
@@ -143,7 +156,8 @@ impl Hospital {
         // All of a hospital's people are healthy where all of its images are.
         let all = figures["patients"].as_u64().filter(|_| figures["n"].as_u64() == Some(n));
         let people = rate["patients"].as_u64().or(all);
-        (n >= LEAST).then(|| Self { hits, n, people, is_own: is_own(figures), epochs: epochs(figures) })
+        let withheld = figures["verdict_given"]["healthy"]["hits"].as_u64().and_then(|given| n.checked_sub(given));
+        (n >= LEAST).then(|| Self { hits, n, people, is_own: is_own(figures), epochs: epochs(figures), withheld })
     }
 }
 
@@ -173,6 +187,11 @@ mod tests {
         // The model knows the hospital; one without it was measured.
         let other = alone(json!({ "healthy_called_covid": rate(5, 20), "network": { "is_this_model": false } }));
         assert!(other.ends_with("5 (25 %) were called COVID-19, by a network trained alike without it."), "{other}");
+        let given = json!({ "healthy": rate(12, 20) });
+        let some =
+            alone(json!({ "healthy_called_covid": rate(5, 20), "verdict_given": given, "network": { "is_this_model": false } }));
+        let expected = "5 (25 %) were called COVID-19 and 8 (40 %) got no verdict, by a network trained alike without it; when to withhold was chosen with them in view.";
+        assert!(some.ends_with(expected), "{some}");
         let network = |own: bool, epochs: u32| json!({ "is_this_model": own, "recipe": { "epochs": epochs } });
         let without = json!({ "healthy_called_covid": rate(5, 20), "network": network(false, 15) });
         let shorter = sentence(&json!({ "a": without, "b": { "n": 3, "network": network(true, 76) } }));
