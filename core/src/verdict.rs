@@ -1,6 +1,7 @@
 //! The result for one image.
 
 use crate::format::{Doubt, MAX_CLASSES};
+use core::cmp::Ordering;
 use heapless::Vec;
 
 /// Why a verdict was withheld.
@@ -106,7 +107,9 @@ pub(crate) fn decide(
         Decision::Abstain(AbstainReason::OutOfDistribution)
     } else if !(p > 0.0 && p.is_finite() && p >= abstain_below) {
         Decision::Abstain(AbstainReason::LowConfidence)
-    } else if doubt.is_some_and(|(doubt, distance)| usize::from(doubt.class) == best && !(distance <= doubt.above)) {
+    } else if doubt.is_some_and(|(doubt, distance)| {
+        usize::from(doubt.class) == best && distance.partial_cmp(&doubt.above).is_none_or(Ordering::is_gt)
+    }) {
         Decision::Abstain(AbstainReason::DoubtfulClass)
     } else {
         Decision::Class(best)
