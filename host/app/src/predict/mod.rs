@@ -136,6 +136,8 @@ mod tests {
             fields,
             [
                 "abstained",
+                "distance",
+                "doubt_above",
                 "image",
                 "label",
                 "logits",
