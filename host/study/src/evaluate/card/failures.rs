@@ -12,7 +12,11 @@ fn unseen(report: &Report) -> Vec<String> {
     };
     let mut lines = Vec::new();
     for (name, entry) in found {
-        let whose = if entry.network.is_this_model { "" } else { ", by a network trained without it, with when to withhold chosen with it in view" };
+        let whose = if entry.network.is_this_model {
+            ""
+        } else {
+            ", by a network trained without it, with when to withhold chosen with it in view"
+        };
         for (what, rate_of) in [
             ("images of healthy people", &entry.all.healthy_called_covid),
             ("images of people with another finding", &entry.all.other_finding_called_covid),
