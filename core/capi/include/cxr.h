@@ -78,7 +78,7 @@
 /**
  * Bytes of a `cxr_session` where pointers have 64 bits.
  */
-#define CXR_SESSION_BYTES_64 832
+#define CXR_SESSION_BYTES_64 848
 
 /**
  * Most classes of a model.

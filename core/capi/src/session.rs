@@ -12,7 +12,7 @@ use cxr_core::session::Session;
 /// Bytes of a `cxr_session` where pointers have 32 bits.
 pub const CXR_SESSION_BYTES_32: usize = 576;
 /// Bytes of a `cxr_session` where pointers have 64 bits.
-pub const CXR_SESSION_BYTES_64: usize = 832;
+pub const CXR_SESSION_BYTES_64: usize = 848;
 /// Bytes of a `cxr_session`. The header has it as a macro of the two above.
 ///
 /// cbindgen:ignore

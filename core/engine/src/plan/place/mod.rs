@@ -46,8 +46,8 @@ pub struct Planner<'a> {
     operators: Vec<Operator<'a>>,
 }
 
-/// Pixels of a map from which on a longer strip is worth bytes: shorter ones take as many steps as there are pixels.
-const MANY_PIXELS: u32 = 256;
+/// Steps in an inference from which on a longer strip is worth bytes.
+const MANY_STEPS: u32 = 256;
 
 /// What a segment takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl<'a> Planner<'a> {
         self.place_with(segments, recomputed, 0)
     }
 
-    /// [`place`](Self::place), where up to so many bytes more make the strips of large maps longer.
+    /// [`place`](Self::place), where up to so many bytes more make strips longer that take many steps.
     ///
     /// # Errors
     /// [`Error::InvalidPlan`].
@@ -173,7 +173,7 @@ impl<'a> Planner<'a> {
         self.widen(&draft, &mut values, segments, least, 0);
         let least = least + spare;
         if spare > 0 {
-            self.widen(&draft, &mut values, segments, least, MANY_PIXELS);
+            self.widen(&draft, &mut values, segments, least, MANY_STEPS);
         }
         let first = self.finish(&draft, values.clone(), segments);
         // What need not lie over another is easier to place by itself.
@@ -212,14 +212,17 @@ impl<'a> Planner<'a> {
         Placement { values, operators, arena, least, segment_bytes }
     }
 
-    /// Makes strips longer, or rows whole, of maps of so many pixels or more, where a segment then takes no more than `most`.
-    fn widen(&self, draft: &Draft<'a>, values: &mut [Value], segments: &[u16], most: usize, least_size: u32) {
+    /// Makes strips longer, or rows whole, that take so many steps or more, where a segment then takes no more than `most`.
+    fn widen(&self, draft: &Draft<'a>, values: &mut [Value], segments: &[u16], most: usize, steps: u32) {
         for id in 1..values.len() {
             let before = strip_of(values, id);
             let (true, Some(life)) = (before > 0, draft.lives.get(id)) else { continue };
             let Some(reader) = draft.operators.iter().skip(id).find(|op| reads(op, id)) else { continue };
-            let size = |shape: Shape| u32::from(shape.height) * u32::from(shape.width);
-            if values.get(id).is_some_and(|value| size(value.shape) < least_size) {
+            // A step makes anew what the window before did not reach.
+            let overlap = (2 * pixels(&reader.op, 1)).saturating_sub(pixels(&reader.op, 2));
+            let fresh = u32::from(before).saturating_sub(overlap).max(1);
+            let steps_of = |shape: Shape| u32::from(shape.height) * u32::from(shape.width).div_ceil(fresh);
+            if values.get(id).is_some_and(|value| steps_of(value.shape) < steps) {
                 continue;
             }
             let widths = AT_A_TIME.map(|made| pixels(&reader.op, made) as u16);
