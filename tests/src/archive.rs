@@ -57,7 +57,8 @@ impl Archive {
 fn misbehave(mut stream: TcpStream, fault: &Fault) -> Option<usize> {
     let mut part = [0; 1 << 16];
     if !matches!(fault, Fault::Closes) {
-        stream.read(&mut part).ok()?;
+        // However much of the request it is.
+        let _ = stream.read(&mut part).ok()?;
     }
     match fault {
         Fault::Silent => while stream.read(&mut part).ok()? > 0 {},

@@ -217,8 +217,11 @@ fn int8_logits(model: &QuantizedModel, images: &Images) -> Result<Vec<Vec<f32>>>
     search::logits(file.engine()?, &validation, &|| ())
 }
 
+/// Score and distance of a validation image, if it is a frontal one.
+type Scored = Option<(f32, f32)>;
+
 /// The refusal head with its threshold, and scores and distances of validation images, frontal ones, that set it.
-fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(RefusalHead, Vec<Option<(f32, f32)>>)> {
+fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(RefusalHead, Vec<Scored>)> {
     let bare = ModelFile::new(cxr::write(model, &CLASSES, &Header::default())?, "quantised network")?;
     let bar = progress(refusal::steps(images.inside.len()), "fitting the refusal head");
     let back = refusal::back(&model.layers);
@@ -231,7 +234,7 @@ fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(R
         let answer = engine.classify(image)?;
         answer.refusal_score.zip(answer.distance).context("core returned no refusal score")
     };
-    let scores: Vec<Option<(f32, f32)>> = (images.frontal.par_iter().zip(&images.validation))
+    let scores: Vec<Scored> = (images.frontal.par_iter().zip(&images.validation))
         .map(|(frontal, (image, _))| frontal.then(|| score(image)).transpose())
         .collect::<Result<_>>()?;
     head.refuse_above = refusal::threshold(&scores.iter().flatten().map(|(score, _)| *score).collect::<Vec<f32>>());
