@@ -135,7 +135,8 @@ impl Step {
                 let mut host = workspace.cargo(&format!("test --release --no-fail-fast {HOST} --lib --bins --test *"));
                 host.env("CXR_PYTHON", install::python(workspace)?);
                 run(host)?;
-                run(workspace.cargo(&format!("test --release --no-fail-fast --lib --bins {OTHERS}")))
+                run(workspace.cargo(&format!("test --release --no-fail-fast --lib --bins {OTHERS}")))?;
+                run(workspace.cargo("test --release --no-fail-fast --package cxr-dicom"))
             }
             Self::Doc => {
                 run(workspace.cargo(&format!("test --release {HOST} --doc")))?;
