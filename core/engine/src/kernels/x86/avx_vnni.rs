@@ -43,14 +43,14 @@ impl Isa for Bytes {
 
     #[inline(always)]
     unsafe fn zero() -> __m256i {
-        // SAFETY: AVX2.
-        unsafe { _mm256_setzero_si256() }
+        // SAFETY: the caller's.
+        unsafe { Words::zero() }
     }
 
     #[inline(always)]
     unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
-        // SAFETY: AVX2.
-        unsafe { _mm256_add_epi32(a, b) }
+        // SAFETY: the caller's.
+        unsafe { Words::add(a, b) }
     }
 
     #[inline(always)]
@@ -85,7 +85,7 @@ fn pack(layer: &Covered<'_>, out: &mut [u8]) -> usize {
 fn conv_row(mut checked: Conv<'_>) {
     #[target_feature(enable = "avx2,avxvnni")]
     fn inner(job: &mut Job<'_>) -> bool {
-        // SAFETY: AVX2 and AVX-VNNI are there.
+        // SAFETY: the caller's.and AVX-VNNI are there.
         unsafe { conv::<Bytes, BLOCKS, COLUMNS, ALONE>(job) }
     }
     // SAFETY: a kernel with this function exists on a processor with AVX2 and AVX-VNNI only.
