@@ -85,7 +85,7 @@ fn pack(layer: &Covered<'_>, out: &mut [u8]) -> usize {
 fn conv_row(mut checked: Conv<'_>) {
     #[target_feature(enable = "avx2,avxvnni")]
     fn inner(job: &mut Job<'_>) -> bool {
-        // SAFETY: the caller's.and AVX-VNNI are there.
+        // SAFETY: AVX2 and AVX-VNNI are there.
         unsafe { conv::<Bytes, BLOCKS, COLUMNS, ALONE>(job) }
     }
     // SAFETY: a kernel with this function exists on a processor with AVX2 and AVX-VNNI only.
