@@ -1,6 +1,7 @@
 //! The model file: read in place, checked once.
 
-pub(crate) mod bytes;
+#[doc(hidden)] // for cxr-core, whose files have the same fields
+pub mod bytes;
 mod check;
 pub mod desc;
 pub(crate) mod layout;
