@@ -2,9 +2,18 @@
 
 use crate::shell::{self, Workspace, have, output, run};
 use anyhow::{Context, Result, ensure};
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// Held while something is installed for the whole machine: neither apt-get nor rustup lets a second one work beside it.
+pub fn alone() -> Result<File> {
+    let path =
+        std::env::temp_dir().join(format!("cxr-install-{}.lock", fs::metadata("/proc/self").map_or(0, |process| process.uid())));
+    let file = File::options().create(true).append(true).open(&path).with_context(|| path.display().to_string())?;
+    file.lock()?;
+    Ok(file)
+}
 
 /// Installs Debian packages; `is_there` says whether all are present.
 pub fn debian(workspace: &Workspace, packages: &[&str], is_there: impl Fn() -> bool) -> Result<()> {
@@ -15,6 +24,10 @@ pub fn debian(workspace: &Workspace, packages: &[&str], is_there: impl Fn() -> b
     let remedy = format!("missing, install by hand: apt-get install {names}");
     let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     ensure!(is_root && have("apt-get"), "{remedy}");
+    let _alone = alone()?;
+    if is_there() {
+        return Ok(());
+    }
     for arguments in [vec!["update", "-qq"], [&["install", "-qq", "-y", "--no-install-recommends"], packages].concat()] {
         let mut apt = workspace.command("apt-get");
         apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
@@ -48,6 +61,7 @@ pub fn component(workspace: &Workspace, name: &str, subcommand: &str) -> Result<
     if output(workspace.cargo(&format!("{subcommand} --version"))).is_ok() {
         return Ok(());
     }
+    let _alone = alone()?;
     let mut rustup = workspace.command("rustup");
     rustup.args(["component", "add", name]);
     run(rustup).with_context(|| format!("`cargo {subcommand}` is missing"))
@@ -59,6 +73,7 @@ pub fn target(workspace: &Workspace, target: &str) -> Result<bool> {
     rustc.args(["--print", "sysroot"]);
     let library = Path::new(output(rustc)?.trim()).join("lib/rustlib").join(target).join("lib");
     if !library.is_dir() && have("rustup") {
+        let _alone = alone()?;
         // Where the network is closed, rustup may wait for long.
         let mut rustup = workspace.command("timeout");
         rustup.args(["120", "rustup", "target", "add", target]).env("RUSTUP_MAX_RETRIES", "0").env("RUST_BACKTRACE", "0");

@@ -12,6 +12,7 @@ mod examples;
 mod firmware;
 mod fuzz;
 mod install;
+mod lanes;
 mod layers;
 mod mutants;
 mod no_panic;

@@ -3,6 +3,7 @@
 //! The compiler of the stable channel carries the sanitizer, and lets it be used under `RUSTC_BOOTSTRAP` alone. Miri is a component
 //! of the nightly channel.
 
+use crate::install;
 use crate::shell::{Workspace, output, run};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
@@ -50,6 +51,7 @@ fn miri(workspace: &Workspace) -> Result<()> {
         cargo
     };
     if output(miri("--version")).is_err() {
+        let _alone = install::alone()?;
         let mut rustup = workspace.command("rustup");
         rustup.args(["component", "add", "--toolchain", "nightly", "miri", "rust-src"]);
         if run(rustup).is_err() {

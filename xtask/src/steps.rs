@@ -4,6 +4,7 @@
 //! the features that all selected packages ask of a dependency, so tools for tests beside them would compile Burn again;
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
+use crate::lanes::{Beside, Outcome};
 use crate::shell::{Workspace, have, run};
 use crate::{
     bare_metal, bench, book, capi, container, crates, examples, firmware, fuzz, install, layers, mutants, no_panic, packages,
@@ -21,7 +22,7 @@ const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --p
 /// The packages beside the host's that have tests.
 const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protocol --package cxr-testkit --package cxr-tests --package cxr-wasm --package xtask";
 
-/// A step, in running order: what is quick and likely to fail comes first.
+/// A step, in running order: what is quick and likely to fail comes first. Some run beside the others (`is_beside`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Step {
     /// `cargo fmt --check`.
@@ -87,6 +88,12 @@ pub enum Step {
 }
 
 impl Step {
+    /// True for what needs neither Burn nor tract nor the host: it runs beside the other steps where all run.
+    const fn is_beside(self) -> bool {
+        use Step::{Boards, Core, Firmware, Fuzz, Instructions, Kernels, Memory, NoPanic, NoStd, Targets};
+        matches!(self, Core | NoStd | Firmware | Targets | Kernels | Instructions | Boards | NoPanic | Memory | Fuzz)
+    }
+
     fn run(self, workspace: &Workspace) -> Result<()> {
         match self {
             Self::Format => {
@@ -170,7 +177,7 @@ impl Step {
     }
 }
 
-/// Runs the selected steps, all of them if none is, to the end even if one fails.
+/// Runs the selected steps one after the other; all of them, in two lanes, if none is. Goes on to the end even if one fails.
 pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
     // Podman and a second, static build are five minutes that a bare machine is spared.
     let unasked = |step: &Step| match step {
@@ -183,26 +190,41 @@ pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
         Step::Weekly => false,
         _ => only.is_empty(),
     };
-    let selected = Step::value_variants().iter().filter(|step| unasked(step) || only.contains(step));
+    let selected: Vec<Step> =
+        Step::value_variants().iter().copied().filter(|step| unasked(step) || only.contains(step)).collect();
+    let beside: Vec<String> =
+        selected.iter().filter(|step| only.is_empty() && step.is_beside()).map(|step| describe(*step).0).collect();
+    let lane = if beside.is_empty() { None } else { Some(Beside::start(workspace, &beside)?) };
     let mut results = Vec::new();
     for step in selected {
-        let (name, help) = describe(*step);
+        let (name, help) = describe(step);
+        if beside.contains(&name) {
+            continue;
+        }
         println!("\n=== {name}: {help}");
         let start = Instant::now();
         let result = step.run(workspace);
-        let time = start.elapsed();
+        let time = seconds(start.elapsed());
         match &result {
-            Ok(()) => println!("=== {name}: passed in {}", seconds(time)),
-            Err(error) => println!("=== {name}: FAILED after {}: {error:#}", seconds(time)),
+            Ok(()) => println!("=== {name}: passed in {time}"),
+            Err(error) => println!("=== {name}: FAILED after {time}: {error:#}"),
         }
-        results.push((name, time, result.is_ok()));
+        results.push(Outcome { name, time, passed: result.is_ok() });
+    }
+    if let Some(lane) = lane {
+        let ended = lane.finish()?;
+        // A step without an end failed, whatever stopped it.
+        let lost = beside.into_iter().filter(|name| ended.iter().all(|outcome| outcome.name != *name));
+        let lost: Vec<Outcome> = lost.map(|name| Outcome { name, time: "no end".to_owned(), passed: false }).collect();
+        results.extend(ended);
+        results.extend(lost);
     }
 
     println!("\n=== summary");
-    for (name, time, passed) in &results {
-        println!("{name:<12} {:>9}  {}", seconds(*time), if *passed { "passed" } else { "FAILED" });
+    for Outcome { name, time, passed } in &results {
+        println!("{name:<12} {time:>9}  {}", if *passed { "passed" } else { "FAILED" });
     }
-    let failed = results.iter().filter(|(.., passed)| !passed).count();
+    let failed = results.iter().filter(|outcome| !outcome.passed).count();
     println!("{} passed, {failed} failed", results.len() - failed);
     if failed > 0 {
         bail!("{failed} of {} steps failed", results.len());
