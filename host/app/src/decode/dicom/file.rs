@@ -7,7 +7,7 @@ use crate::decode::refusal::{Kind, Refusal, refuse};
 use anyhow::Result;
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
-use flate2::read::{DeflateDecoder, ZlibDecoder};
+use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use std::borrow::Cow;
 use std::io::{Read, sink};
 
@@ -98,11 +98,15 @@ pub(super) fn open<'a>(bytes: &'a [u8], name: &str, max_bytes: u64) -> Result<Fi
 
 /// Inflates twice: to learn the length, and into memory of that length.
 fn inflate(stream: &[u8], name: &str, max_bytes: u64) -> Result<Vec<u8>> {
-    // A few files have the header of zlib although the standard (PS3.5, A.5) has none.
+    // A few files have the header of zlib or of gzip, although the standard (PS3.5, A.5) has none.
     let open = || -> Box<dyn Read + '_> {
-        let zlib =
-            matches!(stream, [first, second, ..] if first & 15 == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0);
-        if zlib { Box::new(ZlibDecoder::new(stream)) } else { Box::new(DeflateDecoder::new(stream)) }
+        match stream {
+            [0x1F, 0x8B, 8, ..] => Box::new(GzDecoder::new(stream)),
+            [first, second, ..] if first & 15 == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0 => {
+                Box::new(ZlibDecoder::new(stream))
+            }
+            _ => Box::new(DeflateDecoder::new(stream)),
+        }
     };
     let length = std::io::copy(&mut open().take(max_bytes + 1), &mut sink());
     let read = length.and_then(|length| {

@@ -1,6 +1,12 @@
 //! Files that contradict themselves: each is a fixture changed so that its picture stays what it was.
 
 use super::super::{self as decode, Image};
+use flate2::{
+    Compression,
+    read::DeflateDecoder,
+    write::{GzEncoder, ZlibEncoder},
+};
+use std::io::{Read, Write};
 use std::path::Path;
 
 fn read(name: &str) -> Vec<u8> {
@@ -83,6 +89,16 @@ fn the_bytes_of_the_pixels_say_what_codes_them() {
     let deflated = read("deflated");
     let meta = 144 + u32::from_le_bytes(deflated[140..144].try_into().unwrap()) as usize;
     assert_eq!(shown(&[&deflated[..meta], &read("no-preamble-implicit")].concat()), shown(&whole));
+    // With a header that the standard does not have.
+    let meta_group = &deflated[..meta];
+    let mut inflated = Vec::new();
+    DeflateDecoder::new(&deflated[meta..]).read_to_end(&mut inflated).unwrap();
+    let mut zlib = ZlibEncoder::new(meta_group.to_vec(), Compression::fast());
+    zlib.write_all(&inflated).unwrap();
+    assert_eq!(shown(&zlib.finish().unwrap()), shown(&whole));
+    let mut gzip = GzEncoder::new(meta_group.to_vec(), Compression::fast());
+    gzip.write_all(&inflated).unwrap();
+    assert_eq!(shown(&gzip.finish().unwrap()), shown(&whole));
     // What nobody can tell is refused in words.
     let unknown = replaced(&runs, &[2, 0, 0, 0, 64, 0, 0, 0], &[2, 0, 0, 0, 65, 0, 0, 0]);
     let error = decode::gray(&replaced(&unknown, RUN_LENGTHS, EXPLICIT), "x", 32, 32).unwrap_err().to_string();
