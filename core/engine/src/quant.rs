@@ -220,7 +220,22 @@ mod tests {
         assert!(undecided < 300, "{undecided}");
     }
 
+    #[test]
+    fn what_int8_cannot_tell_is_clamped() {
+        let limit = 1 << 21;
+        let given = [f32::MAX, 4e9, 1e8, 2_097_153.0, 2_097_152.0, 2_097_151.0, 2.5];
+        let expected = [limit, limit, limit, limit, limit, limit - 1, 2];
+        assert_eq!(given.map(round_clamped), expected);
+        assert_eq!(given.map(|x| round_clamped(-x)), expected.map(|x| -x));
+    }
+
     proptest::proptest! {
+        #[test]
+        fn a_multiplier_is_the_nearest(bits in 0x3500_0000u32..0x3E80_0000) {
+            let exact = f64::from(f32::from_bits(bits)) * f64::from(1 << 16).powi(2);
+            proptest::prop_assert_eq!(f64::from(multiplier(f32::from_bits(bits))), (exact + 0.5).floor());
+        }
+
         #[test]
         fn multiplication_is_gemmlowps(a: i32, b in 0i32.., fewer in 0u32..31) {
             let a = a >> fewer;
