@@ -54,8 +54,16 @@ pub fn run(args: &Args) -> Result<()> {
     let [cxr, about, onnx] = ["cxr", "json", "onnx"].map(|suffix| files::with_suffix(&prefix, suffix));
     let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let (source, onnx_name) = (name(&args.network), name(&onnx));
+    refuse_inputs(args, &[&cxr, &about])?;
     let request = Request { source: &source, onnx: &onnx_name, labels: &labels, ram: args.ram, sha256: files::sha256 };
-    let imported = imported(&file, &request, |network| calibration(args, network)).with_context(|| named)?;
+    let calibration = |network: &Graph| {
+        // Of floats alone an int8 form is written.
+        if calibrate::is_float(network) {
+            refuse_inputs(args, &[&onnx])?;
+        }
+        calibration(args, network)
+    };
+    let imported = imported(&file, &request, calibration).with_context(|| named)?;
     if let Some(report) = &imported.calibration {
         print!("{report}");
     }
@@ -79,6 +87,19 @@ pub fn run(args: &Args) -> Result<()> {
     let text = imported.json()?;
     let written = [(cxr, imported.cxr), (about, text)];
     files::write_all(&written.into_iter().chain(imported.onnx.map(|file| (onnx, file))).collect::<Vec<_>>())
+}
+
+/// What is read is never written over.
+fn refuse_inputs(args: &Args, written: &[&Path]) -> Result<()> {
+    let read = [Some(&args.network), args.inputs.as_ref(), args.targets.as_ref(), args.labels.as_ref()];
+    for input in read.into_iter().flatten() {
+        for output in written {
+            // By whatever name: a link, or another case of the letters where that is the same file.
+            let is_same = output.canonicalize().is_ok_and(|output| input.canonicalize().is_ok_and(|input| input == output));
+            ensure!(!is_same, "{}: would be written over {}; give another --out", output.display(), input.display());
+        }
+    }
+    Ok(())
 }
 
 /// What calibrates a network, of floats alone.
@@ -140,4 +161,45 @@ fn pictures(args: &Args, folder: &Path, shape: &[usize]) -> Result<Tensor> {
     }
     ensure!(count > 0, "{}: there is no image; check the path", folder.display());
     Ok(Tensor { shape: vec![count, height, width, channels], data: Data::F32(all) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// `host import`'s arguments, in a folder.
+    fn import(folder: &Path, network: &str, others: &[&str]) -> Result<()> {
+        let [network, out] = [network, "net"].map(|name| folder.join(name).display().to_string());
+        let line = ["import", &network, "--out", &out].into_iter().chain(others.iter().copied());
+        run(&Line::try_parse_from(line)?.args)
+    }
+
+    #[test]
+    fn what_is_read_is_never_written_over() -> Result<()> {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("convert/tests/fixtures");
+        let folder = tempfile::tempdir()?;
+        let float = folder.path().join("net.onnx");
+        std::fs::copy(fixtures.join("vectors_float.onnx"), &float)?;
+        let before = std::fs::read(&float)?;
+        let refusal = format!("{:#}", import(folder.path(), "net.onnx", &[]).unwrap_err());
+        assert_eq!(refusal.matches("net.onnx").count(), 3, "{refusal}");
+        assert!(refusal.contains("give another --out"), "{refusal}");
+        assert_eq!(std::fs::read(&float)?, before);
+        assert!(!folder.path().join("net.cxr").exists());
+
+        // Of an int8 network no .onnx is written: the same names are allowed. Its labels are safe all the same.
+        std::fs::copy(fixtures.join("vectors_qop_s8s8.onnx"), &float)?;
+        import(folder.path(), "net.onnx", &[])?;
+        let labels = folder.path().join("net.json").display().to_string();
+        let refusal = format!("{:#}", import(folder.path(), "net.onnx", &["--labels", &labels]).unwrap_err());
+        assert_eq!(refusal.matches("net.json").count(), 2, "{refusal}");
+        Ok(())
+    }
 }
