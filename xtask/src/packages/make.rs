@@ -80,7 +80,7 @@ fn install_compilers(workspace: &Workspace) -> Result<()> {
     install::debian(workspace, &["gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf"], riscv)
 }
 
-/// A core's library without debug information, the same bytes wherever it is built.
+/// A core's library without debug information and bitcode, the same bytes wherever it is built.
 fn library(workspace: &Workspace, core: &Core) -> Result<PathBuf> {
     let built = bare_metal::build_remapped(workspace, "cxr-capi", core.target)?.join("libcxr.a");
     let stripped = workspace.target.join("packages").join(format!("{}.a", core.target));
@@ -88,7 +88,9 @@ fn library(workspace: &Workspace, core: &Core) -> Result<PathBuf> {
         fs::create_dir_all(workspace.target.join("packages"))?;
         let tool = if core.is_riscv() { "riscv64-unknown-elf-strip" } else { "arm-none-eabi-strip" };
         let mut strip = workspace.command(tool);
-        strip.args(["--strip-debug", "--enable-deterministic-archives", "-o"]).arg(&stripped).arg(&built);
+        strip.args(["--strip-debug", "--enable-deterministic-archives"]);
+        // The standard library brings its bitcode, two thirds of all.
+        strip.args(["--remove-section=.llvmbc", "--remove-section=.llvmcmd", "-o"]).arg(&stripped).arg(&built);
         run(strip)?;
     }
     Ok(stripped)
