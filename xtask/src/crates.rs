@@ -1,7 +1,7 @@
 //! The crates as they would be published: metadata, archives that build without the workspace, documentation. Nothing is uploaded.
 
 use crate::bare_metal::{CORTEX_M4F, Toolchain};
-use crate::install;
+use crate::{copies, install};
 use crate::shell::{Workspace, output, run};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -63,7 +63,7 @@ impl Crate {
         ensure!(readme.contains("not a medical device"), "{name}: README.md does not say that it is no medical device");
         ensure!(readme.contains(&format!("Rust {msrv} or newer")), "{name}: README.md does not name Rust {msrv}");
         for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
-            ensure!(folder.join(license).is_file(), "{name}: no {license}; link it");
+            ensure!(folder.join(license).is_file(), "{name}: no {license}; add the crate to xtask/src/copies.rs");
         }
         for dependency in about["dependencies"].as_array().context("dependencies")? {
             let of = dependency["name"].as_str().unwrap_or_default();
@@ -79,6 +79,7 @@ impl Crate {
 
 /// The step: metadata, archives, documentation.
 pub fn test(workspace: &Workspace) -> Result<()> {
+    copies::check(&workspace.root)?;
     let crates = published(workspace)?;
     let names: Vec<&str> = crates.iter().map(|published| published.name.as_str()).collect();
     let manifest = fs::read_to_string(workspace.root.join("Cargo.toml"))?;

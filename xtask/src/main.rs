@@ -7,6 +7,7 @@ mod book;
 mod capi;
 mod check;
 mod container;
+mod copies;
 mod crates;
 mod examples;
 mod firmware;
@@ -74,6 +75,8 @@ enum Task {
     },
     /// Write core/capi/include/cxr.h from the sources of the C interface.
     Header,
+    /// Bring the copies up to date that crates have of files elsewhere: licences, the shipped model, patients, referees.
+    Copies,
     /// Write the book as a folder of pages.
     Book {
         /// Folder for the pages.
@@ -114,6 +117,7 @@ fn run() -> Result<()> {
         Task::Fuzz { seconds } => fuzz::test(&workspace, seconds),
         Task::Bench(options) => bench::bench(&workspace, &options),
         Task::Header => capi::write_header(&workspace),
+        Task::Copies => copies::write(&workspace),
         Task::Site { out, model } => site::site(&workspace, &out, model.as_deref()),
         Task::Book { out } => book::book(&workspace, &out),
         Task::Examples => examples::test(&workspace),
