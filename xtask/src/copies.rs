@@ -28,9 +28,9 @@ const FILES: [(&str, &str); 13] = [
 
 /// Originals and copies.
 fn all() -> impl Iterator<Item = (String, String)> {
-    let licenses = CRATES.into_iter().flat_map(|folder| {
-        ["LICENSE-MIT", "LICENSE-APACHE"].map(|license| (license.to_owned(), format!("{folder}/{license}")))
-    });
+    let licenses = CRATES
+        .into_iter()
+        .flat_map(|folder| ["LICENSE-MIT", "LICENSE-APACHE"].map(|license| (license.to_owned(), format!("{folder}/{license}"))));
     licenses.chain(FILES.map(|(from, to)| (from.to_owned(), to.to_owned())))
 }
 

@@ -1,8 +1,8 @@
 //! The crates as they would be published: metadata, archives that build without the workspace, documentation. Nothing is uploaded.
 
 use crate::bare_metal::{CORTEX_M4F, Toolchain};
-use crate::{copies, install};
 use crate::shell::{Workspace, output, run};
+use crate::{copies, install};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
