@@ -138,6 +138,8 @@ fn program(workspace: &Workspace, target: &str) -> Result<PathBuf> {
         "--target",
         target,
     ]);
+    // Without the source tree's place in it (host/app/src/files.rs).
+    cargo.env("CXR_RELEASE", "1");
     cargo.env("CARGO_TARGET_DIR", &folder).env("RUSTFLAGS", flags.join(" ")).env("SOURCE_DATE_EPOCH", archive::time(workspace)?);
     with_zig(&mut cargo, &python)?;
     run(cargo)?;

@@ -10,6 +10,14 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
+/// The source tree that the program was built from; `None` in a release, so that its bytes do not tell where it was built.
+pub(crate) fn source_tree() -> Option<PathBuf> {
+    if option_env!("CXR_RELEASE").is_some() {
+        return None;
+    }
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned)
+}
+
 /// Lower-case hexadecimal SHA-256.
 pub fn sha256(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))

@@ -149,7 +149,7 @@ impl Modules {
     /// A named folder without them.
     pub(crate) fn find(folder: Option<&Path>) -> Result<Option<Self>> {
         let program = std::env::current_exe().unwrap_or_default();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(|root| root.join("target"));
+        let source = files::source_tree().map(|root| root.join("target"));
         let places = || program.ancestors().skip(1).map(Path::to_owned).chain(source).map(|place| place.join(FOLDER));
         let all = |folder: &PathBuf| MODULES.iter().all(|name| folder.join(file_name(name)).is_file());
         let found = folder.map(Path::to_owned).or_else(|| places().find(all));

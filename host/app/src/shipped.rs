@@ -1,5 +1,6 @@
 //! The model that comes with the program: beside it, or inside it.
 
+use crate::files;
 use crate::model_file::ModelFile;
 use crate::unseen;
 use anyhow::{Context, Result};
@@ -47,10 +48,9 @@ pub fn find(path: Option<&Path>) -> Result<(ModelFile, Option<Value>)> {
 pub fn default_model() -> Result<PathBuf> {
     let name = Path::new("models/default.cxr");
     let program = std::env::current_exe().unwrap_or_default();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned);
     std::iter::once(PathBuf::new())
         .chain(program.ancestors().skip(1).map(Path::to_owned))
-        .chain(source)
+        .chain(files::source_tree())
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
         .with_context(|| {
