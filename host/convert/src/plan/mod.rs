@@ -75,11 +75,11 @@ pub fn plan(graph: &Graph, lowered: &Lowered) -> Result<Plan> {
     Ok(with_spare(&planner, &least).unwrap_or(least))
 }
 
-/// The same plan with longer strips; `None` where they take no more bytes.
+/// The same plan with longer strips; `None` where they take no more bytes, or more than these are allowed.
 fn with_spare(planner: &Planner<'_>, plan: &Plan) -> Option<Plan> {
     let spare = plan.bytes / 25;
     let bytes = planner.place_with(&plan.segments, &plan.recomputed, spare).ok()?.arena;
-    (bytes != plan.bytes).then(|| Plan { bytes, spare, ..plan.clone() })
+    (bytes != plan.bytes && bytes <= plan.bytes + spare).then(|| Plan { bytes, spare, ..plan.clone() })
 }
 
 fn borrowed(lowered: &Lowered) -> Vec<Operator<'_>> {

@@ -49,6 +49,9 @@ pub struct Planner<'a> {
 /// Steps in an inference from which on a longer strip is worth bytes.
 const MANY_STEPS: u32 = 256;
 
+/// Parts of the least bytes that strips leave free, so that buffers fit; the last leaves all it can.
+const ROOM: [usize; 5] = [32, 16, 8, 4, 1];
+
 /// What a segment takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -59,6 +62,7 @@ pub struct Segment {
 }
 
 /// Rows, forms and lives under some cuts, without offsets.
+#[derive(Clone)]
 struct Draft<'a> {
     lives: Vec<Life>,
     needs: Vec<Need>,
@@ -160,21 +164,45 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// [`Error::InvalidPlan`].
     pub fn place_with(&self, segments: &[u16], recomputed: &[ValueId], spare: usize) -> Result<Placement<'a>, Error> {
-        let mut draft = self.draft(segments, recomputed, None)?;
+        let draft = self.draft(segments, recomputed, None)?;
         // Strips take more time: no more and no shorter ones than the greatest segment asks for.
         let ways = [None, Some(AT_A_TIME[0]), Some(AT_A_TIME[1]), Some(AT_A_TIME[2]), Some(AT_A_TIME[3])];
         let bytes: Vec<Vec<usize>> = ways.iter().map(|way| self.bytes(&draft, segments, *way)).collect();
         let of = |way: usize, segment: usize| bytes.get(way).and_then(|all| all.get(segment)).copied().unwrap_or(usize::MAX);
         let least_of = |segment: usize| (0..ways.len()).map(|way| of(way, segment)).min().unwrap_or(0);
         let least = (0..segments.len()).map(least_of).max().unwrap_or(0);
-        let way = |segment: usize| (0..ways.len()).find(|way| of(*way, segment) <= least).and_then(|way| ways[way]);
-        let mut values = draft.values.clone();
-        choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &way);
-        self.widen(&draft, &mut values, segments, least, 0);
-        let least = least + spare;
+        let fast = |most: usize| {
+            let way = |segment: usize| {
+                let most = most.max(least_of(segment));
+                (0..ways.len()).find(|way| of(*way, segment) <= most).and_then(|way| ways[way])
+            };
+            let mut values = draft.values.clone();
+            choose_strips(&mut values, &draft.operators, &draft.lives, &draft.needs, &way);
+            self.widen(&draft, &mut values, segments, most, 0);
+            values
+        };
         if spare > 0 {
-            self.widen(&draft, &mut values, segments, least, MANY_STEPS);
+            let mut values = fast(least);
+            self.widen(&draft, &mut values, segments, least + spare, MANY_STEPS);
+            return Ok(self.finish_either(&draft, values, segments, least + spare));
         }
+        let mut best = self.finish_either(&draft, fast(least), segments, least);
+        // Buffers that fill their segments to the last byte fit badly: others are left room.
+        for part in ROOM {
+            if best.arena <= best.least {
+                break;
+            }
+            let other = self.finish_either(&draft, fast(least - least / part), segments, least);
+            if other.arena < best.arena {
+                best = other;
+            }
+        }
+        Ok(best)
+    }
+
+    /// Offsets for all buffers, with all that may lie over another or without what need not.
+    fn finish_either(&self, draft: &Draft<'a>, mut values: Vec<Value>, segments: &[u16], most: usize) -> Placement<'a> {
+        let mut draft = draft.clone();
         let first = self.finish(&draft, values.clone(), segments);
         // What need not lie over another is easier to place by itself.
         let all = draft.overs.clone();
@@ -182,14 +210,14 @@ impl<'a> Planner<'a> {
             let before = draft.overs.clone();
             draft.overs.retain(|other| other.value != over.value);
             let segment = draft.lives.get(over.value).map_or(0, |life| life.from);
-            if self.pool(&draft, &values, segments, Some(segment)).live(segment) > least {
+            if self.pool(&draft, &values, segments, Some(segment)).live(segment) > most {
                 draft.overs = before;
             } else {
                 set_over(&mut values, over.value, None);
             }
         }
         let second = self.finish(&draft, values, segments);
-        Ok(if second.arena < first.arena { second } else { first })
+        if second.arena < first.arena { second } else { first }
     }
 
     /// [`place`](Self::place) with strips of so many pixels wherever they are allowed, asked for or not: for tests.
