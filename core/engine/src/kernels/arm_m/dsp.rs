@@ -69,7 +69,7 @@ pub fn conv_row(mut checked: Conv<'_>) {
     let tile = tile.as_mut_ptr().cast::<u32>();
     let mut sums: Sums = [MaybeUninit::uninit(); CHANNELS];
     let is_whole = args.span.is_multiple_of(4);
-    let threes = if is_whole && args.channels.is_multiple_of(2) { threes::tiles(width) } else { 0 };
+    let threes = if is_whole && args.channels.is_multiple_of(2) { threes::tiles(width, args.rows.len()) } else { 0 };
     // Four columns of which one counts take twice as long as that one.
     let is_alone = is_whole && threes == 0 && width % COLUMNS == 1;
     let (until, mut x) = (width - usize::from(is_alone), 0);
