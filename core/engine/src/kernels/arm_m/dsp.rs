@@ -77,7 +77,10 @@ pub fn conv_row(mut checked: Conv<'_>) {
     while x < until {
         let count = if x < fours { COLUMNS } else { THREE };
         // Beyond the right edge, and as the fourth of three, the last column is computed again.
-        let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i.min(count - 1)).min(width - 1));
+        let mut columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
+        if count == THREE {
+            columns[3] = columns[2];
+        }
         for channel in (0..args.channels).step_by(CHANNELS) {
             let sums = load_bias(args.filters.bias, channel, &mut sums, args.channels);
             for tap in (0..stride).step_by(pass) {

@@ -75,14 +75,7 @@ impl<const N: usize> Patch<N> {
                 fill_until(to, to.add(before), padding);
                 to = to.add(before);
                 let mut cell = row.as_ptr().wrapping_add(from * columns.channels + channel);
-                let (stop, fours) = (to.add(inside), to.add(inside / 4 * 4));
-                while to != fours {
-                    for i in 0..4 {
-                        *to.add(i) = cell.cast::<[i8; N]>().read_unaligned();
-                        cell = cell.wrapping_add(columns.channels);
-                    }
-                    to = to.add(4);
-                }
+                let stop = to.add(inside);
                 while to != stop {
                     *to = cell.cast::<[i8; N]>().read_unaligned();
                     (to, cell) = (to.add(1), cell.wrapping_add(columns.channels));
