@@ -9,6 +9,7 @@ use crate::kernels::columns::{COLUMNS, dots, load_bias, row_of};
 use crate::kernels::scalar;
 use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
+use core::ops::Range;
 use threes::THREE;
 
 /// Lets the assembler take the extension where the target is a processor that may lack it.
@@ -72,40 +73,65 @@ pub fn conv_row(mut checked: Conv<'_>) {
     let threes = if is_whole && args.channels.is_multiple_of(2) { threes::tiles(width, args.rows.len()) } else { 0 };
     // Four columns of which one counts take twice as long as that one.
     let is_alone = is_whole && threes == 0 && width % COLUMNS == 1;
-    let (until, mut x) = (width - usize::from(is_alone), 0);
-    let fours = until.saturating_sub(THREE * threes);
-    while x < until {
-        let count = if x < fours { COLUMNS } else { THREE };
-        // Beyond the right edge, and as the fourth of three, the last column is computed again.
-        let mut columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
-        if count == THREE {
-            columns[3] = columns[2];
-        }
+    let fours = if threes == 0 { width - usize::from(is_alone) } else { width.saturating_sub(THREE * threes) };
+    for x in (0..fours).step_by(COLUMNS) {
+        // Beyond the right edge the last column is computed again.
+        let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
         for channel in (0..args.channels).step_by(CHANNELS) {
             let sums = load_bias(args.filters.bias, channel, &mut sums, args.channels);
             for tap in (0..stride).step_by(pass) {
                 let taps = pass.min(stride - tap);
                 if passes > 1 || channel == 0 {
-                    widen(&args, columns, count, tap, taps, tile);
+                    widen(&args, columns, COLUMNS, tap, taps, tile);
                 }
                 // SAFETY: there are `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
-                // and `taps`, a multiple of 4 that is not 0, is at most that. Of threes, channels are even.
+                // and `taps`, a multiple of 4 that is not 0, is at most that.
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + tap);
                     let sums = sums.as_mut_ptr_range();
-                    if count == THREE {
-                        threes::dots(tile, weights, taps, sums.start, sums.end, stride);
-                    } else {
-                        conv_dots(tile, weights, taps, sums.start, sums.end, stride - taps);
-                    }
+                    conv_dots(tile, weights, taps, sums.start, sums.end, stride - taps);
                 }
             }
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
         }
-        x += count;
+    }
+    if threes > 0 {
+        by_threes(&args, fours..width, [stride, pass], tile, &mut sums, out);
     }
     if is_alone {
         column(&args, width - 1, stride, out);
+    }
+}
+
+/// These columns by threes; channels are even, spans whole words.
+#[inline(never)]
+fn by_threes(
+    args: &ConvRow<'_>,
+    over: Range<usize>,
+    [stride, pass]: [usize; 2],
+    tile: *mut u32,
+    sums: &mut Sums,
+    out: &mut [i8],
+) {
+    for x in over.clone().step_by(THREE) {
+        // Beyond the right edge, and as the fourth, the last column is computed again.
+        let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i.min(THREE - 1)).min(over.end - 1));
+        for channel in (0..args.channels).step_by(CHANNELS) {
+            let sums = load_bias(args.filters.bias, channel, sums, args.channels);
+            for tap in (0..stride).step_by(pass) {
+                let taps = pass.min(stride - tap);
+                if pass < stride || channel == 0 {
+                    widen(args, columns, THREE, tap, taps, tile);
+                }
+                // SAFETY: as in `conv_row`; channels, and so those of a block, are even.
+                unsafe {
+                    let weights = args.filters.weights.as_ptr().add(channel * stride + tap);
+                    let sums = sums.as_mut_ptr_range();
+                    threes::dots(tile, weights, taps, sums.start, sums.end, stride);
+                }
+            }
+            requantize_block(&args.filters, channel, sums, columns, args.channels, out);
+        }
     }
 }
 
