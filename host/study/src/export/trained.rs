@@ -8,7 +8,7 @@ use super::search::{self, Chosen};
 use crate::bundle::Bundle;
 use crate::dataset::{fold, hospital};
 use crate::progress::progress;
-use crate::recipe::{Recipe, Tone};
+use crate::recipe::{Frame, Recipe, Tone};
 use crate::refusal::{self, negatives};
 use anyhow::{Context, Result, ensure};
 use cxr_app::classes::{CLASSES, COVID, DISCLAIMER};
@@ -109,6 +109,11 @@ impl Run {
         ensure!(
             recipe.data.tone == Tone::None,
             "{}: its pictures' tones were changed before training (data.tone), which devices do not do; train without",
+            folder.display()
+        );
+        ensure!(
+            recipe.data.frame == Frame::Whole,
+            "{}: its pictures were cut to the lungs before training (data.frame), which devices do not do; train without",
             folder.display()
         );
         if let Some(warning) = unfinished(&training, recipe.epochs()) {

@@ -53,6 +53,9 @@ pub struct DataSpec {
     /// What is done to every picture's tones, in training and validation alike. `core` does nothing of it: other than none is for trials.
     #[serde(skip_serializing_if = "Tone::is_none")]
     pub tone: Tone,
+    /// What of every picture is seen, in training and validation alike. Devices see the whole: other than that is for trials.
+    #[serde(skip_serializing_if = "Frame::is_whole")]
+    pub frame: Frame,
     /// Share of the healthy people of the external folders' validation images that may be called COVID-19: `host export` shifts that
     /// logit.
     pub false_alarms: f64,
@@ -90,6 +93,24 @@ impl Tone {
     }
 }
 
+/// What of a picture is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame {
+    /// All of it.
+    #[default]
+    Whole,
+    /// The box of its lungs, from the file of `--boxes`.
+    Lungs,
+}
+
+impl Frame {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+    fn is_whole(&self) -> bool {
+        *self == Self::Whole
+    }
+}
+
 /// Whose false alarms the operating point bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -114,6 +135,7 @@ impl Default for DataSpec {
             external: false,
             radiologists: false,
             tone: Tone::None,
+            frame: Frame::Whole,
             false_alarms: 0.03,
             other_findings_alarms: 0.1,
             operating_point: OperatingPoint::Pooled,

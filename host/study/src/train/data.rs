@@ -1,5 +1,6 @@
 //! The images of a run, decoded once and kept as 8-bit gray pixels.
 
+use super::boxes::Boxes;
 use crate::dataset::fold::Fold;
 use crate::dataset::{LeaveOut, OTHER_FINDING, Query, Sample, Split, hospital};
 use crate::recipe::{DataSpec, Sampling, Tone, TrainSpec};
@@ -151,8 +152,8 @@ struct Loaded {
 /// Decodes the training and validation images of the query's folders in parallel, and those of the hospitals left out.
 ///
 /// # Errors
-/// As [`dataset::load`]; an image that cannot be decoded.
-pub fn load(query: &Query<'_>, spec: &DataSpec, bar: &ProgressBar) -> Result<Data> {
+/// As [`dataset::load`]; an image that cannot be decoded, or has none of the boxes.
+pub fn load(query: &Query<'_>, spec: &DataSpec, boxes: Option<&Boxes>, bar: &ProgressBar) -> Result<Data> {
     let dataset = dataset::load(query)?;
     let mut samples: Vec<Sample> = dataset.samples.into_iter().chain(dataset.partial).collect();
     samples.retain(|sample| sample.split.learns() || sample.split == Split::Unseen);
@@ -166,6 +167,9 @@ pub fn load(query: &Query<'_>, spec: &DataSpec, bar: &ProgressBar) -> Result<Dat
         .into_par_iter()
         .map(|sample| {
             let mut pixels = decode::gray_256(&sample.path)?;
+            if let Some(boxes) = boxes {
+                pixels = boxes.cut(&sample.source, &sample.name, pixels)?;
+            }
             if spec.tone == Tone::Equalized {
                 augment::equalize(&mut pixels, 1.0);
             }
