@@ -9,6 +9,7 @@ use crate::kernels::columns::{COLUMNS, dots, load_bias, row_of};
 use crate::kernels::scalar;
 use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
+use threes::THREE;
 
 /// Lets the assembler take the extension where the target is a processor that may lack it.
 #[cfg(cortex_m_dsp_optional)]
@@ -27,6 +28,7 @@ macro_rules! arch {
 mod dense;
 mod depthwise;
 mod fixed;
+mod threes;
 
 pub use dense::dots;
 pub use depthwise::{depthwise_row, padded_row};
@@ -66,28 +68,41 @@ pub fn conv_row(mut checked: Conv<'_>) {
     let mut tile = MaybeUninit::<Tile>::uninit();
     let tile = tile.as_mut_ptr().cast::<u32>();
     let mut sums: Sums = [MaybeUninit::uninit(); CHANNELS];
+    let is_whole = args.span.is_multiple_of(4);
+    let threes = if is_whole && args.channels.is_multiple_of(2) { threes::tiles(width, args.rows.len()) } else { 0 };
     // Four columns of which one counts take twice as long as that one.
-    let is_alone = width % COLUMNS == 1 && args.span.is_multiple_of(4);
-    for x in (0..width - usize::from(is_alone)).step_by(COLUMNS) {
-        // Beyond the right edge the last column is computed again.
-        let columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
+    let is_alone = is_whole && threes == 0 && width % COLUMNS == 1;
+    let (until, mut x) = (width - usize::from(is_alone), 0);
+    let fours = until.saturating_sub(THREE * threes);
+    while x < until {
+        let count = if x < fours { COLUMNS } else { THREE };
+        // Beyond the right edge, and as the fourth of three, the last column is computed again.
+        let mut columns: [usize; COLUMNS] = core::array::from_fn(|i| (x + i).min(width - 1));
+        if count == THREE {
+            columns[3] = columns[2];
+        }
         for channel in (0..args.channels).step_by(CHANNELS) {
             let sums = load_bias(args.filters.bias, channel, &mut sums, args.channels);
             for tap in (0..stride).step_by(pass) {
                 let taps = pass.min(stride - tap);
                 if passes > 1 || channel == 0 {
-                    widen(&args, columns, tap, taps, tile);
+                    widen(&args, columns, count, tap, taps, tile);
                 }
                 // SAFETY: there are `channels * stride` bytes of weights; `tile` has room for `TAPS` taps of each column
-                // and `taps`, a multiple of 4 that is not 0, is at most that.
+                // and `taps`, a multiple of 4 that is not 0, is at most that. Of threes, channels are even.
                 unsafe {
                     let weights = args.filters.weights.as_ptr().add(channel * stride + tap);
                     let sums = sums.as_mut_ptr_range();
-                    conv_dots(tile, weights, taps, sums.start, sums.end, stride - taps);
+                    if count == THREE {
+                        threes::dots(tile, weights, taps, sums.start, sums.end, stride);
+                    } else {
+                        conv_dots(tile, weights, taps, sums.start, sums.end, stride - taps);
+                    }
                 }
             }
             requantize_block(&args.filters, channel, sums, columns, args.channels, out);
         }
+        x += count;
     }
     if is_alone {
         column(&args, width - 1, stride, out);
@@ -116,9 +131,9 @@ fn column(args: &ConvRow<'_>, x: usize, stride: usize, out: &mut [i8]) {
     }
 }
 
-/// Taps `tap..tap + taps` of every column's window into the tile.
+/// Taps `tap..tap + taps` of the window of each of the first `tile` columns into the tile.
 #[inline(always)]
-fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize, to: *mut u32) {
+fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tile: usize, tap: usize, taps: usize, to: *mut u32) {
     let (y, at) = row_of(tap, args.span);
     if args.span.is_multiple_of(4) {
         let (mut done, mut at) = (0, at);
@@ -132,7 +147,10 @@ fn widen(args: &ConvRow<'_>, columns: [usize; COLUMNS], tap: usize, taps: usize,
             unsafe {
                 let row = row.as_ptr().add(at);
                 let from = columns.map(|x| row.add(x * args.step));
-                widen_columns(&from, count, to.add(done * COLUMNS / 2));
+                match from {
+                    [a, b, c, _] if tile == THREE => threes::widen(&[a, b, c], count, to.add(done * THREE / 2)),
+                    _ => widen_columns(&from, count, to.add(done * COLUMNS / 2)),
+                }
             }
             (done, at) = (done + count, 0);
         }

@@ -50,7 +50,7 @@ pub struct Planner<'a> {
 const MANY_STEPS: u32 = 256;
 
 /// Parts of the least bytes that strips leave free, so that buffers fit; the last leaves all it can.
-const ROOM: [usize; 5] = [32, 16, 8, 4, 1];
+const ROOM: [usize; 3] = [16, 4, 1];
 
 /// What a segment takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,13 +186,19 @@ impl<'a> Planner<'a> {
             self.widen(&draft, &mut values, segments, least + spare, MANY_STEPS);
             return Ok(self.finish_either(&draft, values, segments, least + spare));
         }
-        let mut best = self.finish_either(&draft, fast(least), segments, least);
+        let mut tried = fast(least);
+        let mut best = self.finish_either(&draft, tried.clone(), segments, least);
         // Buffers that fill their segments to the last byte fit badly: others are left room.
         for part in ROOM {
             if best.arena <= best.least {
                 break;
             }
-            let other = self.finish_either(&draft, fast(least - least / part), segments, least);
+            let values = fast(least - least / part);
+            if values == tried {
+                continue;
+            }
+            tried.clone_from(&values);
+            let other = self.finish_either(&draft, values, segments, least);
             if other.arena < best.arena {
                 best = other;
             }

@@ -123,18 +123,20 @@ pub fn padded_row(args: &general::DepthwiseRow<'_>, out: &mut [i8]) -> bool {
                 if !group.take(&filters, channel) {
                     return false;
                 }
-                let (mut weights, mut to) = (filters.weights.as_ptr().add(channel), group.weights.iter_mut());
-                for i in (0..height).flat_map(|_| 1..=per_row) {
-                    let Some(to) = to.next() else { return false };
+                let (mut weights, mut to) =
+                    (filters.weights.as_ptr().add(channel), group.weights.as_mut_ptr().cast::<[u32; 2]>());
+                for _ in 0..height {
+                    let end = to.add(TRIPLE * per_row);
                     // The last triple of a row may overlap the one before; its weights do not.
-                    let skipped = if i == per_row { overlap } else { 0 };
-                    for (k, tap) in to.write([[0; 2]; TRIPLE]).iter_mut().enumerate() {
-                        let mut quad = 0;
-                        if k >= skipped {
-                            quad = weights.cast::<u32>().read_unaligned();
-                            weights = weights.wrapping_add(channels);
+                    let last = end.sub(TRIPLE);
+                    while to != end {
+                        if overlap != 0 && to == last {
+                            to.write_bytes(0, overlap);
+                            to = to.add(overlap);
                         }
-                        *tap = [even(quad), odd(quad)];
+                        let quad = weights.cast::<u32>().read_unaligned();
+                        (weights, *to) = (weights.wrapping_add(channels), [even(quad), odd(quad)]);
+                        to = to.add(1);
                     }
                 }
                 patch.fill(args, x, count, channel);
