@@ -13,38 +13,18 @@
 //! A key names an image and a model. Every step leaves the next one's file before it removes its own, so wherever the
 //! program ends, the work goes on from there; a step that is done twice writes the same names.
 
+mod key;
+
 use crate::object::Object;
 use anyhow::{Context, Result, ensure};
 use cxr_app::files;
-use sha2::{Digest, Sha256};
+pub use key::Key;
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-
-/// Names an image and a model: 32 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key(String);
-
-impl Key {
-    /// The key of the image with that SOP Instance UID for the model with that SHA-256.
-    pub fn new(instance: &str, model_sha256: &str) -> Self {
-        let hash = Sha256::new().chain_update(instance).chain_update([0]).chain_update(model_sha256).finalize();
-        Self(hash[..16].iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    /// As it is in file names and logs; nothing of a person can be told from it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn read(name: &std::ffi::OsStr) -> Option<Self> {
-        let name = name.to_str()?;
-        (name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| Self(name.to_owned()))
-    }
-}
 
 /// What became of a file that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,19 +140,19 @@ impl Queue {
     }
 
     fn received(&self, key: &Key) -> PathBuf {
-        self.root.join("in").join(format!("{}.dcm", key.0))
+        self.root.join("in").join(format!("{}.dcm", key.as_str()))
     }
 
     fn out(&self, key: &Key) -> PathBuf {
-        self.root.join("out").join(&key.0)
+        self.root.join("out").join(key.as_str())
     }
 
     fn failed(&self, key: &Key) -> PathBuf {
-        self.root.join("failed").join(&key.0)
+        self.root.join("failed").join(key.as_str())
     }
 
     fn done(&self, key: &Key) -> PathBuf {
-        self.root.join("done").join(&key.0)
+        self.root.join("done").join(key.as_str())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -257,7 +237,7 @@ impl Queue {
     /// # Errors
     /// A disk that takes no more; the image stays.
     pub fn answer(&self, key: &Key, objects: &[Object]) -> Result<()> {
-        let half = self.root.join("tmp").join(&key.0);
+        let half = self.root.join("tmp").join(key.as_str());
         let named = objects.iter().map(|object| (half.join(format!("{}.dcm", object.name)), object.bytes.clone()));
         files::write_all(&named.collect::<Vec<_>>())?;
         fs::rename(&half, self.out(key)).with_context(|| format!("{}: cannot be renamed", half.display()))?;

@@ -1,5 +1,6 @@
 //! Where images come from.
 
+mod association;
 pub mod dimse;
 pub mod folder;
 pub mod stow;

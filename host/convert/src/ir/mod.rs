@@ -6,8 +6,10 @@
 
 pub mod check;
 pub mod op;
+pub mod operand;
 
-pub use op::{Activation, Arithmetical, Axes, Bias, Op, Padding, Weights, Window};
+pub use op::Op;
+pub use operand::{Activation, Arithmetical, Axes, Bias, Padding, Weights, Window};
 
 use std::fmt;
 

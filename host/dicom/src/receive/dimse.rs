@@ -1,5 +1,6 @@
 //! C-STORE: associations of modalities and archives, a thread each.
 
+use super::association::{SYNTAXES, Titles};
 use crate::access::{Access, Title};
 use crate::command::{C_ECHO_RQ, C_ECHO_RSP, C_STORE_RQ, C_STORE_RSP, Command, NO_DATA};
 use crate::identity::CLASSES;
@@ -9,9 +10,8 @@ use anyhow::{Context, Result, bail};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::FileMetaTableBuilder;
 use dicom_ul::Pdu;
-use dicom_ul::association::server::AccessControl;
 use dicom_ul::association::{ServerAssociation, ServerAssociationOptions};
-use dicom_ul::pdu::{AssociationRJServiceUserReason, PDataValue, PDataValueType, PresentationContextResultReason, UserIdentity};
+use dicom_ul::pdu::{PDataValue, PDataValueType, PresentationContextResultReason};
 use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,30 +24,6 @@ const MAX_PDU: u32 = 128 << 10;
 const MAX_COMMAND: usize = 16 << 10;
 /// A-ASSOCIATE-RJ: for now, since there are enough of them (PS3.8, 9.3.4).
 const ENOUGH: [u8; 10] = [3, 0, 0, 0, 0, 4, 0, 2, 3, 2];
-
-/// What is decoded: all that PS3.6 lists for still images but JPEG XL.
-const SYNTAXES: [&str; 20] = [
-    uids::EXPLICIT_VR_LITTLE_ENDIAN,
-    uids::IMPLICIT_VR_LITTLE_ENDIAN,
-    uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    "1.2.840.10008.1.2.2",
-    uids::RLE_LOSSLESS,
-    uids::JPEG_BASELINE8_BIT,
-    uids::JPEG_EXTENDED12_BIT,
-    uids::JPEG_LOSSLESS,
-    uids::JPEG_LOSSLESS_SV1,
-    "1.2.840.10008.1.2.4.53",
-    "1.2.840.10008.1.2.4.55",
-    uids::JPEGLS_LOSSLESS,
-    uids::JPEGLS_NEAR_LOSSLESS,
-    uids::JPEG2000_LOSSLESS,
-    uids::JPEG2000,
-    uids::JPEG2000MC_LOSSLESS,
-    uids::JPEG2000MC,
-    uids::HTJ2K_LOSSLESS,
-    uids::HTJ2K_LOSSLESS_RPCL,
-    uids::HTJ2K,
-];
 
 /// A listener for associations.
 #[derive(Clone, Debug)]
@@ -120,27 +96,6 @@ impl Server {
         }
         let association = options.establish(stream)?;
         Peer { server: self, association, guard }.converse()
-    }
-}
-
-struct Titles<'a>(&'a Access);
-
-impl AccessControl for Titles<'_> {
-    fn check_access(
-        &self,
-        own: &str,
-        calling: &str,
-        called: &str,
-        _identity: Option<&UserIdentity>,
-    ) -> Result<(), AssociationRJServiceUserReason> {
-        if called.trim() != own {
-            return Err(AssociationRJServiceUserReason::CalledAETitleNotRecognized);
-        }
-        if !self.0.allows_title(calling) {
-            tracing::warn!("an AE title that is not allowed was turned away");
-            return Err(AssociationRJServiceUserReason::CallingAETitleNotRecognized);
-        }
-        Ok(())
     }
 }
 

@@ -3,8 +3,11 @@
 mod codec;
 mod colour;
 mod directory;
+mod fax;
 mod layout;
+mod pictures;
 mod samples;
+mod stream;
 mod unread;
 
 use super::decoded::{Decoded, Header, damaged};

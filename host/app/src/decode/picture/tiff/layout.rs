@@ -1,9 +1,10 @@
 //! Where the pixels of a TIFF stand and what they are: its tags, checked once.
 
-use super::codec::{self, Codec, Extent};
+use super::codec::{Codec, Extent};
 use super::colour::{Colour, colour};
 use super::directory::{Directory, tag};
 use super::samples::{self, Form};
+use super::stream::stream;
 use super::unread::{Unread, damaged, unsupported};
 use crate::decode::picture::plane::Alpha;
 use std::io::Read;
@@ -181,7 +182,7 @@ impl<'a> Layout<'a> {
             let mut streams: Vec<Box<dyn Read + '_>> = Vec::with_capacity(step);
             for plane in 0..step {
                 let stored = self.stored(plane * across * down + k)?;
-                streams.push(codec::stream(self.codec, stored, self.reversed, extent, self.tables)?);
+                streams.push(stream(self.codec, stored, self.reversed, extent, self.tables)?);
             }
             let wanted = self.chunk.0.min(self.width - left) * self.channels;
             for y in (0..rows).step_by(self.subsampling.1) {
