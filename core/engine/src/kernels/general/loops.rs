@@ -6,18 +6,7 @@
 use super::args::{ConvRow, DepthwiseRow, Loops};
 
 /// The plain loops, for any processor.
-pub const LOOPS: Loops = Loops { conv_row: plain_conv_row, depthwise_row: plain_depthwise_row };
-
-// Their patches and sums are not on the stack of the caller, which mostly calls a kernel of the processor instead.
-#[inline(never)]
-fn plain_conv_row(args: &ConvRow<'_>, out: &mut [i8]) {
-    conv_row(args, out);
-}
-
-#[inline(never)]
-fn plain_depthwise_row(args: &DepthwiseRow<'_>, out: &mut [i8]) {
-    depthwise_row(args, out);
-}
+pub const LOOPS: Loops = Loops { conv_row: |args, out| conv_row(args, out), depthwise_row: |args, out| depthwise_row(args, out) };
 
 /// Most values of a patch; longer windows are summed in several.
 const PATCH: usize = 256;
