@@ -6,7 +6,7 @@ mod training;
 mod validate;
 
 use anyhow::{Context, Result, ensure};
-pub use images::{AugmentSpec, DataSpec, OperatingPoint, Tone};
+pub use images::{AugmentSpec, DataSpec, Frame, OperatingPoint, Tone};
 pub use network::{ConvSpec, Head, Input, LayerSpec, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
