@@ -75,11 +75,15 @@ pub fn plan(graph: &Graph, lowered: &Lowered) -> Result<Plan> {
     Ok(with_spare(&planner, &least).unwrap_or(least))
 }
 
-/// The same plan with longer strips; `None` where they take no more bytes, or more than these are allowed.
+/// The same plan with longer strips; `None` where they take no more bytes, or more than a twenty-fifth more.
 fn with_spare(planner: &Planner<'_>, plan: &Plan) -> Option<Plan> {
-    let spare = plan.bytes / 25;
-    let bytes = planner.place_with(&plan.segments, &plan.recomputed, spare).ok()?.arena;
-    (bytes != plan.bytes && bytes <= plan.bytes + spare).then(|| Plan { bytes, spare, ..plan.clone() })
+    let most = plan.bytes + plan.bytes / 25;
+    // Buffers may fit badly and take more than was asked for: then less is.
+    [25, 32, 48, 96].into_iter().find_map(|part| {
+        let spare = plan.bytes / part;
+        let bytes = planner.place_with(&plan.segments, &plan.recomputed, spare).ok()?.arena;
+        (bytes != plan.bytes && bytes <= most).then(|| Plan { bytes, spare, ..plan.clone() })
+    })
 }
 
 fn borrowed(lowered: &Lowered) -> Vec<Operator<'_>> {
