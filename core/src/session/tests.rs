@@ -18,7 +18,7 @@ fn an_arena_that_is_too_short_gives_no_verdict() {
     let model = Model::parse(TINY).unwrap();
     let mut arena = vec![0; model.arena_bytes()];
     for len in 0..=arena.len() {
-        let mut session = Session::start(model, &mut arena[..len]);
+        let mut session = Session::start(model, &mut arena[..len], &mut []);
         for gray in [true, false] {
             session.reset();
             for _ in 0..model.input().height {
