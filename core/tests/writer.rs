@@ -234,15 +234,15 @@ fn sums_stay_within_32_bits() {
         let layers = [LayerSpec { op: Op::GlobalAveragePool2d, bias: &[0], scales: &[1e-9], ..POOL }, DENSE];
         assert_eq!(wrong(&spec(Shape::new(4096, width, 1), &layers)), told, "{width}");
     }
-    // Four cells share the weights of three channels.
+    // Six cells share the weights of three channels.
     for class in 0..2 {
         let weights = [1, -2, 3, 40, -50, 60];
-        let most = i32::MAX - 128 * 4 * [6, 150][class];
+        let most = i32::MAX - 128 * 6 * [6, 150][class];
         let shared = |number: i32| {
             let mut bias = [0; 2];
             bias[class] = number;
-            let dense = LayerSpec { groups: 4, weights: &weights, bias: &bias, scales: &[1e-9; 2], ..DENSE };
-            let pool = LayerSpec { output: Shape::new(2, 2, 3), ..POOL };
+            let dense = LayerSpec { groups: 6, weights: &weights, bias: &bias, scales: &[1e-9; 2], ..DENSE };
+            let pool = LayerSpec { output: Shape::new(2, 3, 3), ..POOL };
             wrong(&spec(pool.output, &[pool, dense]))
         };
         let told = (record(1, 24), told.1);

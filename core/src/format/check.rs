@@ -123,8 +123,10 @@ const fn magnitude(layer: &Layer<'_>, c: usize) -> Option<i64> {
     match layer.op {
         Op::Conv2d(_) => {
             let padded = taps.next_multiple_of(4);
-            let filter = slice(layer.weights, c * padded, padded);
-            if magnitudes(slice(filter, taps, padded - taps)) == 0 { Some(magnitudes(filter)) } else { None }
+            match slice(layer.weights, c * padded, padded).split_at_checked(taps) {
+                Some((weights, padding)) if magnitudes(padding) == 0 => Some(magnitudes(weights)),
+                _ => None,
+            }
         }
         Op::DepthwiseConv2d(_) => {
             let (mut sum, mut at) = (0i64, c);
