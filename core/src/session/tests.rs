@@ -50,6 +50,20 @@ fn a_fault_ends_with_the_image() {
 }
 
 #[test]
+fn a_fault_is_remembered_by_rows_that_follow() {
+    let model = Model::parse(TINY).unwrap();
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::new(&model, &mut arena).unwrap();
+    let whole = core::mem::take(&mut session.arena);
+    session.push_gray_row(&[9; 16]).unwrap();
+    session.arena = whole;
+    session.rows = 0;
+    // No layer saw that row, and each sees all of these.
+    rows(&mut session, 9);
+    assert_eq!(session.finish(), Err(Error::Internal));
+}
+
+#[test]
 fn a_layer_that_lacks_a_row_gives_no_verdict() {
     let model = Model::parse(TINY).unwrap();
     let mut arena = vec![0; model.arena_bytes()];
