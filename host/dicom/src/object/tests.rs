@@ -1,5 +1,6 @@
 use super::*;
 use crate::reading::{Drawing, Verdict};
+use cxr_app::lungs::Frame;
 use cxr_app::model_file::Map;
 use cxr_core::format::Doubt;
 use dicom_core::{Tag, VR};
@@ -44,7 +45,7 @@ fn reading() -> Reading {
         score: Some(1.5),
         distance: Some(0.5),
         warnings: vec!["torn \u{2013} data".to_owned()],
-        drawing: Some(Drawing { class: 1, logit: 0.375, map, picture }),
+        drawing: Some(Drawing { class: 1, logit: 0.375, map, frame: Frame::Whole, picture }),
     }
 }
 
