@@ -26,9 +26,15 @@ pub fn root() -> &'static Path {
     tests.parent().unwrap_or(tests)
 }
 
-/// Prefixes (`models/NAME`) of the shipped models.
+/// Prefixes (`models/NAME`) of the shipped classifiers; the lung finder is an imported network ([`lung_finder`]).
 pub fn shipped_models() -> Vec<PathBuf> {
-    files(&root().join("models"), "cxr").into_iter().map(|path| path.with_extension("")).collect()
+    let all = files(&root().join("models"), "cxr").into_iter().map(|path| path.with_extension(""));
+    all.filter(|prefix| *prefix != lung_finder()).collect()
+}
+
+/// Prefix of the shipped lung finder.
+pub fn lung_finder() -> PathBuf {
+    root().join("models/lungs")
 }
 
 /// Files of a folder with an extension, sorted; none if the folder is absent.

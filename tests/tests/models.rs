@@ -2,7 +2,7 @@
 
 use cxr_tests::data::{link_subset, shared_coronahack};
 use cxr_tests::host::{random_model, read_json, run};
-use cxr_tests::{root, sha256, shipped_models};
+use cxr_tests::{lung_finder, root, sha256, shipped_models};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -20,6 +20,12 @@ fn core_and_tract_agree_on_every_byte_of_every_shipped_model() {
         }
         run(root(), arguments).success();
     }
+}
+
+#[test]
+fn the_lung_finder_gives_onnxruntimes_bytes() {
+    let [cxr, onnx] = ["cxr", "onnx"].map(|kind| lung_finder().with_extension(kind).into_os_string());
+    run(root(), ["verify".into(), cxr, "--against".into(), onnx]).success();
 }
 
 #[test]
