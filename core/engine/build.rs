@@ -27,7 +27,8 @@ fn main() {
         println!("cargo::rustc-cfg=soft_float");
     }
     // Where a kernel computes several output rows at once.
-    if target.starts_with("x86_64") && features.split(',').any(|feature| feature == "sse2") {
+    let vectors = if target.starts_with("x86_64") { "sse2" } else { "simd128" };
+    if (target.starts_with("x86_64") || target.starts_with("wasm32")) && features.split(',').any(|feature| feature == vectors) {
         println!("cargo::rustc-cfg=row_blocks");
     }
 }
