@@ -7,7 +7,7 @@
 // Indices, so that what they index stays in registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::both_ways::Tiles;
+use super::both_ways::{Tiles, pace};
 use super::job::Job;
 use crate::kernels::checked::{Covered, Shape, WORD};
 use crate::kernels::pack::{HEADER, put, word};
@@ -162,6 +162,7 @@ unsafe fn pairs<I: Pixels<V>, const V: usize>(
                         sums[c][b] = I::dot(sums[c][b], values, weights[b]);
                     }
                 }
+                pace::<I>();
             }
             let to = to.add(first * pitch);
             I::requantize_pair(sums, vectors(1), zero_point, [to, to.add(pitch)]);

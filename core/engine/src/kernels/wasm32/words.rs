@@ -137,6 +137,8 @@ fn narrow(a: v128, b: v128, zero_point: i8) -> v128 {
 impl Tiles for Words {
     const BLOCKS: usize = 2;
     const FETCHES: bool = false;
+    const INTERLEAVED: bool = true;
+    const PACED: bool = true;
 
     #[inline(always)]
     unsafe fn load_words(from: *const i8) -> v128 {
@@ -178,6 +180,17 @@ impl Tiles for Words {
     unsafe fn save(a: v128, to: *mut u8) {
         // SAFETY: 16 writable bytes.
         unsafe { v128_store(to.cast(), a) };
+    }
+
+    #[inline(always)]
+    unsafe fn scatter(a: v128, to: *mut u8, apart: usize) {
+        // SAFETY: 4 writable bytes at each place.
+        unsafe {
+            v128_store32_lane::<0>(a, to.cast());
+            v128_store32_lane::<1>(a, to.add(apart).cast());
+            v128_store32_lane::<2>(a, to.add(2 * apart).cast());
+            v128_store32_lane::<3>(a, to.add(3 * apart).cast());
+        }
     }
 
     #[inline(always)]

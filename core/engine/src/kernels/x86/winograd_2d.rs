@@ -19,6 +19,8 @@ const FUSED_FROM: usize = 48;
 impl Tiles for Words {
     const BLOCKS: usize = 3;
     const FETCHES: bool = true;
+    const INTERLEAVED: bool = false;
+    const PACED: bool = false;
 
     #[inline(always)]
     unsafe fn load_words(from: *const i8) -> __m256i {
@@ -66,6 +68,16 @@ impl Tiles for Words {
     unsafe fn save(a: __m256i, to: *mut u8) {
         // SAFETY: 32 writable bytes, and AVX2.
         unsafe { _mm256_storeu_si256(to.cast(), a) };
+    }
+
+    #[inline(always)]
+    unsafe fn scatter(a: __m256i, to: *mut u8, apart: usize) {
+        // SAFETY: an array of as many words; 4 writable bytes at each place.
+        unsafe {
+            for (i, word) in core::mem::transmute::<__m256i, [i32; 8]>(a).into_iter().enumerate() {
+                to.add(i * apart).cast::<i32>().write_unaligned(word);
+            }
+        }
     }
 
     #[inline(always)]

@@ -20,9 +20,9 @@ use axis::{Axis, Four, FourByTwo, OUTPUTS};
 use pack::{group_len, groups, len, pack_form};
 use places::places;
 pub use products::Products;
-use products::{SIDE, multiply};
+use products::{SIDE, multiply, pitches};
 use tile::{Finish, transform};
-pub use tiles::Tiles;
+pub use tiles::{Tiles, pace};
 
 /// Tiles that are computed together: what reading the weights is divided by.
 const TILES: usize = 8;
@@ -166,7 +166,8 @@ unsafe fn block<P: Products, A: Axis>(args: &BlockRows<'_>, scratch: &mut [i8], 
     let place = |tile: usize| (tile / across * OUTPUTS, (tile % across * OUTPUTS).min(width - OUTPUTS));
     let (points, row) = (A::POINTS * A::POINTS, 2 * channels);
     // Four tiles side by side, point after point: `row` bytes a tile of factors, [`SUMS`](Tiles::SUMS) of products.
-    let start = |tile: usize, row: usize| (tile / SIDE * points * SIDE + tile % SIDE) * row;
+    let four = |tile: usize, row: usize| tile / SIDE * points * SIDE * row;
+    let [apart, next] = pitches::<P::Isa>(channels);
     let to = places::<A>().map(|places| places.map(|place| place * SIDE * row));
     let factors = scratch.as_mut_ptr().cast::<u8>();
     for first_tile in (0..all).step_by(TILES) {
@@ -178,7 +179,8 @@ unsafe fn block<P: Products, A: Axis>(args: &BlockRows<'_>, scratch: &mut [i8], 
                 let input = args.input.as_ptr().add(y * A::STRIDE * args.row_len + x * shape.step);
                 for c in (0..channels).step_by(P::Isa::CHANNELS) {
                     let c = c.min(channels - P::Isa::CHANNELS);
-                    transform::<P::Isa, A>(input.add(c), args.row_len, channels, factors.add(start(tile, row) + 2 * c), &to);
+                    let at = four(tile, row) + tile % SIDE * next + c / 2 * apart;
+                    transform::<P::Isa, A>(input.add(c), args.row_len, channels, factors.add(at), &to);
                 }
             }
             let products = factors.add(points * tiles.next_multiple_of(SIDE) * row);
@@ -205,7 +207,9 @@ unsafe fn block<P: Products, A: Axis>(args: &BlockRows<'_>, scratch: &mut [i8], 
                             rows: args.rows - y,
                             lanes: shape.channels - channel,
                         };
-                        finish.tile::<P::Isa, A>(products.add(start(tile, P::Isa::SUMS) + b * P::Isa::VECTOR));
+                        finish.tile::<P::Isa, A>(
+                            products.add(four(tile, P::Isa::SUMS) + tile % SIDE * P::Isa::SUMS + b * P::Isa::VECTOR),
+                        );
                     }
                 }
                 group = group.add(group_len::<P::Isa, A>(&shape, blocks));

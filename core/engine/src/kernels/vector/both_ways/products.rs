@@ -3,7 +3,7 @@
 // Indices, so that what they index stays in registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::tiles::Tiles;
+use super::tiles::{Tiles, pace};
 use crate::kernels::checked::WORD;
 use crate::kernels::vector::isa::Isa;
 
@@ -11,6 +11,11 @@ use crate::kernels::vector::isa::Isa;
 pub const SIDE: usize = 4;
 /// Input channels from which on weights are fetched ahead: there are too many for the nearest cache.
 const AHEAD_FROM: usize = 48;
+
+/// Bytes from a tile's word to its next, and from a tile to the next, among the factors of four tiles at a point.
+pub const fn pitches<I: Tiles>(channels: usize) -> [usize; 2] {
+    if I::INTERLEAVED { [SIDE * WORD, WORD] } else { [WORD, 2 * channels] }
+}
 
 /// How products are added to sums.
 pub trait Products {
@@ -80,25 +85,27 @@ pub unsafe fn multiply<P: Products, const B: usize>(
 unsafe fn dots<P: Products, const B: usize, const AHEAD: bool>(weights: *const u8, v: *const u8, channels: usize, m: *mut u8) {
     // SAFETY: the caller's; what is fetched ahead need not exist.
     unsafe {
+        let [apart, row] = pitches::<P::Isa>(channels);
         let mut sums = [[P::Isa::zero(); B]; SIDE];
         for r in 0..SIDE {
-            let values = P::Isa::splat(v.add(r * 2 * channels));
+            let values = P::Isa::splat(v.add(r * row));
             for b in 0..B {
                 sums[r][b] = P::Isa::product(values, P::Isa::load(weights.add(b * P::Isa::VECTOR)));
             }
         }
         let add = |sums: &mut [[<P::Isa as Isa>::Vector; B]; SIDE], word: usize| {
-            let (w, x) = (weights.add(word * B * P::Isa::VECTOR), v.add(word * WORD));
+            let (w, x) = (weights.add(word * B * P::Isa::VECTOR), v.add(word * apart));
             if AHEAD {
                 for line in 0..B.div_ceil(2) {
                     P::Isa::fetch(w.wrapping_add(channels / 2 * B * P::Isa::VECTOR + 64 * line));
                 }
             }
             for r in 0..SIDE {
-                let values = P::Isa::splat(x.add(r * 2 * channels));
+                let values = P::Isa::splat(x.add(r * row));
                 for b in 0..B {
                     sums[r][b] = P::add(sums[r][b], values, w, b);
                 }
+                pace::<P::Isa>();
             }
         };
         let mut word = 1;

@@ -7,6 +7,7 @@ use super::axis::{Axis, Line, OUTPUTS};
 use super::places::{Points, places};
 use super::products::SIDE;
 use super::tiles::{Sums, Tiles, Words};
+use crate::kernels::checked::WORD;
 use crate::kernels::vector::rescale::{Rescale, store};
 use core::mem::MaybeUninit;
 
@@ -39,7 +40,11 @@ pub unsafe fn transform<I: Tiles, A: Axis>(from: *const i8, row_len: usize, chan
             }
             let d = A::factors(d);
             for i in 0..A::POINTS {
-                I::save(d[i].0, to.add(places[j][i]));
+                if I::INTERLEAVED {
+                    I::scatter(d[i].0, to.add(places[j][i]), SIDE * WORD);
+                } else {
+                    I::save(d[i].0, to.add(places[j][i]));
+                };
             }
         }
     }

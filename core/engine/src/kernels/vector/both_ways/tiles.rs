@@ -4,6 +4,7 @@ use super::axis::Value;
 use crate::kernels::checked::WORD;
 use crate::kernels::vector::winograd::Winograd;
 use core::ops::{Add, Sub};
+use core::sync::atomic::{Ordering, compiler_fence};
 
 /// Operations beyond those of F(4, 3) along the width. A vector is `LANES` sums or twice as many i16 values.
 ///
@@ -14,6 +15,10 @@ pub trait Tiles: Winograd + Copy {
     const BLOCKS: usize;
     /// Weights are fetched into the nearest cache ahead of their use.
     const FETCHES: bool;
+    /// The words of four tiles lie side by side, so that one address tells where they are; else each tile's words do.
+    const INTERLEAVED: bool;
+    /// Values are read when they are needed: the compiler must not read them earlier, for want of registers.
+    const PACED: bool;
     /// Bytes of a vector.
     const VECTOR: usize = Self::LANES * WORD;
     /// Input channels that are transformed together.
@@ -37,8 +42,18 @@ pub trait Tiles: Winograd + Copy {
     unsafe fn product(x: Self::Vector, w: Self::Vector) -> Self::Vector;
     /// To memory, at any alignment.
     unsafe fn save(a: Self::Vector, to: *mut u8);
+    /// Words to memory, each `apart` bytes from the one before.
+    unsafe fn scatter(a: Self::Vector, to: *mut u8, apart: usize);
     /// Brings what lies there, if anything does, into the nearest cache.
     unsafe fn fetch(from: *const u8);
+}
+
+/// Keeps reads on their side, where [`Tiles::PACED`].
+#[inline(always)]
+pub fn pace<I: Tiles>() {
+    if I::PACED {
+        compiler_fence(Ordering::SeqCst);
+    }
 }
 
 macro_rules! values {
