@@ -75,7 +75,8 @@ fn blocks_give_the_bytes_of_the_definition() {
             let row_len = (stride * (width - 1) + 3) * inputs;
             let input_rows = stride * (height.next_multiple_of(4 * TILES) - 1) + 3;
             let input: Vec<i8> = (0..input_rows * row_len).map(&mut byte).map(u8::cast_signed).collect();
-            let weights: Vec<u8> = (0..channels * 9 * inputs).map(&mut byte).collect();
+            let (taps, filter) = (9 * inputs, (9 * inputs).next_multiple_of(4));
+            let weights: Vec<u8> = (0..channels * filter).map(|i| if i % filter < taps { byte(i) } else { 0 }).collect();
             let bias: Vec<u8> = (0..4 * channels).map(|i| if i % 4 == 3 { 0 } else { byte(i) }).collect();
             let scales: Vec<u8> = (0..channels).flat_map(|_| (1e-6 * (1.0 + byte(0) as f32)).to_le_bytes()).collect();
             let shape = Shape { height: 3, span: 3 * inputs, step: stride * inputs, channels, wide: false, fixed: false };
