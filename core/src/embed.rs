@@ -63,7 +63,7 @@ impl<'b> Session<'static, 'b> {
     pub fn embedded<M: EmbeddedModel, const N: usize>(arena: &'b mut [i8; N]) -> Self {
         const { assert!(N >= M::ARENA_BYTES, "the arena is smaller than the model's ARENA_BYTES") }
         let (arena, _) = arena.split_at_mut_checked(M::ARENA_BYTES).unwrap_or_default();
-        Self::start(M::MODEL, arena)
+        Self::start(M::MODEL, arena, &mut [])
     }
 }
 

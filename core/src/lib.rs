@@ -37,7 +37,6 @@
 //! | streaming resize | [`image`] |
 //! | the model file | [`format`] |
 //! | models in the program | [`embed`] |
-//! | row buffers | [`plan`] |
 //! | softmax with temperature | [`softmax`] |
 //! | inner loops | [`kernels`] |
 //! | filters packed once, where there is memory | [`prepared`] |
@@ -52,6 +51,7 @@ pub mod explain;
 pub mod format;
 mod ops;
 pub use ops::softmax;
+#[doc(hidden)] // for the host, which shows and checks it
 pub mod plan;
 pub mod prepared;
 pub mod session;

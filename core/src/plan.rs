@@ -40,11 +40,11 @@ pub const fn ring(op: Op, input: Shape, output: Shape) -> Ring {
 }
 
 /// Bytes of a running sum.
-pub const SUM: usize = 4;
+pub(crate) const SUM: usize = 4;
 
 /// A row that waits for a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// Bytes, left and right padding included.
     pub len: usize,
     /// Bytes of left padding.
@@ -52,7 +52,7 @@ pub struct Waiting {
 }
 
 /// How a row waits for a layer.
-pub const fn waiting(op: Op, input: Shape) -> Waiting {
+pub(crate) const fn waiting(op: Op, input: Shape) -> Waiting {
     match op {
         Op::Conv2d(w) | Op::DepthwiseConv2d(w) => {
             let left = w.pad.left as usize * input.channels as usize;
@@ -78,12 +78,12 @@ pub struct Arena {
 
 impl Arena {
     /// No layers yet.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { layers: 0, rings: 0, features: 0, scratch: [0; 2] }
     }
 
     /// Adds the next layer.
-    pub const fn with_layer(mut self, op: Op, input: Shape, output: Shape) -> Self {
+    pub(crate) const fn with_layer(mut self, op: Op, input: Shape, output: Shape) -> Self {
         self.rings += ring(op, input, output).bytes();
         let len = waiting(op, input).len;
         if len > self.scratch[self.layers & 1] {
@@ -94,7 +94,7 @@ impl Arena {
     }
 
     /// Adds the sums over `channels` that the refusal head reads.
-    pub const fn with_features(mut self, channels: usize) -> Self {
+    pub(crate) const fn with_features(mut self, channels: usize) -> Self {
         self.features = SUM * channels;
         self
     }
@@ -115,12 +115,6 @@ impl Arena {
     /// Bytes in all.
     pub const fn bytes(&self) -> usize {
         self.rings + self.features + self.scratch[0] + self.scratch[1]
-    }
-}
-
-impl Default for Arena {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

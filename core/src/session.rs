@@ -2,21 +2,18 @@
 
 use crate::error::Error;
 use crate::explain;
-use crate::format::{MAX_CLASSES, MAX_LAYERS, Model, Op};
+use crate::format::{MAX_CLASSES, MAX_LAYERS, Model};
 use crate::kernels::Kernel;
-use crate::ops::{average_pool_2d, softmax};
-use crate::plan::{Arena, ring};
+use crate::plan::Arena;
 use crate::prepared::Prepared;
 #[cfg(row_blocks)]
 use crate::prepared::aligned_rest;
-use crate::step::top_padding;
-use crate::verdict::decide;
 pub use crate::verdict::{AbstainReason, Decision, Verdict};
-use heapless::Vec;
 
 #[cfg(row_blocks)]
 mod blocks;
-mod rows;
+mod schedule;
+mod storage;
 
 /// Progress of one layer. Input rows are counted with the padding above and below.
 #[derive(Clone, Copy, Default)]
@@ -93,25 +90,15 @@ impl<'m, 'b> Session<'m, 'b> {
     /// [`Error::BufferTooSmall`].
     pub fn new(model: &Model<'m>, arena: &'b mut [i8]) -> Result<Self, Error> {
         let (needed, given) = (model.arena_bytes(), arena.len());
-        #[cfg(not(row_blocks))]
-        let Some(arena) = arena.get_mut(..needed) else {
-            return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
-        };
-        #[cfg(row_blocks)]
-        let Some((arena, spare)) = arena.split_at_mut_checked(needed) else {
-            return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
-        };
-        #[allow(unused_mut)]
-        let mut session = Self::start(*model, arena);
-        #[cfg(row_blocks)]
-        {
-            session.spare = aligned_rest(spare);
+        match arena.split_at_mut_checked(needed) {
+            Some((arena, spare)) => Ok(Self::start(*model, arena, spare)),
+            None => Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 }),
         }
-        Ok(session)
     }
 
-    /// A session in an arena of the right length.
-    pub(crate) fn start(model: Model<'m>, arena: &'b mut [i8]) -> Self {
+    /// A session in an arena of the right length, and what the caller has beyond it.
+    #[cfg_attr(not(row_blocks), allow(unused_variables))]
+    pub(crate) fn start(model: Model<'m>, arena: &'b mut [i8], spare: &'b mut [i8]) -> Self {
         let mut session = Self {
             model,
             plan: Arena::of(&model),
@@ -119,7 +106,7 @@ impl<'m, 'b> Session<'m, 'b> {
             prepared: None,
             arena,
             #[cfg(row_blocks)]
-            spare: &mut [],
+            spare: aligned_rest(spare),
             #[cfg(row_blocks)]
             pending: 0,
             progress: [Progress::default(); MAX_LAYERS],
@@ -136,7 +123,6 @@ impl<'m, 'b> Session<'m, 'b> {
 
     /// Computes with the given kernel in place of [`Kernel::best`], and with no prepared filters; the results are the same.
     #[must_use]
-    #[cfg_attr(not(row_blocks), allow(clippy::missing_const_for_fn))]
     pub fn with_kernel(mut self, kernel: Kernel) -> Self {
         self.kernel = kernel;
         #[cfg(row_blocks)]
@@ -218,48 +204,11 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// Forgets the rows pushed so far.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::session::Session;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = Session::new(&model, &mut arena)?;
-    /// session.push_gray_row(&[0; 256])?;
-    /// session.reset(); // a frame was lost: begin again
-    /// assert!(session.run(&[90; 256 * 256 * 3]).is_ok());
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn reset(&mut self) {
         self.rows = 0;
         self.is_faulty = false;
         self.gray = !self.model.gray_weights().is_empty();
-        self.accumulators = [0; MAX_CLASSES];
-        let mut offset = 0;
-        for (i, progress) in self.progress.iter_mut().enumerate() {
-            let Some(layer) = self.model.layer(i) else { break };
-            let bytes = ring(layer.op, layer.input, layer.output).bytes();
-            *progress = Progress { offset, row: top_padding(layer.op), next: 0 };
-            let start = match layer.op {
-                Op::GlobalAveragePool2d => 0,
-                Op::MaxPool2d(_) | Op::GlobalMaxPool2d => i8::MIN,
-                // Padding holds real zero: the columns for good, the rows above until real ones replace them.
-                _ => layer.input_zero_point,
-            };
-            if let Some(cells) = self.arena.get_mut(offset..offset + bytes) {
-                cells.fill(start);
-            }
-            offset += bytes;
-            if let Op::Dense = layer.op {
-                for (k, sum) in self.accumulators.iter_mut().enumerate() {
-                    *sum = layer.bias_at(k);
-                }
-            }
-        }
-        if let Some(features) = self.arena.get_mut(offset..offset + self.plan.features) {
-            features.fill(0);
-        }
-        #[cfg(row_blocks)]
-        self.reset_blocks();
+        self.clear();
     }
 
     /// Takes the next row: `width * channels` bytes, channels interleaved, 0 black to 255 white.
@@ -307,16 +256,6 @@ impl<'m, 'b> Session<'m, 'b> {
         Ok(())
     }
 
-    fn check_row(&self, given: usize, expected: usize) -> Result<(), Error> {
-        if self.rows >= self.model.input().height {
-            return Err(Error::TooManyRows);
-        }
-        if given != expected {
-            return Err(Error::RowLength { expected: expected as u32, given: given as u32 });
-        }
-        Ok(())
-    }
-
     /// The verdict, after `input().height` rows.
     ///
     /// # Errors
@@ -329,45 +268,10 @@ impl<'m, 'b> Session<'m, 'b> {
         if !self.is_complete() {
             return Err(Error::Internal);
         }
-        self.verdict().ok_or(Error::Internal)
-    }
-
-    /// The verdict on what the accumulators and the channel sums hold; none where the arena or the model is not as parsed.
-    fn verdict(&self) -> Option<Verdict> {
-        let layer = self.model.layer(self.model.layer_count().checked_sub(1)?)?;
-        let (mut accumulators, mut logits) = (Vec::new(), Vec::new());
-        for (k, sum) in self.accumulators.iter().take(self.model.class_count()).enumerate() {
-            accumulators.push(*sum).ok()?;
-            logits.push(*sum as f32 * layer.scale_at(k)).ok()?;
-        }
-        let mut probabilities = logits.clone();
-        softmax::softmax(&logits, self.model.temperature(), &mut probabilities);
-        let refusal = match self.model.refusal() {
-            Some(head) => {
-                let features = self.arena.get(self.plan.rings..self.plan.rings + self.plan.features)?;
-                let (score, distance) = head.measure(average_pool_2d::sums(features));
-                Some((score, distance, head.refuse_above()))
-            }
-            None => None,
-        };
-        let distance = refusal.map(|(_, distance, _)| distance);
-        let doubt = self.model.doubt().map(|doubt| (doubt, distance.unwrap_or(f32::NAN)));
-        let decision = decide(&probabilities, self.model.abstain_below(), doubt, refusal.map(|(score, _, above)| (score, above)));
-        let refusal_score = refusal.map(|(score, ..)| score);
-        Some(Verdict { accumulators, logits, probabilities, refusal_score, distance, decision })
+        self.features().and_then(|sums| Verdict::of(&self.model, &self.accumulators, sums)).ok_or(Error::Internal)
     }
 
     /// A whole image at once: `height * width * channels` bytes, rows top to bottom.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # use cxr_core::session::Session;
-    /// # let mut arena = [0; 65_536];
-    /// # let mut session = Session::new(&model, &mut arena)?;
-    /// let verdict = session.run(&[90; 256 * 256 * 3])?;
-    /// assert_eq!(verdict.probabilities().len(), 3);
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     ///
     /// # Errors
     /// [`Error::RowLength`] where the length is wrong.

@@ -1,6 +1,7 @@
 //! The result for one image.
 
-use crate::format::{Doubt, MAX_CLASSES};
+use crate::format::{Doubt, MAX_CLASSES, Model};
+use crate::ops::{average_pool_2d, softmax};
 use core::cmp::Ordering;
 use heapless::Vec;
 
@@ -47,15 +48,37 @@ pub enum Decision {
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Verdict {
-    pub(crate) accumulators: Vec<i32, MAX_CLASSES>,
-    pub(crate) logits: Vec<f32, MAX_CLASSES>,
-    pub(crate) probabilities: Vec<f32, MAX_CLASSES>,
-    pub(crate) refusal_score: Option<f32>,
-    pub(crate) distance: Option<f32>,
-    pub(crate) decision: Decision,
+    accumulators: Vec<i32, MAX_CLASSES>,
+    logits: Vec<f32, MAX_CLASSES>,
+    probabilities: Vec<f32, MAX_CLASSES>,
+    refusal_score: Option<f32>,
+    distance: Option<f32>,
+    decision: Decision,
 }
 
 impl Verdict {
+    /// What the accumulators of a model's last layer come to, with the channel sums that its refusal head reads; none where the model
+    /// is not as parsed.
+    pub(crate) fn of(model: &Model<'_>, sums: &[i32], features: &[i8]) -> Option<Self> {
+        let layer = model.layer(model.layer_count().checked_sub(1)?)?;
+        let (mut accumulators, mut logits) = (Vec::new(), Vec::new());
+        for (k, sum) in sums.iter().take(model.class_count()).enumerate() {
+            accumulators.push(*sum).ok()?;
+            logits.push(*sum as f32 * layer.scale_at(k)).ok()?;
+        }
+        let mut probabilities = logits.clone();
+        softmax::softmax(&logits, model.temperature(), &mut probabilities);
+        let refusal = model.refusal().map(|head| {
+            let (score, distance) = head.measure(average_pool_2d::sums(features));
+            (score, distance, head.refuse_above())
+        });
+        let distance = refusal.map(|(_, distance, _)| distance);
+        let doubt = model.doubt().map(|doubt| (doubt, distance.unwrap_or(f32::NAN)));
+        let decision = decide(&probabilities, model.abstain_below(), doubt, refusal.map(|(score, _, above)| (score, above)));
+        let refusal_score = refusal.map(|(score, ..)| score);
+        Some(Self { accumulators, logits, probabilities, refusal_score, distance, decision })
+    }
+
     /// The class, or that there is none.
     pub const fn decision(&self) -> Decision {
         self.decision
@@ -95,12 +118,7 @@ impl Verdict {
 
 /// What probabilities, the doubted class with the picture's distance, and a refusal score with the threshold above which it refuses come to. A score or a probability that is not a
 /// finite number is no class.
-pub(crate) fn decide(
-    probabilities: &[f32],
-    abstain_below: f32,
-    doubt: Option<(Doubt, f32)>,
-    refusal: Option<(f32, f32)>,
-) -> Decision {
+fn decide(probabilities: &[f32], abstain_below: f32, doubt: Option<(Doubt, f32)>, refusal: Option<(f32, f32)>) -> Decision {
     let (best, p) = likeliest(probabilities);
     // By what must hold, not by its contrary: comparisons with what is not a number are false.
     if refusal.is_some_and(|(score, above)| !(score.is_finite() && score <= above)) {

@@ -1,5 +1,7 @@
 //! Each field of a file at its edge: what the parser refuses is named with its place, what just fits is read.
 
+mod tiny;
+
 use cxr_core::error::Error;
 use cxr_core::format::Model;
 
@@ -23,7 +25,11 @@ fn constants(i: usize, which: usize) -> usize {
 
 /// What is wrong with the file once `bytes` stand at `at` and the checksum is mended; nothing: 0 and an empty text.
 fn edited(at: usize, bytes: &[u8]) -> (usize, &'static str) {
-    let mut file = FILE.to_vec();
+    edited_of(FILE, at, bytes)
+}
+
+fn edited_of(file: &[u8], at: usize, bytes: &[u8]) -> (usize, &'static str) {
+    let mut file = file.to_vec();
     file[at..at + bytes.len()].copy_from_slice(bytes);
     let crc = cxr_testkit::CRC32.checksum(&file[16..]);
     file[12..16].copy_from_slice(&crc.to_le_bytes());
@@ -48,6 +54,8 @@ fn the_head_of_a_file() {
     }
     let cut = Model::parse(&FILE[..FILE.len() - 7]).unwrap_err();
     assert_eq!(cut, Error::Truncated { offset: FILE.len() as u32 - 7, needed: 7 });
+    let (head, rest) = (80, FILE.len() as u32 - 80);
+    assert_eq!(Model::parse(&FILE[..80]).unwrap_err(), Error::Truncated { offset: head, needed: rest });
     let longer = [FILE, &[0]].concat();
     assert_eq!(Model::parse(&longer).unwrap_err(), Error::InvalidField { offset: 8, field: "file length" });
     let mut damaged = FILE.to_vec();
@@ -62,9 +70,15 @@ fn the_head_of_a_file() {
     for shape in [[0, 0, 16, 0, 3, 0], [16, 0, 0, 0, 3, 0], [16, 0, 16, 0, 0, 0], [16, 0, 0xff, 0xff, 17, 0]] {
         assert_eq!(edited(16, &shape), (16, "input shape"), "{shape:?}");
     }
-    for (classes, told) in
-        [(0, (24, "class count")), (9, (24, "class count")), (2, (44, "class names")), (4, (44, "class names"))]
-    {
+    // A row of 2^20 values is one that can be.
+    assert_eq!(edited(18, &[0, 0x80, 32, 0]), (record(0) + 12, "input shape (it is not what the layer before gives)"));
+    for (classes, told) in [
+        (0, (24, "class count")),
+        (9, (24, "class count")),
+        (2, (44, "class names")),
+        (4, (44, "class names")),
+        (8, (44, "class names")),
+    ] {
         assert_eq!(edited(24, &[classes, 0]), told, "{classes}");
     }
     for (temperature, told) in
@@ -76,6 +90,8 @@ fn the_head_of_a_file() {
     for (below, told) in [(0.0, FINE), (1.0, FINE), (-1e-6, threshold), (1.000_001, threshold), (f32::NAN, threshold)] {
         assert_eq!(edited(32, &f32::to_le_bytes(below)), told, "{below}");
     }
+    // Without a class that is doubted, nobody reads its threshold.
+    assert_eq!(edited(76, &f32::NAN.to_le_bytes()), FINE);
     let arena = long(36) as u32;
     for wrong in [arena - 1, arena + 1] {
         assert_eq!(edited(36, &wrong.to_le_bytes()), (36, "arena length"));
@@ -108,6 +124,7 @@ fn the_records_of_layers() {
             for field in [18, 20] {
                 assert_eq!(edited(at + field, &[77]), (at + 1, "window"), "{field}");
             }
+            assert_eq!(edited(at + 20, &[0, 0x80, 32, 0]), (at + 1, "window"));
         }
         if at != pool {
             assert_eq!(edited(at + 24, &[0xff; 4]), (at + 24, "weights offset"));
@@ -183,6 +200,8 @@ fn the_gray_weights_are_sums() {
     }
     assert_eq!(edited(60, &[0xff; 4]), (60, "gray weights offset"));
     assert_eq!(edited(60, &[0; 4]), FINE);
+    // Of a convolution in groups they are none.
+    assert_eq!(edited_of(&tiny::model(16, 16, 8), record(0) + 36, &[2]), (60, "gray weights offset"));
     // A weight that the sums do not know.
     assert_eq!(edited(constants(0, 0) + 26, &[FILE[constants(0, 0) + 26] ^ 1]), told);
 }

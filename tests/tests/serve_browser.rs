@@ -428,7 +428,8 @@ fn warnings_hospitals_never_seen_and_a_gallery_behind_a_token() {
 
         let warnings = "['The file says it is a lateral view; the model knows frontal ones.', 'The data break off after 61 % of the rows.']";
         let fields = "label: 'Pneumonia/COVID-19', abstained: false, reason: null, \
-            probabilities: { 'Normal/NA': 0.05, 'Pneumonia/NA': 0.07, 'Pneumonia/COVID-19': 0.88 }, warnings: ";
+            probabilities: { 'Normal/NA': 0.05, 'Pneumonia/NA': 0.07, 'Pneumonia/COVID-19': 0.88 }, \
+            frame: { x: 0.25, y: 0.125, width: 0.5, height: 0.5 }, warnings: ";
         replace_answers(&browser, &format!("{fields}{warnings}")).await;
         browser.choose(&[sample("covid-19.png")]).await;
         browser.until(DONE).await;
@@ -437,6 +438,20 @@ fn warnings_hospitals_never_seen_and_a_gallery_behind_a_token() {
         let told = browser.text(".warnings").await;
         assert!(told.contains("lateral view") && told.contains("61 % of the rows"), "{told}");
         assert_eq!(browser.eval("document.querySelector('.warnings').getAttribute('aria-labelledby')").await, "warnings-title");
+        // The map lies in the frame that the classifier read, which is drawn.
+        assert!(browser.text(".meta").await.contains("in the dashed frame"));
+        browser.click(".heat-on").await;
+        let coloured = "(() => { const c = document.querySelector('.stage canvas'); const { width: w, height: h } = c; \
+            const { data } = c.getContext('2d').getImageData(0, 0, w, h); const found = [0, 0, 0]; \
+            for (let i = 0; i < w * h; i += 1) { const [x, y] = [i % w / w, Math.floor(i / w) / h]; \
+            const inside = x > 0.245 && x < 0.755 && y > 0.12 && y < 0.63; \
+            if (Math.abs(data[4 * i] - data[4 * i + 2]) > 12) found[inside ? 1 : 0] += 1; \
+            if (Math.floor(i / w) === Math.floor(0.125 * h) && data[4 * i] === 255) found[2] += 1; } return found; })()";
+        browser.until(&format!("{coloured}[1] > 0")).await;
+        let found = browser.eval(coloured).await;
+        assert_eq!(found[0], 0, "the map leaves its frame");
+        assert!(found[2].as_u64() > Some(0), "the frame's upper edge is not drawn");
+        browser.click(".heat-on").await;
         // In the list and to a screen reader as well.
         assert!(browser.text(".item-state").await.contains("with 2 warnings"));
         browser.until("document.getElementById('status').textContent.includes('with 2 warnings')").await;

@@ -1,6 +1,6 @@
 //! `host serve` against those who mean harm: files, requests and clients. Right status each, alive, in bounds.
 
-use cxr_testkit::Lcg;
+use cxr_testkit::{CRC32, Lcg};
 use cxr_tests::http::{Response, connect, multipart, predict, raw, read, request};
 use cxr_tests::root;
 use cxr_tests::server::{Server, eventually};
@@ -26,7 +26,7 @@ fn claims(side: u32) -> Vec<u8> {
     let mut png = encoded(&DynamicImage::new_luma8(8, 8), ImageFormat::Png);
     png[16..20].copy_from_slice(&side.to_be_bytes());
     png[20..24].copy_from_slice(&side.to_be_bytes());
-    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&png[12..29]);
+    let crc = CRC32.checksum(&png[12..29]);
     png[29..33].copy_from_slice(&crc.to_be_bytes());
     png
 }
@@ -278,7 +278,7 @@ fn turned(image: &DynamicImage) -> Vec<u8> {
     // Little-endian TIFF with one entry: orientation (0x0112) is 6.
     let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let named = [&b"eXIf"[..], exif].concat();
-    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&named);
+    let crc = CRC32.checksum(&named);
     let chunk = [&(exif.len() as u32).to_be_bytes()[..], &named, &crc.to_be_bytes()].concat();
     // After the signature and the header.
     [&png[..33], &chunk, &png[33..]].concat()

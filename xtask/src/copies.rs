@@ -10,7 +10,7 @@ const CRATES: [&str; 9] =
     ["core", "core/engine", "firmware/protocol", "host", "host/app", "host/convert", "host/dicom", "host/study", "tests/kit"];
 
 /// What else is copied, and where.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("core/tests/tiny/tiny.cxr", "tests/kit/tiny.cxr"),
     ("data/fold_patients.csv", "host/study/shipped/fold_patients.csv"),
     ("data/ieee8023_patients.csv", "host/study/shipped/ieee8023_patients.csv"),
@@ -21,6 +21,7 @@ const FILES: [(&str, &str); 13] = [
     ("models/default.cxr", "host/app/shipped/default.cxr"),
     ("models/default.json", "host/app/shipped/default.json"),
     ("models/default.report.json", "host/app/shipped/default.report.json"),
+    ("models/lungs.cxr", "host/app/shipped/lungs.cxr"),
     ("models/recipes/demo.toml", "host/study/shipped/demo.toml"),
     ("scripts/onnx_referee.py", "host/convert/scripts/onnx_referee.py"),
     ("scripts/tflite_referee.py", "host/convert/scripts/tflite_referee.py"),

@@ -1,4 +1,4 @@
-//! Imports go one way: no circle between the files of a crate, no arrow up between crates.
+//! Imports go one way: no circle between the files of a crate, no arrow up between crates. And a file is a concern: short.
 //!
 //! A file is a module. It imports the files in which the names that it uses are defined, whatever the road: a re-export
 //! is a name, not a use, so it is followed. Tests are left out.
@@ -25,7 +25,17 @@ const FLOORS: [&[&str]; 10] = [
     &["rownet", "cxr-testkit"],
 ];
 
-/// Fails with every circle and every arrow up.
+/// Most lines of a source file before its tests.
+const MOST: usize = 300;
+
+/// Files that are longer today, and may be as long as that.
+const LONGER: [(&str, usize); 3] = [
+    ("core/engine/src/kernels/vector/mod.rs", 530),
+    ("core/engine/src/kernels/x86/avx512.rs", 315),
+    ("core/engine/src/kernels/x86/tile.rs", 310),
+];
+
+/// Fails with every circle, every arrow up and every file that is too long.
 pub fn test(workspace: &Workspace) -> Result<()> {
     let mut metadata = workspace.command("cargo");
     metadata.args(["metadata", "--no-deps", "--format-version", "1"]);
@@ -41,13 +51,17 @@ pub fn test(workspace: &Workspace) -> Result<()> {
             if ["lib", "bin", "rlib", "staticlib"].iter().any(|kind| kinds.contains(&format!("\"{kind}\""))) {
                 let root = Path::new(target["src_path"].as_str().context("a target without a source")?);
                 let parsed = Crate::read(root)?;
-                (files, crates) = (files + parsed.len(), crates + 1);
+                (files, crates) = (files + parsed.files().len(), crates + 1);
                 faults.extend(circles(&parsed.imports()).into_iter().map(|circle| said(&circle, &workspace.root)));
+                for file in parsed.files() {
+                    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+                    faults.extend(too_long(file.strip_prefix(&workspace.root).unwrap_or(file), &text));
+                }
             }
         }
     }
     ensure!(faults.is_empty(), "{} faults of structure:\n{}", faults.len(), faults.join("\n"));
-    println!("layers: {files} files of {crates} crates, no circle, no arrow up");
+    println!("layers: {files} files of {crates} crates, no circle, no arrow up, none over {MOST} lines before its tests");
     Ok(())
 }
 
@@ -69,6 +83,19 @@ fn said(circle: &[(String, String, String)], root: &Path) -> String {
     let arrows: Vec<String> =
         circle.iter().map(|(from, to, why)| format!("  {} -> {} ({why})", short(from), short(to))).collect();
     format!("circle:\n{}", arrows.join("\n"))
+}
+
+/// A file that is too long before its tests; files of tests may be as long as they like.
+fn too_long(file: &Path, text: &str) -> Option<String> {
+    if file.ends_with("tests.rs") || file.iter().any(|folder| folder == "tests") {
+        return None;
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let tests = lines.windows(2).position(|two| two[0] == "#[cfg(test)]" && two[1].starts_with("mod "));
+    let (long, name) = (tests.unwrap_or(lines.len()), file.display());
+    let most = LONGER.iter().find(|(longer, _)| file == Path::new(longer)).map_or(MOST, |(_, lines)| *lines);
+    let remedy = "move what has a name of its own into a file of that name";
+    (long > most).then(|| format!("long: {name} has {long} lines before its tests, {most} at most: {remedy}"))
 }
 
 /// The arrows inside each strongly connected set of files.
@@ -159,6 +186,26 @@ mod tests {
             ("t.rs", "pub struct T;"),
         ]);
         assert!(one_way.is_empty(), "{one_way:?}");
+    }
+
+    #[test]
+    fn a_file_of_over_300_lines_before_its_tests_is_named_with_the_remedy() {
+        let fault = |file: &str, text: &str| too_long(Path::new(file), text);
+        let (full, tests) = ("fn f() {}\n".repeat(MOST), "#[cfg(test)]\nmod tests;\n");
+        for fine in [full.clone(), full.clone() + tests, full.clone() + "#[cfg(test)]\nmod tests {\n" + &full + "}\n"] {
+            assert_eq!(fault("core/src/lib.rs", &fine), None);
+        }
+        // What only tests use, among the rest, does not end it.
+        let long = "#[cfg(test)]\nuse std::vec;\n".to_owned() + &full + tests;
+        let said = fault("core/src/lib.rs", &long).unwrap();
+        assert!(said.contains("core/src/lib.rs has 302 lines") && said.contains("move what has a name"), "{said}");
+        for file in ["core/src/session/tests.rs", "core/tests/fields.rs", "tests/src/lib.rs"] {
+            assert_eq!(fault(file, &long), None);
+        }
+        for (file, lines) in LONGER {
+            assert_eq!(fault(file, &"//\n".repeat(lines)), None);
+            assert!(fault(file, &"//\n".repeat(lines + 1)).is_some());
+        }
     }
 
     #[test]

@@ -27,7 +27,15 @@ const CORES: [Core; 2] = [
     Core {
         package: "cxr-core",
         files: &["core/src/format/**", "core/src/session.rs", "core/src/session/**", "core/src/verdict.rs"],
-        tests: &["--lib", "--test=fields", "--test=limits", "--test=networks", "--test=tiny_file", "--test=verdict"],
+        tests: &[
+            "--lib",
+            "--test=fields",
+            "--test=limits",
+            "--test=networks",
+            "--test=tiny_file",
+            "--test=verdict",
+            "--test=writer",
+        ],
     },
 ];
 

@@ -27,7 +27,7 @@ const OTHERS: &str = "--package cxr-capi --package cxr-core --package cxr-protoc
 pub enum Step {
     /// `cargo fmt --check`.
     Format,
-    /// Imports go one way: no circle between the files of a crate, no arrow up between crates.
+    /// Imports go one way: no circle between the files of a crate, no arrow up between crates; files are short.
     Layers,
     /// Tests of cxr-core with overflow checks and debug assertions.
     Core,

@@ -133,6 +133,11 @@ impl fmt::Debug for Error {
 
 impl core::error::Error for Error {}
 
+/// A fault of a plan, whatever was asked for.
+pub(crate) const fn wrong_plan<T>(value: u16, field: &'static str) -> Result<T, Error> {
+    Err(Error::InvalidPlan { value, field })
+}
+
 /// `?` for `const fn`.
 macro_rules! attempt {
     ($result:expr) => {

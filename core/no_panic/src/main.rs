@@ -199,8 +199,7 @@ fn operators(outside: &mut Outside<'_>) {
     black_box((shape.row_len(), shape.len(), shape.is_empty(), shape.equals(&Shape::new(1, 2, 3)), window_2d.area()));
     let Padding { top, bottom, .. } = window_2d.pad;
     black_box(Window2d::output_extent(shape.height, top, bottom, window_2d.kernel[0], window_2d.stride[0]));
-    black_box((plan::ring(op, shape, shape), plan::waiting(op, shape), plan::ring(op, shape, shape).bytes()));
-    black_box(plan::Arena::new().with_layer(op, shape, shape).with_features(a).bytes());
+    black_box((plan::ring(op, shape, shape), plan::ring(op, shape, shape).bytes()));
     let accumulator = bias.first().copied().unwrap_or_default();
     let scale = floats.first().copied().unwrap_or_default();
     black_box((quant::round_ties_even(scale), quant::requantize(accumulator, scale, a as i8)));
@@ -217,7 +216,6 @@ fn operators(outside: &mut Outside<'_>) {
     let conv = ConvRow { rows, filters, span: a, step: b, channels: c };
     let gray = GrayRow { rows, filters, span: a, step: b, channels: c };
     let depthwise = DepthwiseRow { rows, filters, kernel_width: a, step: b, channels: c };
-    black_box((conv.taps(), conv.filter_stride(), gray.taps(), gray.filter_stride()));
     black_box(kernel.conv_row(&conv, values));
     black_box(kernel.gray_row(&gray, values));
     black_box(kernel.depthwise_row(&depthwise, values));

@@ -108,7 +108,8 @@ const fn check_channels(layer: &Layer<'_>, at: usize) -> Result<(), Error> {
         let scale = layer.scale_at(c);
         // A result of the last layer is a logit, of the others a number to be rounded.
         let limit = if matches!(layer.op, Op::Dense) { LOGIT_LIMIT } else { ROUND_LIMIT };
-        if !(scale > 0.0 && scale < f32::INFINITY && bound as f32 * scale < limit) {
+        // Infinity times the bound is no number below it, not even times 0.
+        if !(scale > 0.0 && bound as f32 * scale < limit) {
             return invalid(at + record::SCALES, "scale");
         }
         c += 1;
@@ -119,28 +120,30 @@ const fn check_channels(layer: &Layer<'_>, at: usize) -> Result<(), Error> {
 /// Sum of the magnitudes of the weights of filter `c`; `None` where the bytes that pad a filter are not zero.
 const fn magnitude(layer: &Layer<'_>, c: usize) -> Option<i64> {
     let taps = filter_len(layer.op, layer.groups, layer.input);
-    let (first, step, end) = match layer.op {
-        Op::Conv2d(_) => (c * taps.next_multiple_of(4), 1, (c + 1) * taps.next_multiple_of(4)),
-        Op::DepthwiseConv2d(_) => (c, layer.output.channels as usize, layer.weights.len()),
+    match layer.op {
+        Op::Conv2d(_) => {
+            let padded = taps.next_multiple_of(4);
+            match slice(layer.weights, c * padded, padded).split_at_checked(taps) {
+                Some((weights, padding)) if magnitudes(padding) == 0 => Some(magnitudes(weights)),
+                _ => None,
+            }
+        }
+        Op::DepthwiseConv2d(_) => {
+            let (mut sum, mut at) = (0i64, c);
+            while at < layer.weights.len() {
+                sum += (layer.weights[at] as i8).unsigned_abs() as i64;
+                at += layer.output.channels as usize;
+            }
+            Some(sum)
+        }
         // Groups of a dense layer are cells that share these weights.
         Op::Dense => {
             let cells = if layer.groups == 0 { 1 } else { layer.groups as usize };
             let taps = taps / cells;
-            return Some(magnitudes(slice(layer.weights, c * taps, taps)).saturating_mul(layer.groups as i64));
+            Some(magnitudes(slice(layer.weights, c * taps, taps)).saturating_mul(layer.groups as i64))
         }
-        // A sum that needs more than 2^32 terms is refused as too large.
-        _ => return Some(if taps > 1 << 24 { u32::MAX as i64 } else { taps as i64 }),
-    };
-    if step == 1 {
-        let padding = slice(layer.weights, first + taps, end - first - taps);
-        return if magnitudes(padding) == 0 { Some(magnitudes(slice(layer.weights, first, taps))) } else { None };
+        _ => Some(taps as i64),
     }
-    let (mut sum, mut at) = (0i64, first);
-    while at < end && at < layer.weights.len() {
-        sum += (layer.weights[at] as i8).unsigned_abs() as i64;
-        at += step;
-    }
-    Some(sum)
 }
 
 /// The gray weights, where there are any, are the sums of the first layer's.

@@ -2,7 +2,7 @@
 
 use super::bytes::crc32;
 use super::layer::{Op, filter_len, gray_len, weights_len};
-use super::layout::{MAGIC, MAX_LAYERS, VERSION, header, record};
+use super::layout::{MAGIC, VERSION, header, record};
 use super::layout::{OP_AVERAGE_POOL_2D, OP_CONV_2D, OP_DENSE, OP_DEPTHWISE_CONV_2D};
 use super::layout::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POOL_2D};
 use super::model::{Doubt, Model};
@@ -118,9 +118,6 @@ pub fn encode(spec: &ModelSpec<'_>, out: &mut [u8]) -> Result<usize, Error> {
     let Some(out) = out.get_mut(..needed) else {
         return Err(Error::BufferTooSmall { needed: needed as u32, given: given as u32 });
     };
-    if spec.layers.is_empty() || spec.layers.len() > MAX_LAYERS {
-        return Err(Error::InvalidField { offset: header::LAYER_COUNT as u32, field: "layer count" });
-    }
     out.fill(0);
     let mut w = Writer { out, end: align(header::SIZE + spec.layers.len() * record::SIZE) };
     w.put(0, &MAGIC);
@@ -128,7 +125,7 @@ pub fn encode(spec: &ModelSpec<'_>, out: &mut [u8]) -> Result<usize, Error> {
     w.u16(header::LEN, header::SIZE as u16);
     w.u32(header::FILE_LEN, needed as u32);
     w.shape(header::INPUT, spec.input);
-    w.u16(header::LAYER_COUNT, spec.layers.len() as u16);
+    w.u16(header::LAYER_COUNT, spec.layers.len().min(u16::MAX as usize) as u16);
     w.u16(header::CLASS_COUNT, spec.class_names.len() as u16);
     w.u32(header::TEMPERATURE, spec.temperature.to_bits());
     w.u32(header::ABSTAIN_BELOW, spec.abstain_below.to_bits());

@@ -7,13 +7,6 @@ use super::layout::{OP_GLOBAL_AVERAGE_POOL_2D, OP_GLOBAL_MAX_POOL_2D, OP_MAX_POO
 use crate::shape::Shape;
 
 /// A checked model file. Small and `Copy`: it borrows the bytes, which may lie in flash.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// let same = model; // a view: copying it copies no weights
-/// assert_eq!(same.as_bytes().as_ptr(), model.as_bytes().as_ptr());
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'a> {
     pub(super) bytes: &'a [u8],

@@ -130,7 +130,8 @@ const fn check_header(b: &[u8]) -> Result<(), Error> {
         newlines += (names[i] == b'\n') as usize;
         i += 1;
     }
-    if names.is_empty() || names.len() != names_len || newlines + 1 != classes || core::str::from_utf8(names).is_err() {
+    // What lies beyond the file is empty, too.
+    if names.is_empty() || newlines + 1 != classes || core::str::from_utf8(names).is_err() {
         return invalid(header::NAMES, "class names");
     }
     let (metadata, metadata_len) = (u32_at(b, header::METADATA) as usize, u32_at(b, header::METADATA_LEN) as usize);

@@ -12,13 +12,6 @@ use crate::shape::Shape;
 ///
 /// where `feature[c]` is the sum of channel `c` over the cells of the map, which is what [`layer`](Self::layer) gives. A linear score, a Mahalanobis distance
 /// (rows that whiten, coefficients of 1) and a trained quadratic discriminant are all of this form.
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// let head = model.refusal().expect("the shipped model has one");
-/// assert_eq!(head.rows(), 1 + 128);
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'a> {
     bytes: &'a [u8],
@@ -151,14 +144,6 @@ impl<'a> Refusal<'a> {
 
     /// The score, and the part of it that the squares are: a share of the Mahalanobis distance, which rises for what no training image resembles,
     /// X-rays of unknown hospitals among them.
-    ///
-    /// ```
-    /// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-    /// # let head = model.refusal().expect("the shipped model has one");
-    /// let (score, distance) = head.measure([0; 128].into_iter());
-    /// assert!(distance >= 0.0 && score == head.score([0; 128].into_iter()));
-    /// # Ok::<(), cxr_core::error::Error>(())
-    /// ```
     pub fn measure(&self, features: impl Iterator<Item = i32> + Clone) -> (f32, f32) {
         let (mut score, mut distance) = (0.0, 0.0);
         for j in 0..self.rows {

@@ -4,6 +4,7 @@
 //! come, the kernel computes the block, the rows that the next block needs again move to the front, and the output rows are handed on one
 //! by one: always of the deepest layer that has some, so that each goes as far down as it can before the next.
 
+use super::storage::Parts;
 use super::{Observer, Progress, Session};
 use crate::format::Op;
 use crate::kernels::{BlockRows, Covered};
@@ -84,8 +85,7 @@ impl Session<'_, '_> {
         self.pending = if is_last { self.pending & !bit } else { self.pending | bit };
         let (rows_before, len) = (next % block.plan.rows.max(1), layer.output.row_len());
         let following = self.prepared.and_then(|prepared| prepared.block(i + 1)).zip(self.progress.get(i + 1));
-        let (_, rest) = self.arena.split_at_mut_checked(self.plan.rings)?;
-        let (features, scratch) = rest.split_at_mut_checked(self.plan.features)?;
+        let Parts { features, output: next_row, .. } = Parts::of(&self.plan, self.arena, i)?;
         let (row, output) = match following {
             Some((reading, progress)) => {
                 let (before, after) = self.spare.split_at_mut_checked(reading.input)?;
@@ -94,8 +94,7 @@ impl Session<'_, '_> {
             }
             None => {
                 let row = self.spare.get(block.output + rows_before * len..)?;
-                let (even, odd) = scratch.split_at_mut_checked(self.plan.scratch[0])?;
-                (row, if i & 1 == 0 { odd } else { even })
+                (row, next_row)
             }
         };
         let out = fill_row(&reader, false, output)?;

@@ -18,7 +18,7 @@ fn an_arena_that_is_too_short_gives_no_verdict() {
     let model = Model::parse(TINY).unwrap();
     let mut arena = vec![0; model.arena_bytes()];
     for len in 0..=arena.len() {
-        let mut session = Session::start(model, &mut arena[..len]);
+        let mut session = Session::start(model, &mut arena[..len], &mut []);
         for gray in [true, false] {
             session.reset();
             for _ in 0..model.input().height {
@@ -47,6 +47,20 @@ fn a_fault_ends_with_the_image() {
     session.reset();
     rows(&mut session, 9);
     assert_eq!(session.finish(), Ok(verdict));
+}
+
+#[test]
+fn a_fault_is_remembered_by_rows_that_follow() {
+    let model = Model::parse(TINY).unwrap();
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::new(&model, &mut arena).unwrap();
+    let whole = core::mem::take(&mut session.arena);
+    session.push_gray_row(&[9; 16]).unwrap();
+    session.arena = whole;
+    session.rows = 0;
+    // No layer saw that row, and each sees all of these.
+    rows(&mut session, 9);
+    assert_eq!(session.finish(), Err(Error::Internal));
 }
 
 #[test]
@@ -105,6 +119,7 @@ fn a_map_asked_for_in_the_middle_is_of_the_whole_next_image() {
     let (mut arena, mut map) = (vec![0; model.arena_bytes()], vec![-1; explain::map_len(&model)]);
     let mut session = Session::new(&model, &mut arena).unwrap();
     session.push_gray_row(&[9; 16]).unwrap();
+    assert_eq!(session.rows(), 1);
     let mut session = session.with_map(&mut map).unwrap();
     assert_eq!(session.rows(), 0);
     rows(&mut session, 9);
@@ -112,5 +127,43 @@ fn a_map_asked_for_in_the_middle_is_of_the_whole_next_image() {
     for class in 0..model.class_count() {
         let cells: i32 = explain::class_map(&model, session.map(), class).iter().sum();
         assert_eq!(cells + explain::bias(&model, class), verdict.accumulators()[class]);
+    }
+}
+
+#[test]
+fn a_kernel_and_filters_given_in_the_middle_keep_the_rows() {
+    let model = Model::parse(TINY).unwrap();
+    let mut arena = vec![0; model.arena_bytes()];
+    let image = vec![9; model.input().len()];
+    let whole = Session::new(&model, &mut arena).unwrap().run(&image).unwrap();
+    for kernel in Kernel::available() {
+        let mut buffer = vec![0; Prepared::bytes(&model, &kernel)];
+        let prepared = Prepared::new(&model, kernel, &mut buffer).unwrap();
+        let mut session = Session::new(&model, &mut arena).unwrap();
+        for y in 0..model.input().height {
+            assert_eq!(session.rows(), y);
+            session.push_gray_row(&[9; 16]).unwrap();
+            session = if y % 4 < 2 { session.with_prepared(&prepared).unwrap() } else { session.with_kernel(kernel) };
+        }
+        assert_eq!(session.finish(), Ok(whole.clone()), "{}", kernel.name());
+    }
+}
+
+#[cfg(row_blocks)]
+#[test]
+fn memory_for_blocks_that_is_missing_is_told() {
+    let model = Model::parse(DEFAULT).unwrap();
+    for kernel in Kernel::available() {
+        let mut buffer = vec![0; Prepared::blocks_bytes(&model, &kernel)];
+        let prepared = Prepared::blocks(&model, kernel, &mut buffer).unwrap();
+        let needed = prepared.arena_bytes(&model);
+        if prepared.extra() == 0 {
+            continue;
+        }
+        // 63 bytes may lie before the first one that is aligned.
+        let mut arena = vec![0; needed - 64];
+        let told = Session::new(&model, &mut arena).unwrap().with_prepared(&prepared).err();
+        let Some(Error::BufferTooSmall { needed: told, given }) = told else { panic!("{told:?}") };
+        assert!(told as usize == needed && (needed - 127..=needed - 64).contains(&(given as usize)), "{told} {given}");
     }
 }

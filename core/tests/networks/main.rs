@@ -223,6 +223,15 @@ fn blocks_of_rows_begin_anew_and_want_their_memory() {
             let mut session = session.with_kernel(Kernel::SCALAR);
             assert!(matches!(session.finish(), Err(Error::MissingRows { given: 0, .. })));
             assert_eq!(session.run(&image).unwrap(), whole);
+            // Filters by which a row at a time is computed know nothing of rows that blocks keep.
+            let mut buffer = vec![0; Prepared::bytes(&model, &kernel)];
+            let single = Prepared::new(&model, kernel, &mut buffer).unwrap();
+            let mut arena = vec![0; needed];
+            let mut session = Session::new(&model, &mut arena).unwrap().with_prepared(&prepared).unwrap();
+            session.push_row(&image[..net.input.row_len()]).unwrap();
+            let mut session = session.with_prepared(&single).unwrap();
+            assert!(matches!(session.finish(), Err(Error::MissingRows { given: 0, .. })));
+            assert_eq!(session.run(&image).unwrap(), whole);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A network of `rownet` on generated inputs: what the boards count and the host compares.
 
-use crate::{Bytes, Counter, Fnv};
+use crate::{Counter, Fnv};
+use cxr_testkit::Lcg;
 use rownet::error::Error;
 use rownet::kernels::Kernel;
 use rownet::model::Model;
@@ -34,18 +35,18 @@ impl Marks for () {
 }
 
 /// The generated input, from its first row as often as the network asks for it.
-struct Input(Bytes);
+struct Input(Lcg);
 
 impl Input {
     fn new() -> Self {
-        Self(Bytes(1))
+        Self(Lcg(1))
     }
 
     fn fill(&mut self, y: u32, row: &mut [i8]) {
         if y == 0 {
             *self = Self::new();
         }
-        row.fill_with(|| self.0.next() as i8);
+        row.fill_with(|| self.0.byte() as i8);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Layers by themselves, rows of generated values.
 
-use crate::{Bytes, Counter, Fnv};
+use crate::{Counter, Fnv};
 use cxr_core::kernels::{ConvRow, DepthwiseRow, Filters, GrayRow, Kernel};
+use cxr_testkit::Lcg;
 
 /// A layer: square map and kernel, 'same' padding.
 pub struct Layer {
@@ -79,10 +80,10 @@ impl Layer {
             Kind::Gray => (self.output, 2 * taps, (2 * taps).next_multiple_of(4)),
             Kind::Depthwise => (1, taps, taps),
         };
-        let mut bytes = Bytes(1);
-        buffers.input.fill_with(|| bytes.next() as i8);
+        let mut bytes = Lcg(1);
+        buffers.input.fill_with(|| bytes.byte() as i8);
         let weights = &mut buffers.weights[..filters * stride];
-        weights.fill_with(|| bytes.next());
+        weights.fill_with(|| bytes.byte());
         weights.chunks_exact_mut(stride).for_each(|padded| padded[filter..].fill(0));
         if self.kind == Kind::Gray {
             // Sums of three int8 weights.
@@ -92,8 +93,8 @@ impl Layer {
             }
         }
         for (bias, scale) in buffers.bias.chunks_exact_mut(4).zip(buffers.scales.chunks_exact_mut(4)) {
-            bias.copy_from_slice(&((i32::from(bytes.next()) - 128) * 64).to_le_bytes());
-            scale.copy_from_slice(&(0.0005 + f32::from(bytes.next()) * 1e-6).to_le_bytes());
+            bias.copy_from_slice(&((i32::from(bytes.byte()) - 128) * 64).to_le_bytes());
+            scale.copy_from_slice(&(0.0005 + f32::from(bytes.byte()) * 1e-6).to_le_bytes());
         }
         let filters = Filters {
             weights,

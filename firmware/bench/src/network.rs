@@ -1,10 +1,11 @@
 //! A whole network on a generated image, from its rows to its verdict.
 
-use crate::{Bytes, Counter, Fnv};
+use crate::{Counter, Fnv};
 use cxr_core::error::Error;
 use cxr_core::format::{MAX_LAYERS, Model};
 use cxr_core::kernels::Kernel;
 use cxr_core::session::Session;
+use cxr_testkit::Lcg;
 
 /// What an inference took.
 pub struct Report {
@@ -39,12 +40,12 @@ pub fn network<C: Counter>(
 
     deepest();
     for gray in [false, true] {
-        let mut bytes = Bytes(1);
+        let mut bytes = Lcg(1);
         let mut total = 0;
         session.reset();
         for _ in 0..input.height {
             let row = row.get_mut(..if gray { input.width as usize } else { input.row_len() }).unwrap_or_default();
-            row.fill_with(|| bytes.next());
+            row.fill_with(|| bytes.byte());
             let start = counter.start();
             if gray {
                 session.push_gray_row(row)?;
@@ -67,11 +68,11 @@ pub fn network<C: Counter>(
     let mut hash = Fnv::new();
     let last = model.layer_count().saturating_sub(1);
     for gray in [false, true] {
-        let mut bytes = Bytes(1);
+        let mut bytes = Lcg(1);
         session.reset();
         for _ in 0..input.height {
             let row = row.get_mut(..if gray { input.width as usize } else { input.row_len() }).unwrap_or_default();
-            row.fill_with(|| bytes.next());
+            row.fill_with(|| bytes.byte());
             let mut start = counter.start();
             let layers = &mut report.layers;
             let mut observe = |layer: usize, _, values: &[i8]| {

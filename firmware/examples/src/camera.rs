@@ -75,6 +75,6 @@ impl<'m, 'b> Vision<'m, 'b> {
     /// Rows are missing.
     pub fn finish(&self) -> Result<(&[i8], u32), Error> {
         let output = self.session.finish()?.bytes(0)?;
-        Ok((output, crc32(output)))
+        Ok((output, crc32(output.iter().map(|value| value.cast_unsigned()))))
     }
 }

@@ -8,7 +8,6 @@ pub mod camera;
 pub mod flash;
 pub mod update;
 
-use crc::{CRC_32_ISO_HDLC, Crc};
 use rownet::error::Error;
 use rownet::model::Model;
 use rownet::session::Session;
@@ -38,15 +37,12 @@ pub fn infer(model: &Model<'_>, arena: &mut [i8], seed: u32) -> Result<u32, Erro
         }
         session.push_row(row)?;
     }
-    Ok(crc32(session.finish()?.bytes(0)?))
+    Ok(crc32(session.finish()?.bytes(0)?.iter().map(|value| value.cast_unsigned())))
 }
 
-/// CRC-32 of int8 values.
-pub(crate) fn crc32(values: &[i8]) -> u32 {
-    let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC);
-    let mut digest = crc.digest();
-    for &value in values {
-        digest.update(&[value as u8]);
-    }
+/// CRC-32 as zlib has it.
+pub(crate) fn crc32(bytes: impl IntoIterator<Item = u8>) -> u32 {
+    let mut digest = cxr_protocol::frame::crc32();
+    bytes.into_iter().for_each(|byte| digest.update(&[byte]));
     digest.finalize()
 }

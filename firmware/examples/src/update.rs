@@ -15,8 +15,8 @@ mod message;
 
 pub use message::{CHUNK, Refusal, Reply, Request};
 
+use crate::crc32;
 use crate::flash::{Failed, Flash, SECTOR};
-use crc::{CRC_32_ISO_HDLC, Crc};
 use ed25519_dalek::{Signature, VerifyingKey};
 use rownet::model::Model;
 use sha2::{Digest, Sha512};
@@ -170,7 +170,7 @@ impl<F: Flash> Slots<F> {
         bytes[record::VERSION..record::LEN].copy_from_slice(&version.to_le_bytes());
         bytes[record::LEN..record::SIGNATURE].copy_from_slice(&len.to_le_bytes());
         bytes[record::SIGNATURE..record::CRC].copy_from_slice(signature);
-        let crc = crc32(&bytes[..record::CRC]);
+        let crc = crc32(bytes[..record::CRC].iter().copied());
         bytes[record::CRC..].copy_from_slice(&crc.to_le_bytes());
         self.flash.program(slot * size, &bytes)?;
         self.coming = Some((slot, len, 0));
@@ -236,14 +236,10 @@ impl<F: Flash> Slots<F> {
     fn is_startable(&self, slot: usize) -> bool {
         let record = self.slot(slot).get(..record::CRC).unwrap_or_default();
         record.starts_with(&record::MAGIC)
-            && self.word(slot, record::CRC) == crc32(record)
+            && self.word(slot, record::CRC) == crc32(record.iter().copied())
             && self.is_marked(slot, record::COMPLETE)
             && !self.is_marked(slot, record::REJECTED)
     }
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(bytes)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ import { isNetwork, NetworkPanel } from "./network.js";
 import { MOST_PICTURES, Queue } from "./queue.js";
 import { keepOffline } from "./offline.js";
 import { answer, failure, summary } from "./verdict.js";
-import { attach } from "./viewer.js";
+import { WHOLE, attach } from "./viewer.js";
 
 const byId = (id) => document.getElementById(id);
 let selected = null;
@@ -166,8 +166,8 @@ function renderDetail() {
     pane.querySelector(".stage-note").textContent = "Being read again";
     queue.restore(item).then(() => { if (item === selected) renderDetail(); }, (error) => say(`${item.name}: ${error.message}`, true));
   } else if (item.state === "done") {
-    const { width, height, bits, format } = item.result;
-    meta.textContent = `${format}, ${width} x ${height} pixels, ${bits} bits`;
+    const { width, height, bits, format, frame } = item.result;
+    meta.textContent = `${format}, ${width} x ${height} pixels, ${bits} bits${frame ? "; the classifier read the lungs, in the dashed frame" : ""}`;
     stage.style.setProperty("--ratio", item.picture.width / item.picture.height);
     pane.querySelector(".stage-note").remove();
     right.replaceChildren(...answer(item, model, { onjson: () => saveJson(item, model), onprint: () => print([item]) }).filter(Boolean));
@@ -188,7 +188,9 @@ function describe(item, view, map) {
   const at = map.cells.indexOf(Math.max(...map.cells));
   const [row, column] = [Math.floor(at / map.columns), at % map.columns];
   const part = (share, names) => names[Math.min(2, Math.floor(3 * share))];
-  const place = `${part((row + 0.5) / map.rows, ["upper", "middle", "lower"])} ${part((column + 0.5) / map.columns, ["left", "centre", "right"])}`;
+  const area = item.result.frame ?? WHOLE;
+  const [x, y] = [area.x + area.width * (column + 0.5) / map.columns, area.y + area.height * (row + 0.5) / map.rows];
+  const place = `${part(y, ["upper", "middle", "lower"])} ${part(x, ["left", "centre", "right"])}`;
   return `${base}, with the heatmap for ${map.class}; what speaks for it most lies in the ${place} of the picture`;
 }
 

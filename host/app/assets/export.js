@@ -58,7 +58,7 @@ function page(item, model) {
   const mapped = document.createElement("canvas");
   const best = Object.entries(result.probabilities).sort((a, b) => b[1] - a[1])[0][0];
   const map = result.maps.find((one) => one.class === (item.view.heatClass ?? best));
-  draw(mapped, item.picture, { ...item.picture.window, opacity: 60 }, map);
+  draw(mapped, item.picture, { ...item.picture.window, opacity: 60 }, map, result.frame);
   const reason = result.label ? null : reasonText(result, model);
   const healthy = model?.evaluation?.healthy_adults_called_covid;
   const external = model?.evaluation?.splits?.external_test;

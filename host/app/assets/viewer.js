@@ -48,8 +48,11 @@ function sampler(map) {
   };
 }
 
-/** Draws a picture in a view, with the map of a class if one is given. */
-export function draw(canvas, picture, view, map) {
+/** All of a picture. */
+export const WHOLE = { x: 0, y: 0, width: 1, height: 1 };
+
+/** Draws a picture in a view, with the map of a class if one is given; `frame` is what of the picture the classifier saw, and the map covers. */
+export function draw(canvas, picture, view, map, frame) {
   const { width, height, samples } = picture;
   canvas.width = width;
   canvas.height = height;
@@ -57,13 +60,15 @@ export function draw(canvas, picture, view, map) {
   const image = context.createImageData(width, height);
   const span = Math.max(1, view.high - view.low);
   const value = map ? sampler(map) : null;
+  const area = frame ?? WHOLE;
   for (let y = 0, i = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1, i += 1) {
       let gray = Math.min(1, Math.max(0, (samples[i] - view.low) / span)) * 255;
       if (view.invert) gray = 255 - gray;
       let [r, g, b] = [gray, gray, gray];
       if (value) {
-        const strength = value((y + 0.5) / height, (x + 0.5) / width);
+        const [v, u] = [((y + 0.5) / height - area.y) / area.height, ((x + 0.5) / width - area.x) / area.width];
+        const strength = v >= 0 && v < 1 && u >= 0 && u < 1 ? value(v, u) : 0;
         const weight = Math.min(1, Math.abs(strength)) * view.opacity / 100;
         const colour = strength > 0 ? FOR : AGAINST;
         [r, g, b] = [r, g, b].map((under, k) => colour[k] * weight + under * (1 - weight));
@@ -72,21 +77,34 @@ export function draw(canvas, picture, view, map) {
     }
   }
   context.putImageData(image, 0, 0);
-  if (map) signs(context, width, height, map);
+  if (map) signs(context, { x: area.x * width, y: area.y * height, width: area.width * width, height: area.height * height }, map);
+  if (frame) outline(context, width, height, frame);
+}
+
+/** The frame, dashed. */
+function outline(context, width, height, frame) {
+  const line = Math.max(1, Math.round(Math.min(width, height) / 256));
+  context.lineWidth = line;
+  for (const [dash, colour] of [[[], "rgb(0 0 0 / 60%)"], [[4 * line, 4 * line], "#fff"]]) {
+    context.setLineDash(dash);
+    context.strokeStyle = colour;
+    context.strokeRect(frame.x * width + line / 2, frame.y * height + line / 2, frame.width * width - line, frame.height * height - line);
+  }
+  context.setLineDash([]);
 }
 
 /** Plus and minus on the strongest cells, for eyes that do not tell red from blue. */
-function signs(context, width, height, map) {
+function signs(context, area, map) {
   const top = Math.max(...map.cells.map(Math.abs), Number.MIN_VALUE);
-  const size = Math.max(12, Math.round(0.45 * Math.min(width / map.columns, height / map.rows)));
+  const size = Math.max(12, Math.round(0.45 * Math.min(area.width / map.columns, area.height / map.rows)));
   context.font = `700 ${size}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.lineWidth = size / 5;
   map.cells.forEach((cell, i) => {
     if (Math.abs(cell) < 0.4 * top) return;
-    const x = ((i % map.columns) + 0.5) * width / map.columns;
-    const y = (Math.floor(i / map.columns) + 0.5) * height / map.rows;
+    const x = area.x + ((i % map.columns) + 0.5) * area.width / map.columns;
+    const y = area.y + (Math.floor(i / map.columns) + 0.5) * area.height / map.rows;
     const sign = cell > 0 ? "+" : "\u2212";
     context.strokeStyle = "rgb(0 0 0 / 75%)";
     context.fillStyle = "#fff";
@@ -128,7 +146,7 @@ export function attach(pane, item, describe) {
     pending = true;
     requestAnimationFrame(() => {
       pending = false;
-      draw(canvas, picture, view, mapOf());
+      draw(canvas, picture, view, mapOf(), result.frame);
       canvas.setAttribute("aria-label", describe(view, mapOf()));
     });
   };

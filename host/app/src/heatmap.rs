@@ -4,6 +4,7 @@
 //! for the class, blue ones against it. No gradient, no approximation: the cells and the bias sum to the logit.
 
 use crate::files;
+use crate::lungs::Frame;
 use crate::model_file::Map;
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, resize};
@@ -13,19 +14,24 @@ use std::path::{Path, PathBuf};
 /// Share of the colour where the map is strongest.
 const OPACITY: f32 = 0.6;
 
-/// Draws `map` over a gray image of `width` x `height` pixels.
+/// Draws `map`, which lies in `frame`, over a gray image of `width` x `height` pixels.
 ///
 /// # Panics
 /// Where `gray` or the cells do not have the stated sizes.
-pub fn overlay(gray: &[u8], width: usize, height: usize, map: &Map) -> RgbImage {
+pub fn overlay(gray: &[u8], width: usize, height: usize, map: &Map, frame: Frame) -> RgbImage {
     let [rows, columns] = map.size;
     let top = map.cells.iter().fold(f32::MIN_POSITIVE, |top, cell| top.max(cell.abs()));
     // `resize` clamps to 0..=1, so zero becomes a half.
     let shares: Vec<f32> = map.cells.iter().map(|cell| 0.5 + 0.5 * cell / top).collect();
     let cells = ImageBuffer::<Luma<f32>, _>::from_raw(columns as u32, rows as u32, shares).expect("one value a cell");
-    let smooth = resize(&cells, width as u32, height as u32, FilterType::Triangle);
+    let [left, top_row, columns, rows] = {
+        let [x, y, w, h] = frame.area();
+        [x * width as f32, y * height as f32, w * width as f32, h * height as f32].map(|extent| extent.round() as u32)
+    };
+    let smooth = resize(&cells, columns.max(1), rows.max(1), FilterType::Triangle);
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let strength = (2.0 * smooth.get_pixel(x, y)[0] - 1.0).clamp(-1.0, 1.0);
+        let cell = x.checked_sub(left).zip(y.checked_sub(top_row)).and_then(|(x, y)| smooth.get_pixel_checked(x, y));
+        let strength = cell.map_or(0.0, |cell| (2.0 * cell[0] - 1.0).clamp(-1.0, 1.0));
         // RED_BLUE runs from red over white to blue.
         let colour = colorous::RED_BLUE.eval_continuous(f64::from(0.5 - strength / 2.0)).as_array();
         let (under, weight) = (f32::from(gray[y as usize * width + x as usize]), OPACITY * strength.abs());
@@ -81,15 +87,22 @@ impl Heatmaps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lungs::Lungs;
 
     #[test]
     fn colour_says_the_sign_and_strength_of_a_cell() {
         let map = Map { size: [1, 3], cells: vec![2.0, 0.0, -2.0], bias: 0.5 };
-        let picture = overlay(&[100; 90 * 30], 90, 30, &map);
+        let picture = overlay(&[100; 90 * 30], 90, 30, &map, Frame::Whole);
         let [left, middle, right] = [5, 45, 85].map(|x| picture.get_pixel(x, 15).0);
         assert!(left[0] > left[2] + 40, "{left:?}");
         assert!(right[2] > right[0] + 40, "{right:?}");
         assert!(middle.iter().all(|v| v.abs_diff(100) <= 2), "{middle:?}");
+        // In a frame: the right half, the upper half; nothing is drawn beside it.
+        let frame = Frame::Lungs(Lungs { left: 128, top: 0, right: 256, bottom: 128 });
+        let picture = overlay(&[100; 90 * 30], 90, 30, &map, frame);
+        let [left, right, below] = [(5, 5), (47, 5), (47, 25)].map(|(x, y)| picture.get_pixel(x, y).0);
+        assert!(right[0] > right[2] + 40, "{right:?}");
+        assert_eq!([left, below], [[100; 3]; 2]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod fail;
 pub mod files;
 #[cfg(not(target_family = "wasm"))]
 pub mod heatmap;
+pub mod lungs;
 pub mod model_file;
 #[cfg(feature = "serve")]
 pub(crate) mod page;

@@ -1,12 +1,14 @@
 //! A .cxr file in memory, and `core` run on whole images.
 
 use crate::files;
+use crate::lungs::{Finder, Frame};
 use anyhow::{Context, Result, ensure};
 use cxr_core::explain;
 use cxr_core::format::{Model, Op};
 use cxr_core::kernels::Kernel;
 use cxr_core::prepared::{Index, Prepared};
 use cxr_core::session::{AbstainReason, Decision, Session};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A checked model file.
@@ -19,6 +21,7 @@ pub struct ModelFile {
     /// Filters as the kernel wants them, packed once.
     packed: Vec<u8>,
     index: Index,
+    finder: Option<Finder>,
 }
 
 /// What `core` answers for an image.
@@ -36,6 +39,8 @@ pub struct Answer {
     pub refusal_score: Option<f32>,
     /// How far the image is from the training images, if the model can tell.
     pub distance: Option<f32>,
+    /// What of the picture the network saw.
+    pub frame: Frame,
 }
 
 /// What a class's logit consists of.
@@ -69,16 +74,17 @@ impl ModelFile {
     /// Checks bytes, called `name` in messages.
     pub fn new(bytes: Vec<u8>, name: &str) -> Result<Self> {
         let model = Model::parse(&bytes).with_context(|| format!("{name}: not a usable model; export it again"))?;
+        let finder = Finder::of(model.metadata(), name)?;
         let kernel = Kernel::best();
         let mut packed = vec![0; Prepared::blocks_bytes(&model, &kernel)];
         let index = Prepared::blocks(&model, kernel, &mut packed)?.index();
-        Ok(Self { name: name.to_owned(), sha256: files::sha256(&bytes), bytes, packed, index })
+        Ok(Self { name: name.to_owned(), sha256: files::sha256(&bytes), bytes, packed, index, finder })
     }
 
     /// The parsed model, ready to run.
     pub fn engine(&self) -> Result<Engine<'_>> {
         let model = Model::parse(&self.bytes)?;
-        Ok(Engine { model, prepared: Prepared::resume(&model, self.index, &self.packed)? })
+        Ok(Engine { model, prepared: Prepared::resume(&model, self.index, &self.packed)?, finder: self.finder })
     }
 
     /// The file.
@@ -104,6 +110,8 @@ pub struct Engine<'m> {
     pub model: Model<'m>,
     /// Its filters.
     pub prepared: Prepared<'m>,
+    /// Cuts pictures to the lungs, where the network was trained on such.
+    pub finder: Option<Finder>,
 }
 
 impl Engine<'_> {
@@ -112,7 +120,14 @@ impl Engine<'_> {
         [self.model.input().height, self.model.input().width, self.model.input().channels].map(usize::from)
     }
 
-    /// Classifies an image: gray (`width * height` bytes) or interleaved (`* channels`).
+    /// What the network sees of a picture, gray levels of the input's size: the box of its lungs, or all of it.
+    pub fn framed<'g>(&self, gray: &'g [u8]) -> Result<(Cow<'g, [u8]>, Frame)> {
+        let Some(finder) = &self.finder else { return Ok((gray.into(), Frame::Whole)) };
+        let (cut, frame) = finder.cut(gray)?;
+        Ok((cut.into(), frame))
+    }
+
+    /// Classifies an image: gray (`width * height` bytes) or, by a network that takes whole pictures, interleaved (`* channels`).
     pub fn classify(&self, image: &[u8]) -> Result<Answer> {
         let mut arena = vec![0; self.prepared.arena_bytes(&self.model)];
         let mut session = Session::new(&self.model, &mut arena)?.with_prepared(&self.prepared)?;
@@ -137,6 +152,7 @@ impl Engine<'_> {
     }
 
     fn answer(&self, session: &mut Session<'_, '_>, image: &[u8]) -> Result<Answer> {
+        let (image, frame) = self.framed(image)?;
         let input = self.model.input();
         let (width, rows) = (usize::from(input.width), usize::from(input.height));
         if image.len() == width * rows {
@@ -164,17 +180,19 @@ impl Engine<'_> {
             reason,
             refusal_score: verdict.refusal_score(),
             distance: verdict.distance(),
+            frame,
         })
     }
 
-    /// The sum of each channel of a feature map over its cells: `back` layers stand between the map and the dense one.
-    pub fn features(&self, image: &[u8], back: usize) -> Result<Vec<i32>> {
+    /// The sum of each channel of a feature map of a gray picture over its cells: `back` layers stand between the map and the dense one.
+    pub fn features(&self, gray: &[u8], back: usize) -> Result<Vec<i32>> {
         let summed = self.model.layer_count().checked_sub(2 + back).context("the model has no such feature map")?;
         let map = self.model.layer(summed).context("the model has no such feature map")?;
         let channels = usize::from(map.output.channels);
         let mut arena = vec![0; self.prepared.arena_bytes(&self.model)];
         let mut session = Session::new(&self.model, &mut arena)?.with_prepared(&self.prepared)?;
         let mut sums = vec![0; channels];
+        let image = replicate(&self.framed(gray)?.0, self.input()[2]);
         for row in image.chunks_exact(self.model.input().row_len()) {
             session.push_row_observed(row, &mut |layer, _row, values| {
                 if layer == summed {
@@ -185,7 +203,7 @@ impl Engine<'_> {
         Ok(sums)
     }
 
-    /// Runs an interleaved image and returns every layer's bytes.
+    /// Runs an interleaved image as it is and returns every layer's bytes.
     pub fn observe(&self, image: &[u8]) -> Result<Observed> {
         let model = self.model;
         let mut arena = vec![0; self.prepared.arena_bytes(&model)];

@@ -79,7 +79,8 @@ pub struct Prediction {
 impl Prediction {
     /// Names and hashes an answer to the file of these bytes.
     pub fn new(image: &str, bytes: &[u8], decoded: &decode::Image<'_>, answer: Answer) -> Self {
-        let (sha256, warnings) = (files::sha256(bytes), decoded.warnings().to_vec());
+        let warnings = decoded.warnings().iter().cloned().chain(answer.frame.warning()).collect();
+        let sha256 = files::sha256(bytes);
         Self { image: image.to_owned(), sha256, answer, warnings, milliseconds: 0.0, heatmap: None }
     }
 
@@ -101,6 +102,7 @@ impl Prediction {
             "refusal_score": self.answer.refusal_score,
             "refuse_above": source.refuse_above,
             "distance": self.answer.distance,
+            "frame": self.answer.frame.to_json(),
             "doubt_above": source.doubt.map(|doubt| doubt.above),
             "warnings": self.warnings,
             "milliseconds": self.milliseconds,
@@ -204,6 +206,7 @@ pub(crate) fn likeliest(probabilities: &[f32]) -> usize {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::lungs::Frame;
 
     /// A model's names without a model.
     pub(crate) fn source() -> Source {
@@ -227,6 +230,7 @@ pub(crate) mod tests {
             reason: None,
             refusal_score: Some(0.25),
             distance: Some(0.5),
+            frame: Frame::Whole,
         };
         let warnings = vec!["a lateral view".to_owned(), "torn".to_owned()];
         Prediction { image: image.to_owned(), sha256: "cd".repeat(32), answer, warnings, milliseconds: 1.25, heatmap: None }

@@ -1,9 +1,11 @@
 //! Every way in gives the same 256 x 256 gray levels: training and evaluation (`gray_256`), `predict` (`Image::decode`),
-//! the server (`decode_within`), and a board (the pixels that are sent to it, resized there).
+//! the server (`decode_within`), and a board (the pixels that are sent to it, resized there); and the
+//! same cut to the lungs.
 #![cfg(feature = "device")]
 
 use cxr_app::decode::{self, Image};
 use cxr_app::device::Pixels;
+use cxr_app::lungs::{self, Finder};
 use cxr_core::image::{Resizer, Row};
 use cxr_protocol::message::Format;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,7 @@ fn all_files(folder: &Path, files: &mut Vec<PathBuf>) {
 /// Returns how many files were read and how many refused.
 fn check(folder: &Path) -> (usize, usize) {
     let (mut files, mut read, mut refused) = (Vec::new(), 0, 0);
+    let finder = Finder::shipped().unwrap();
     all_files(folder, &mut files);
     for path in files {
         let name = path.display().to_string();
@@ -44,6 +47,10 @@ fn check(folder: &Path) -> (usize, usize) {
                 assert_eq!(within.warnings(), image.warnings(), "{name}");
                 assert_eq!(decode::dimensions(&bytes, &name).unwrap(), image.dimensions(), "{name}");
                 assert_eq!(on_a_board(&Pixels::new(&image).unwrap()), gray, "{name}");
+                // Cut to the lungs as well, or left whole where there are none.
+                let (cut, _) = finder.cut(&gray).unwrap();
+                assert_eq!(lungs::gray_256(&path, Some(&finder)).unwrap(), cut, "{name}");
+                assert_eq!(on_a_board(&Pixels::of_gray(&cut)), cut, "{name}");
                 read += 1;
             }
             Err(error) => {

@@ -174,6 +174,33 @@ def channels(model: onnx.ModelProto, taps: dict, inputs: numpy.ndarray) -> dict:
     return {name: array.shape[1] for name, array in zip(names, run(model, ask, inputs[:1]))} if names else {}
 
 
+def exact(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Weights of bytes as unsigned ones, 128 higher, where activations are unsigned: the same integers.
+
+    Without VNNI, onnxruntime adds products of unsigned by signed bytes in pairs of 16 bits, which saturate: what it gives
+    would depend on the processor.
+    """
+    known = {tensor.name: tensor for tensor in model.graph.initializer}
+    made = {}
+
+    def shifted(name: str) -> str:
+        if name not in made:
+            values = numpy_helper.to_array(known[name])
+            if values.dtype != numpy.int8:
+                return name
+            made[name] = f"{name}__unsigned"
+            higher = (values.astype(numpy.int16) + 128).astype(numpy.uint8)
+            model.graph.initializer.append(numpy_helper.from_array(higher, made[name]))
+        return made[name]
+
+    for node in model.graph.node:
+        if node.op_type in ("QLinearConv", "QLinearMatMul", "QGemm") and all(node.input[i] in known for i in (2, 3, 5)):
+            if known[node.input[2]].data_type == onnx.TensorProto.UINT8:
+                for i in (3, 5):
+                    node.input[i] = shifted(node.input[i])
+    return model
+
+
 def run(model: onnx.ModelProto, taps: dict, inputs: numpy.ndarray) -> list:
     del model.graph.output[:]
     names = [tap["name"] for tap in taps["outputs"]]
@@ -208,7 +235,7 @@ def main() -> int:
         taps = json.load(file)
     inputs = numpy.load(options.inputs)
     known = channels(onnx.load(options.network), taps, inputs)
-    for suffix, model in (("", Form(onnx.load(options.network), known).rewrite()), (".plain", onnx.load(options.network))):
+    for suffix, model in (("", exact(Form(onnx.load(options.network), known).rewrite())), (".plain", onnx.load(options.network))):
         for number, array in enumerate(run(model, taps, inputs)):
             numpy.save(f"{options.prefix}.{number}{suffix}.npy", array)
     return 0

@@ -1,5 +1,6 @@
 //! Public architectures with random weights: what their plans take, and that these plans give the interpreter's bytes.
 
+use cxr_testkit::Lcg;
 use rownet_convert::execute::Network;
 use rownet_convert::ir::{
     Activation, Arithmetic, Bias, Element, Graph, Id, Node, Op, Padding, Quantization, Value, Weights, Window,
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 struct Build {
     graph: Graph,
-    random: u32,
+    random: Lcg,
 }
 
 impl Build {
@@ -20,7 +21,7 @@ impl Build {
         let (inputs, outputs) = (vec![Id(0)], Vec::new());
         let graph =
             Graph { arithmetic: Arithmetic::Tflite, values: vec![input], nodes: Vec::new(), inputs, outputs, notes: Vec::new() };
-        Self { graph, random: 1 }
+        Self { graph, random: Lcg(1) }
     }
 
     fn last(&self) -> Id {
@@ -39,11 +40,7 @@ impl Build {
     }
 
     fn weights(&mut self, shape: Vec<usize>) -> (Weights, Bias) {
-        let data = (0..shape.iter().product()).map(|_| {
-            self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (self.random >> 24) as i8 / 2
-        });
-        let data: Vec<i8> = data.collect();
+        let data: Vec<i8> = (&mut self.random).take(shape.iter().product()).map(|byte| byte as i8 / 2).collect();
         let taps: usize = shape[1..].iter().product();
         // So that outputs neither vanish nor overflow.
         let scales = vec![1.0 / (36.0 * (taps as f32).sqrt()); shape[0]];

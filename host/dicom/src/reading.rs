@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use cxr_app::budget::Budget;
 use cxr_app::decode::{Kind, Refusal};
 use cxr_app::heatmap;
+use cxr_app::lungs::Frame;
 use cxr_app::model_file::{Answer, Engine, Map};
 use image::RgbImage;
 
@@ -48,6 +49,8 @@ pub struct Drawing {
     pub logit: f32,
     /// The map.
     pub map: Map,
+    /// Where it lies in the X-ray.
+    pub frame: Frame,
     /// The map over the X-ray.
     pub picture: RgbImage,
 }
@@ -87,8 +90,8 @@ fn classify(engine: Engine<'_>, budget: &Budget, most: u64, bytes: &[u8], name: 
     let [height, width, _] = engine.input();
     let (image, _share) = budget.decode(bytes, name, most, None)?;
     let (answer, maps) = engine.explain(&image.gray(width, height)?)?;
-    let warnings = image.warnings().to_vec();
-    let Answer { logits, probabilities, class, reason, refusal_score: score, distance } = answer;
+    let warnings = image.warnings().iter().cloned().chain(answer.frame.warning()).collect();
+    let Answer { logits, probabilities, class, reason, refusal_score: score, distance, frame } = answer;
     let verdict = match (class, reason.as_deref()) {
         (Some(class), _) => Verdict::Class(class),
         (None, Some("low_confidence")) => Verdict::LowConfidence,
@@ -103,7 +106,7 @@ fn classify(engine: Engine<'_>, budget: &Budget, most: u64, bytes: &[u8], name: 
     let (columns, rows) = image.dimensions();
     let height = (WIDTH as u64 * u64::from(rows) / u64::from(columns).max(1)) as usize;
     let height = height.clamp(ROWS.0, ROWS.1);
-    let picture = heatmap::overlay(&image.gray(WIDTH, height)?, WIDTH, height, &map);
-    let drawing = Drawing { class: likeliest, logit: logits[likeliest], map, picture };
+    let picture = heatmap::overlay(&image.gray(WIDTH, height)?, WIDTH, height, &map, frame);
+    let drawing = Drawing { class: likeliest, logit: logits[likeliest], map, frame, picture };
     Ok(Reading { verdict, probabilities, score, distance, warnings, drawing: Some(drawing) })
 }

@@ -71,18 +71,18 @@ pub fn deliver(queue: &Queue, sender: &Sender) {
     let mut tries: BTreeMap<Key, u32> = BTreeMap::new();
     let mut in_a_row = 0;
     while let Some(key) = queue.due() {
-        let sent = queue.objects(&key).map_err(Unsent::Never).and_then(|files| send::send(sender, &files));
+        let sent = queue.disk.objects(&key).map_err(Unsent::Never).and_then(|files| send::send(sender, &files));
         let kept = match sent {
             Ok(()) => {
                 in_a_row = 0;
                 tries.remove(&key);
                 tracing::info!(key = key.as_str(), "sent");
-                queue.sent(&key)
+                queue.disk.sent(&key)
             }
             Err(Unsent::Never(error)) => {
                 tries.remove(&key);
                 tracing::error!(key = key.as_str(), error = format!("{error:#}"), "not wanted; kept in failed/");
-                queue.fail(&key, &format!("{error:#}"))
+                queue.disk.fail(&key, &format!("{error:#}"))
             }
             Err(Unsent::Later(error)) => {
                 in_a_row += 1;

@@ -44,9 +44,9 @@ impl Crate {
         Ok(all)
     }
 
-    /// Number of files.
-    pub fn len(&self) -> usize {
-        self.modules.values().map(|module| &module.file).collect::<BTreeSet<_>>().len()
+    /// Its files.
+    pub fn files(&self) -> BTreeSet<&Path> {
+        self.modules.values().map(|module| &*module.file).collect()
     }
 
     fn file(&mut self, path: &Path, folder: &Path, names: Names) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The resizer in colour.
 
 use super::row::{Row, Window};
-use super::stream::{Memory, Stream};
+use super::stream::{self, Memory, Stream};
 use crate::error::Error;
 
 /// Resizes an image in colour while its rows arrive, in memory of the caller: rows of RGB come out, as
@@ -29,53 +29,23 @@ impl<'b> ColorResizer<'b> {
     /// A resizer from `[width, height]` of the image to those of the network, in memory of six times the network's width (`sums`) and
     /// three times (`out`).
     ///
-    /// ```
-    /// use rownet::error::Error;
-    /// use rownet::image::{ColorResizer, Window};
-    /// let error = ColorResizer::new(&mut [0; 6], &mut [0; 5], [9, 9], [1, 2], Window::FULL_8).err();
-    /// assert_eq!(error, None);
-    /// let error = ColorResizer::new(&mut [0; 6], &mut [0; 6], [9, 9], [2, 2], Window::FULL_8).err();
-    /// assert_eq!(error, Some(Error::BufferTooSmall { needed: 12, given: 6 }));
-    /// ```
-    ///
     /// # Errors
     /// As [`Resizer::new`](super::Resizer::new); [`Error::BufferTooSmall`].
     pub fn new(sums: &'b mut [u32], out: &'b mut [u8], image: [usize; 2], to: [usize; 2], window: Window) -> Result<Self, Error> {
-        let (stream, values) = (Stream::new(image, to, window)?, 3 * to[0]);
-        let too_small = |needed: usize, given: usize| Error::BufferTooSmall { needed: needed as u32, given: given as u32 };
-        let given = [sums.len(), out.len()];
-        let sums = sums.get_mut(..2 * values).ok_or(too_small(2 * values, given[0]))?;
-        let out = out.get_mut(..values).ok_or(too_small(values, given[1]))?;
+        let stream = Stream::new(image, to, window)?;
+        let (sums, out) = stream::lent(sums, out, 3 * to[0])?;
         let mut resizer = Self { stream, sums, out };
         resizer.restart();
         Ok(resizer)
     }
 
     /// Forgets the rows taken.
-    ///
-    /// ```
-    /// # use rownet::image::{ColorResizer, Row, Window};
-    /// # let (mut sums, mut out) = ([0; 6], [0; 3]);
-    /// let mut resizer = ColorResizer::new(&mut sums, &mut out, [1, 2], [1, 1], Window::FULL_8)?;
-    /// resizer.push_row(Row::Gray8(&[1]), |_| ())?;
-    /// resizer.restart();
-    /// assert_eq!(resizer.rows_left(), 2);
-    /// # Ok::<(), rownet::error::Error>(())
-    /// ```
     pub fn restart(&mut self) {
         let (a, b) = self.sums.split_at_mut(self.sums.len() / 2);
         self.stream.restart([a, b]);
     }
 
     /// Takes the next input row; calls `emit` with each row of RGB that it completes, in order.
-    ///
-    /// ```
-    /// # use rownet::image::{ColorResizer, Row, Window};
-    /// # let (mut sums, mut out) = ([0; 6], [0; 3]);
-    /// let mut resizer = ColorResizer::new(&mut sums, &mut out, [1, 1], [1, 1], Window::FULL_8)?;
-    /// resizer.push_row(Row::Rgb8(&[1, 2, 3]), |row| assert_eq!(row, [1, 2, 3]))?;
-    /// # Ok::<(), rownet::error::Error>(())
-    /// ```
     ///
     /// # Errors
     /// [`Error::RowLength`], [`Error::TooManyRows`]; nothing is taken then.
@@ -85,13 +55,6 @@ impl<'b> ColorResizer<'b> {
     }
 
     /// Rows still missing.
-    ///
-    /// ```
-    /// # use rownet::image::{ColorResizer, Window};
-    /// # let (mut sums, mut out) = ([0; 6], [0; 3]);
-    /// assert_eq!(ColorResizer::new(&mut sums, &mut out, [4, 4], [1, 1], Window::FULL_8)?.rows_left(), 4);
-    /// # Ok::<(), rownet::error::Error>(())
-    /// ```
     pub const fn rows_left(&self) -> usize {
         self.stream.rows_left() as usize
     }
@@ -103,13 +66,8 @@ mod tests {
     use super::*;
     use std::{vec, vec::Vec};
 
-    fn noise(n: usize, mut x: u32) -> Vec<u8> {
-        (0..n)
-            .map(|_| {
-                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (x >> 24) as u8
-            })
-            .collect()
+    fn noise(n: usize, seed: u32) -> Vec<u8> {
+        cxr_testkit::Lcg(seed).take(n).collect()
     }
 
     fn gray(pixels: &[u8], from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
@@ -196,5 +154,13 @@ mod tests {
         assert_eq!(resizer.push_row(Row::Yuyv(&[0; 6]), |_| ()), Err(Error::RowLength { expected: 8, given: 6 }));
         resizer.push_row(Row::Yuyv(&[0; 8]), |_| ()).unwrap();
         assert_eq!(resizer.push_row(Row::Yuyv(&[0; 8]), |_| ()), Err(Error::TooManyRows));
+        resizer.restart();
+        assert_eq!(resizer.rows_left(), 1);
+        let error = |sums: usize, out: usize| {
+            ColorResizer::new(&mut [0; 12][..sums], &mut [0; 6][..out], [9, 9], [2, 2], Window::FULL_8).err()
+        };
+        assert_eq!(error(12, 6), None);
+        assert_eq!(error(11, 6), Some(Error::BufferTooSmall { needed: 12, given: 11 }));
+        assert_eq!(error(12, 5), Some(Error::BufferTooSmall { needed: 6, given: 5 }));
     }
 }

@@ -143,20 +143,8 @@ pub struct Window {
 
 impl Window {
     /// The whole 8-bit range: values stay as they are.
-    ///
-    /// ```
-    /// # use rownet::image::{Resizer, Row, Window};
-    /// Resizer::<2>::new(2, 1, 1, Window::FULL_8)?.push_row(Row::Gray8(&[7, 200]), |row| assert_eq!(row, &[7, 200]))?;
-    /// # Ok::<(), rownet::error::Error>(())
-    /// ```
     pub const FULL_8: Self = Self { low: 0, high: 255, invert: false };
     /// The whole 16-bit range.
-    ///
-    /// ```
-    /// # use rownet::image::{Resizer, Row, Window};
-    /// Resizer::<1>::new(1, 1, 1, Window::FULL_16)?.push_row(Row::Gray16(&[200 * 257]), |row| assert_eq!(row, &[200]))?;
-    /// # Ok::<(), rownet::error::Error>(())
-    /// ```
     pub const FULL_16: Self = Self { low: 0, high: u16::MAX, invert: false };
 
     /// Gray level times [`STEPS`], 0 to 4080.

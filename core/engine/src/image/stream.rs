@@ -28,6 +28,14 @@ pub(super) struct Memory<'r> {
     pub out: &'r mut [u8],
 }
 
+/// Of the caller's memory as much as rows of so many values take.
+pub fn lent<'b>(sums: &'b mut [u32], out: &'b mut [u8], values: usize) -> Result<(&'b mut [u32], &'b mut [u8]), Error> {
+    let too_small = |needed: usize, given: usize| Error::BufferTooSmall { needed: needed as u32, given: given as u32 };
+    let given = [sums.len(), out.len()];
+    let sums = sums.get_mut(..2 * values).ok_or(too_small(2 * values, given[0]))?;
+    Ok((sums, out.get_mut(..values).ok_or(too_small(values, given[1]))?))
+}
+
 impl Stream {
     pub fn new([in_width, in_height]: [usize; 2], [width, height]: [usize; 2], window: Window) -> Result<Self, Error> {
         let (Some(horizontal), Some(vertical)) = (cut(in_width, width), cut(in_height, height)) else {
@@ -58,9 +66,9 @@ impl Stream {
         self.in_height - self.taken
     }
 
-    /// Takes the next input row.
+    /// Whether this may be the next row.
     #[inline(always)]
-    pub fn push_row(&mut self, row: Row<'_>, memory: Memory<'_>, emit: impl FnMut(&[u8])) -> Result<(), Error> {
+    fn check(&self, row: Row<'_>) -> Result<(), Error> {
         if self.taken >= self.in_height {
             return Err(Error::TooManyRows);
         }
@@ -68,6 +76,13 @@ impl Stream {
         if given != expected {
             return Err(Error::RowLength { expected: expected as u32, given: given as u32 });
         }
+        Ok(())
+    }
+
+    /// Takes the next input row.
+    #[inline(always)]
+    pub fn push_row(&mut self, row: Row<'_>, memory: Memory<'_>, emit: impl FnMut(&[u8])) -> Result<(), Error> {
+        self.check(row)?;
         // Pairs of YUV pixels may hold one more than the row.
         let (window, width) = (self.window, self.in_width as usize);
         match row {
@@ -88,13 +103,7 @@ impl Stream {
 
     /// Takes the next input row in colour; the memory is three times as long, and rows of RGB come out.
     pub fn push_color(&mut self, row: Row<'_>, memory: Memory<'_>, emit: impl FnMut(&[u8])) -> Result<(), Error> {
-        if self.taken >= self.in_height {
-            return Err(Error::TooManyRows);
-        }
-        let (given, expected) = row.lengths(self.in_width as usize);
-        if given != expected {
-            return Err(Error::RowLength { expected: expected as u32, given: given as u32 });
-        }
+        self.check(row)?;
         let (window, width) = (self.window, self.in_width as usize);
         let levels = move |pixel: [u32; 3]| pixel.map(|value| window.apply(value));
         match row {

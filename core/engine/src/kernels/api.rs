@@ -45,10 +45,6 @@ pub struct Kernel {
 
 impl Kernel {
     /// Name of the instruction set.
-    ///
-    /// ```
-    /// assert_eq!(rownet::kernels::Kernel::SCALAR.name(), "scalar");
-    /// ```
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -120,25 +116,6 @@ impl Kernel {
 
     /// One output row of a convolution; `out` is `width * channels` long. False, with nothing written, where rows or filters
     /// are too short for it, or an extent is 0 or too large.
-    ///
-    /// ```
-    /// # use rownet::kernels::{ConvRow, Filters, Kernel};
-    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
-    /// # let filters = Filters {
-    /// #     weights: &[1, 2, 0, 0],
-    /// #     bias: &0i32.to_le_bytes(),
-    /// #     scales: &1f32.to_le_bytes(),
-    /// #     shifts: &[],
-    /// #     zero_point: 0,
-    /// #     packed: &[],
-    /// # };
-    /// # let row = [1i8, 2, 3, 4, 5, 6];
-    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
-    /// let mut out = [0; 3];
-    /// assert!(Kernel::best().conv_row(&args, &mut out));
-    /// assert_eq!(out, [5, 11, 17]);
-    /// assert!(!Kernel::best().conv_row(&args, &mut [0; 4])); // there are no four windows in the row
-    /// ```
     #[inline]
     #[must_use = "nothing was computed if it is false"]
     pub fn conv_row<'a>(&self, args: &'a ConvRow<'a>, out: &'a mut [i8]) -> bool {
@@ -146,15 +123,6 @@ impl Kernel {
     }
 
     /// One output row of the first convolution of a gray image; as [`conv_row`](Self::conv_row).
-    ///
-    /// ```
-    /// # use rownet::kernels::{Filters, GrayRow, Kernel};
-    /// # let filters = Filters { weights: &[3, 0, 0, 0], bias: &[0; 4], scales: &1f32.to_le_bytes(), shifts: &[], zero_point: 0, packed: &[] };
-    /// let args = GrayRow { rows: &[&[5i8, 6]], filters, span: 1, step: 1, channels: 1 };
-    /// let mut out = [0; 2];
-    /// assert!(Kernel::best().gray_row(&args, &mut out));
-    /// assert_eq!(out, [15, 18]);
-    /// ```
     #[inline]
     #[must_use = "nothing was computed if it is false"]
     pub fn gray_row<'a>(&self, args: &'a GrayRow<'a>, out: &'a mut [i8]) -> bool {
@@ -162,15 +130,6 @@ impl Kernel {
     }
 
     /// One output row of a depthwise convolution; as [`conv_row`](Self::conv_row).
-    ///
-    /// ```
-    /// # use rownet::kernels::{DepthwiseRow, Filters, Kernel};
-    /// # let filters = Filters { weights: &[2], bias: &[0; 4], scales: &1f32.to_le_bytes(), shifts: &[], zero_point: 0, packed: &[] };
-    /// let args = DepthwiseRow { rows: &[&[1i8, 4]], filters, kernel_width: 1, step: 1, channels: 1 };
-    /// let mut out = [0; 2];
-    /// assert!(Kernel::best().depthwise_row(&args, &mut out));
-    /// assert_eq!(out, [2, 8]);
-    /// ```
     #[inline]
     #[must_use = "nothing was computed if it is false"]
     pub fn depthwise_row<'a>(&self, args: &'a DepthwiseRow<'a>, out: &'a mut [i8]) -> bool {

@@ -6,19 +6,6 @@ use crate::quant::{clamp, multiply_by_quantized_multiplier, requantize, requanti
 pub const MAX_KERNEL: usize = 15;
 
 /// Weights, biases and scales of the output channels of one layer.
-///
-/// ```
-/// use rownet::kernels::{ConvRow, Filters, Kernel};
-/// let filters = Filters {
-///     weights: &[1, 2, 0, 0],
-///     bias: &0i32.to_le_bytes(),
-///     scales: &1f32.to_le_bytes(),
-///     shifts: &[],
-///     zero_point: 0,
-///     packed: &[],
-/// };
-/// assert_eq!(filters.weights.len() % 4, 0);
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Filters<'a> {
     /// Weights in the layout of the operator.
@@ -72,13 +59,16 @@ impl Filters<'_> {
 /// };
 /// let row = [1i8, 2, 3, 4, 5, 6];
 /// let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
-/// assert_eq!((args.taps(), args.filter_stride()), (2, 4));
+/// let mut out = [0; 3];
+/// assert!(Kernel::best().conv_row(&args, &mut out));
+/// assert_eq!(out, [5, 11, 17]);
+/// assert!(!Kernel::best().conv_row(&args, &mut [0; 4])); // there are no four windows in the row
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ConvRow<'a> {
     /// Input rows under the window, top to bottom, each `(padded width) * channels` int8 values.
     pub rows: &'a [&'a [i8]],
-    /// Weights `[out][ky][kx][in]`, int8, each filter followed by zeros up to [`filter_stride`](Self::filter_stride).
+    /// Weights `[out][ky][kx][in]`, int8, each filter followed by zeros up to a multiple of 4 bytes.
     pub filters: Filters<'a>,
     /// Elements of a row under the window: kernel width * input channels.
     pub span: usize,
@@ -86,52 +76,6 @@ pub struct ConvRow<'a> {
     pub step: usize,
     /// Output channels.
     pub channels: usize,
-}
-
-impl ConvRow<'_> {
-    /// Weights of a filter: kernel height * kernel width * input channels; [`usize::MAX`] where that is larger.
-    ///
-    /// ```
-    /// # use rownet::kernels::{ConvRow, Filters, Kernel};
-    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
-    /// # let filters = Filters {
-    /// #     weights: &[1, 2, 0, 0],
-    /// #     bias: &0i32.to_le_bytes(),
-    /// #     scales: &1f32.to_le_bytes(),
-    /// #     shifts: &[],
-    /// #     zero_point: 0,
-    /// #     packed: &[],
-    /// # };
-    /// # let row = [1i8, 2, 3, 4, 5, 6];
-    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
-    /// assert_eq!(args.taps(), 2);
-    /// ```
-    #[inline(always)]
-    pub const fn taps(&self) -> usize {
-        self.rows.len().saturating_mul(self.span)
-    }
-
-    /// Bytes from one filter to the next: [`taps`](Self::taps) rounded up to a multiple of 4, so that words can be loaded.
-    ///
-    /// ```
-    /// # use rownet::kernels::{ConvRow, Filters, Kernel};
-    /// # // A 1x1 convolution of two channels to one over three pixels: first + 2 * second.
-    /// # let filters = Filters {
-    /// #     weights: &[1, 2, 0, 0],
-    /// #     bias: &0i32.to_le_bytes(),
-    /// #     scales: &1f32.to_le_bytes(),
-    /// #     shifts: &[],
-    /// #     zero_point: 0,
-    /// #     packed: &[],
-    /// # };
-    /// # let row = [1i8, 2, 3, 4, 5, 6];
-    /// # let args = ConvRow { rows: &[&row], filters, span: 2, step: 2, channels: 1 };
-    /// assert_eq!(args.filter_stride(), 4);
-    /// ```
-    #[inline(always)]
-    pub const fn filter_stride(&self) -> usize {
-        multiple_of_4(self.taps())
-    }
 }
 
 /// Arguments of the first convolution over one output row of a gray image: all input channels are equal, so that
@@ -159,36 +103,6 @@ pub struct GrayRow<'a> {
     pub channels: usize,
 }
 
-impl GrayRow<'_> {
-    /// Weights of a filter: kernel height * kernel width; [`usize::MAX`] where that is larger.
-    ///
-    /// ```
-    /// # use rownet::kernels::{Filters, GrayRow};
-    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], shifts: &[], zero_point: 0, packed: &[] };
-    /// let row = [0i8; 9];
-    /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
-    /// assert_eq!(args.taps(), 9);
-    /// ```
-    #[inline(always)]
-    pub const fn taps(&self) -> usize {
-        self.rows.len().saturating_mul(self.span)
-    }
-
-    /// Bytes from one filter to the next: [`taps`](Self::taps) i16, rounded up to a multiple of 4 bytes.
-    ///
-    /// ```
-    /// # use rownet::kernels::{Filters, GrayRow};
-    /// # let filters = Filters { weights: &[0; 20], bias: &[0; 4], scales: &[0; 4], shifts: &[], zero_point: 0, packed: &[] };
-    /// let row = [0i8; 9];
-    /// let args = GrayRow { rows: &[&row, &row, &row], filters, span: 3, step: 2, channels: 1 };
-    /// assert_eq!(args.filter_stride(), 20); // nine i16 and a zero
-    /// ```
-    #[inline(always)]
-    pub const fn filter_stride(&self) -> usize {
-        multiple_of_4(self.taps().saturating_mul(2))
-    }
-}
-
 /// Arguments of a depthwise convolution (one filter a channel) over one output row.
 ///
 /// ```
@@ -212,14 +126,6 @@ pub struct DepthwiseRow<'a> {
     pub step: usize,
     /// Channels, of input and output.
     pub channels: usize,
-}
-
-/// The next multiple of 4, the largest number where there is none: no slice is that long.
-const fn multiple_of_4(bytes: usize) -> usize {
-    match bytes.checked_next_multiple_of(4) {
-        Some(bytes) => bytes,
-        None => usize::MAX,
-    }
 }
 
 /// Values that [`FixedSum`]s are made of together.

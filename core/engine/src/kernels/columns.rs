@@ -42,7 +42,7 @@ pub fn load_bias<'a>(
 macro_rules! dots {
     ($name:ident, $block_bytes:literal, $weight_shift:literal, $($block:literal),+ $(,)?) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(
+        pub unsafe extern "C" fn $name(
             tile: *const u32,
             weights: *const u8,
             bytes: usize,

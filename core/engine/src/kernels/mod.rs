@@ -87,35 +87,15 @@ impl Kernel {
         conv_row: portable::conv_row,
         gray_row: portable::gray_row,
         depthwise_row: portable::depthwise_row,
-        dot: scalar::dot,
-        dots: general::loops::dots,
-        #[cfg(cortex_m_dsp)]
-        padded_row: None,
-        #[cfg(row_blocks)]
-        fixed_sum: None,
-        pack: None,
-        #[cfg(row_blocks)]
-        blocks: None,
-        #[cfg(row_blocks)]
-        general: general::LOOPS,
+        ..Self::SCALAR
     };
 
     /// The fastest kernel that this processor has.
-    ///
-    /// ```
-    /// use rownet::kernels::Kernel;
-    /// assert_eq!(Kernel::available().next().map(|kernel| kernel.name()), Some(Kernel::best().name()));
-    /// ```
     pub fn best() -> Self {
         Self::available().next().unwrap_or(Self::SCALAR)
     }
 
     /// Every kernel that this processor has, fastest first, [`SCALAR`](Self::SCALAR) last.
-    ///
-    /// ```
-    /// use rownet::kernels::Kernel;
-    /// assert_eq!(Kernel::available().last().map(|kernel| kernel.name()), Some("scalar"));
-    /// ```
     pub fn available() -> impl Iterator<Item = Self> {
         // Miri interprets no assembly.
         let own = (!cfg!(miri)).then(own_kernels).into_iter().flatten();

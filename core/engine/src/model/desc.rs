@@ -1,71 +1,9 @@
 //! What a network is: shapes, values, operators, and where each value lies. Plain data, no checks.
 
+pub use super::shape::{Pads, Shape, Window};
+
 /// Number of a value: 0 is the input, operator `i` makes value `i + 1`.
 pub type ValueId = u16;
-
-/// Extents of a map `[height][width][channels]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Rows.
-    pub height: u16,
-    /// Pixels of a row.
-    pub width: u16,
-    /// Values of a pixel.
-    pub channels: u16,
-}
-
-impl Shape {
-    /// A shape.
-    pub const fn new(height: u16, width: u16, channels: u16) -> Self {
-        Self { height, width, channels }
-    }
-
-    /// Values of a row.
-    pub const fn row_len(&self) -> usize {
-        self.width as usize * self.channels as usize
-    }
-
-    /// Values of the map; `height * width * channels` may leave 32 bits, so it is 64.
-    pub const fn len(&self) -> u64 {
-        self.height as u64 * self.row_len() as u64
-    }
-
-    /// True where an extent is 0.
-    pub const fn is_empty(&self) -> bool {
-        self.height == 0 || self.width == 0 || self.channels == 0
-    }
-
-    /// `==` in constants.
-    pub const fn equals(&self, other: &Self) -> bool {
-        self.height == other.height && self.width == other.width && self.channels == other.channels
-    }
-}
-
-/// Padding, in cells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pads {
-    /// Rows above.
-    pub top: u8,
-    /// Pixels to the left.
-    pub left: u8,
-    /// Rows below.
-    pub bottom: u8,
-    /// Pixels to the right.
-    pub right: u8,
-}
-
-/// A sliding window; pairs are vertical, horizontal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Rows and pixels under the window.
-    pub kernel: [u16; 2],
-    /// Cells between windows.
-    pub stride: [u8; 2],
-    /// Cells between taps; convolutions only, else 1.
-    pub dilation: [u8; 2],
-    /// Padding, which holds the input's zero point (pools ignore it).
-    pub pads: Pads,
-}
 
 /// Type of an element in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod check;
 pub mod desc;
 pub(crate) mod layout;
 mod parse;
+mod shape;
 mod sizes;
 
 use bytes::{f32_at, i8_at, record, slice, u8_at, u16_at, u32_at};

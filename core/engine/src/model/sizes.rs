@@ -1,29 +1,6 @@
 //! What follows from shapes.
 
-use super::desc::{Op, Operator, Rescale, Shape, Window};
-
-impl Window {
-    /// Rows from the first tap to the last.
-    pub const fn reach(&self, axis: usize) -> u32 {
-        (self.kernel[axis] as u32).saturating_sub(1) * self.dilation[axis] as u32 + 1
-    }
-
-    /// Output cells over `extent` input cells, `None` where the window does not fit or lies in padding alone.
-    pub const fn outputs(&self, axis: usize, extent: u16) -> Option<u32> {
-        let (before, after) = if axis == 0 { (self.pads.top, self.pads.bottom) } else { (self.pads.left, self.pads.right) };
-        let reach = self.reach(axis);
-        if self.kernel[axis] == 0 || self.stride[axis] == 0 || self.dilation[axis] == 0 {
-            return None;
-        }
-        if before as u32 >= reach || after as u32 >= reach {
-            return None;
-        }
-        match (extent as u32 + before as u32 + after as u32).checked_sub(reach) {
-            Some(rest) => Some(rest / self.stride[axis] as u32 + 1),
-            None => None,
-        }
-    }
-}
+use super::desc::{Op, Operator, Rescale, Shape};
 
 /// Bytes of a filter of so many taps in the file.
 pub(crate) const fn filter_stride(taps: usize) -> usize {

@@ -1,7 +1,7 @@
 //! Operators that take each row as it comes.
 
-use super::memory::{Memory, Place};
-use super::{Observer, Session, row_at};
+use super::memory::{Memory, Place, row_at};
+use super::{Observer, Session};
 use crate::model::desc::{Form, Op, ValueId};
 use crate::ops::{self, Step};
 use crate::plan::Counters;

@@ -72,3 +72,17 @@ impl<'a> Source<'a> {
 pub fn slot(y: u32, rows: u16) -> usize {
     y.checked_rem(u32::from(rows)).unwrap_or(0) as usize
 }
+
+/// True where the newest row waits for its only reader.
+pub fn is_waiting(storage: Storage) -> bool {
+    matches!(storage, Storage::Waiting { .. })
+}
+
+/// Where row `y`, of `len` bytes, is written.
+pub fn row_at(storage: Storage, y: u32, len: usize) -> usize {
+    match storage {
+        Storage::Waiting { at, .. } | Storage::Recomputed { at, .. } => at as usize,
+        Storage::Ring { at, rows, .. } => at as usize + slot(y, rows) * len,
+        Storage::Columns { at, pitch, .. } => at as usize + y as usize * pitch as usize,
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::pixels::Pixels;
 use super::port::Port;
+use crate::lungs::Frame;
 use crate::model_file::{Answer, Map};
 use crate::prediction::Source;
 use crate::unseen;
@@ -160,6 +161,8 @@ fn answer(verdict: &Verdict) -> Answer {
         Decision::Withheld => (None, Some("withheld")),
     };
     Answer {
+        // Whoever sent the picture knows.
+        frame: Frame::Whole,
         logits: verdict.scores.iter().map(|score| score.logit).collect(),
         probabilities: verdict.scores.iter().map(|score| score.probability).collect(),
         class,

@@ -12,11 +12,11 @@ use crate::classes::DISCLAIMER;
 use crate::fail::CheckFailed;
 use crate::fail::failures;
 use crate::heatmap::Heatmaps;
-use crate::model_file::ModelFile;
+use crate::lungs::{Finder, Frame, SIDE};
 use crate::predict::inputs::{Input, NoImage};
-use crate::predict::{CAUTION, Inputs, default_model};
+use crate::predict::{CAUTION, Inputs};
 use crate::prediction::{Prediction, likeliest};
-use crate::{decode, heatmap, unseen};
+use crate::{decode, heatmap, shipped, unseen};
 use anyhow::{Context, Result, ensure};
 use board::Board;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -59,14 +59,14 @@ pub fn run(args: &Args) -> Result<()> {
     let inputs = if args.self_test && args.inputs.images.is_empty() { Vec::new() } else { args.inputs.expand()? };
     let port = port::Port::open(&args.port, args.baud)?;
     let mut board = Board::connect(port, &args.port, Duration::from_secs(args.timeout.into()))?;
-    compare(&mut board, args.model.as_deref())?;
+    let finder = compare(&mut board, args.model.as_deref())?;
     if args.self_test {
         self_test(&mut board, args.json)?;
     }
     let heatmaps = args.heatmap.as_deref().map(Heatmaps::new);
     let (mut answered, mut failed) = (0, 0);
     for input in &inputs {
-        match classify(&mut board, input, heatmaps.as_ref()) {
+        match classify(&mut board, finder, input, heatmaps.as_ref()) {
             Ok(prediction) => {
                 answered += 1;
                 match args.json {
@@ -91,28 +91,23 @@ pub fn run(args: &Args) -> Result<()> {
     failures(failed, answered + failed)
 }
 
-/// Says when the board's model is not the host's, and gets the figures of one that is. A model that was not asked for may be absent.
-fn compare(board: &mut Board, model: Option<&Path>) -> Result<()> {
-    let path = match model {
-        Some(path) => path.to_owned(),
-        None => match default_model() {
-            Ok(path) => path,
-            Err(_) => return Ok(()),
-        },
-    };
-    let file = ModelFile::read(&path)?;
+/// Says when the board's model is not the host's; of one that is, gets the figures and what finds lungs for it.
+fn compare(board: &mut Board, model: Option<&Path>) -> Result<Option<Finder>> {
+    let (file, report) = shipped::find(model)?;
     if file.sha256 != board.about.source.sha256 {
         eprintln!(
-            "warning: the board's model {} (sha256 {}) is not {} (sha256 {}): its verdicts are its own",
+            "warning: the board's model {} (sha256 {}) is not {} (sha256 {}): its verdicts are its own, and pictures are sent whole",
             board.about.source.model,
             &board.about.source.sha256[..16],
             file.name,
             &file.sha256[..16]
         );
-    } else if let Some(report) = unseen::report_beside(&path, &file.sha256) {
+        return Ok(None);
+    }
+    if let Some(report) = report {
         board.about.source.unseen = unseen::sentence(&report["unseen"]);
     }
-    Ok(())
+    Ok(file.engine()?.finder)
 }
 
 fn self_test(board: &mut Board, is_json: bool) -> Result<()> {
@@ -149,25 +144,32 @@ fn self_test(board: &mut Board, is_json: bool) -> Result<()> {
     Ok(())
 }
 
-fn classify(board: &mut Board, input: &Input, heatmaps: Option<&Heatmaps>) -> Result<Prediction> {
+fn classify(board: &mut Board, finder: Option<Finder>, input: &Input, heatmaps: Option<&Heatmaps>) -> Result<Prediction> {
     let started = Instant::now();
     let image = input.name();
     let bytes = input.read()?;
     let decoded = decode::Image::decode(&bytes, &image).map_err(|error| input.judge(error))?;
-    let pixels = Pixels::new(&decoded)?;
+    let (pixels, frame) = match finder {
+        None => (Pixels::new(&decoded)?, Frame::Whole),
+        Some(finder) => {
+            let (cut, frame) = finder.cut(&decoded.gray(SIDE, SIDE)?)?;
+            (Pixels::of_gray(&cut), frame)
+        }
+    };
     let bar = ProgressBar::new(pixels.bytes.len() as u64).with_message(image.clone());
     bar.set_style(
         ProgressStyle::with_template("{msg} [{bar:32}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")?.progress_chars("=> "),
     );
     let answer = board.classify(&pixels, |sent| bar.set_position(sent as u64));
     bar.finish_and_clear();
-    let (answer, number) = answer.with_context(|| image.clone())?;
+    let (mut answer, number) = answer.with_context(|| image.clone())?;
+    answer.frame = frame;
     let mut prediction = Prediction::new(&image, &bytes, &decoded, answer);
     prediction.milliseconds = 1e3 * started.elapsed().as_secs_f64();
     if let Some(heatmaps) = heatmaps {
         let map = board.map(number, likeliest(&prediction.answer.probabilities)).with_context(|| image.clone())?;
         let [height, width] = board.about.input;
-        let picture = heatmap::overlay(&decoded.gray(width, height)?, width, height, &map);
+        let picture = heatmap::overlay(&decoded.gray(width, height)?, width, height, &map, frame);
         prediction.heatmap = Some(heatmaps.write(input.path(), &prediction.sha256, &picture)?);
     }
     Ok(prediction)

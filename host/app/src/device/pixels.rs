@@ -4,6 +4,7 @@
 //! board gets a third of the bytes and computes the same bits.
 
 use crate::decode::Image;
+use crate::lungs::SIDE;
 use anyhow::{Result, bail};
 use cxr_core::image::luma;
 use cxr_protocol::message::{Format, Window};
@@ -25,6 +26,12 @@ pub struct Pixels {
 }
 
 impl Pixels {
+    /// A gray picture of [`SIDE`] x [`SIDE`] levels, such as the box of lungs: a board takes it as it is.
+    pub fn of_gray(gray: &[u8]) -> Self {
+        let (side, window) = (SIDE as u16, Window { low: 0, high: 255, invert: false });
+        Self { width: side, height: side, format: Format::Gray8, window, bytes: gray.to_vec() }
+    }
+
     /// The pixels of a decoded image.
     ///
     /// # Errors

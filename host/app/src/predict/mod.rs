@@ -96,8 +96,8 @@ fn predict(engine: Engine<'_>, input: &Input, heatmaps: Option<&Heatmaps>, budge
     prediction.milliseconds = 1e3 * started.elapsed().as_secs_f64();
     if let Some(heatmaps) = heatmaps {
         let map = &maps[likeliest(&prediction.answer.probabilities)];
-        prediction.heatmap =
-            Some(heatmaps.write(input.path(), &prediction.sha256, &heatmap::overlay(&gray, width, height, map))?);
+        let picture = heatmap::overlay(&gray, width, height, map, prediction.answer.frame);
+        prediction.heatmap = Some(heatmaps.write(input.path(), &prediction.sha256, &picture)?);
     }
     Ok(prediction)
 }
@@ -138,6 +138,7 @@ mod tests {
                 "abstained",
                 "distance",
                 "doubt_above",
+                "frame",
                 "image",
                 "label",
                 "logits",

@@ -51,7 +51,8 @@ pub(super) fn capture(identity: &Identity, source: &Source, reading: &Reading) -
     Some((uid, capture))
 }
 
-/// The map itself: class, rows, columns, cells, bias and the logit that they add up to.
+/// The map itself: class, rows, columns, cells, bias, the logit that they add up to, and the part of the X-ray that it covers
+/// (left, top, width and height as shares of the sides).
 fn numbers(capture: &mut InMemDicomObject, source: &Source, drawing: &Drawing) {
     let (group, creator) = PRIVATE;
     let mut put = |element: u16, vr, value: PrimitiveValue| capture.put(DataElement::new(Tag(group, element), vr, value));
@@ -64,6 +65,7 @@ fn numbers(capture: &mut InMemDicomObject, source: &Source, drawing: &Drawing) {
     put(0x1004, VR::FL, PrimitiveValue::F32(drawing.map.cells.as_slice().into()));
     put(0x1005, VR::FL, PrimitiveValue::from(drawing.map.bias));
     put(0x1006, VR::FL, PrimitiveValue::from(drawing.logit));
+    put(0x1007, VR::FL, PrimitiveValue::F32(drawing.frame.area().as_slice().into()));
 }
 
 fn lines(source: &Source, reading: &Reading, drawing: &Drawing) -> Vec<String> {

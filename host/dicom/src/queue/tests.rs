@@ -1,4 +1,5 @@
 use super::*;
+use std::fs;
 
 fn object(name: &'static str) -> Object {
     Object { name, bytes: name.as_bytes().to_vec() }
@@ -28,8 +29,8 @@ fn an_image_goes_through_and_comes_back_to_nobody() {
     queue.answer(&taken, &[object("capture"), object("report")]).unwrap();
     assert_eq!(queue.waiting(), (0, 1));
     let due = queue.due().unwrap();
-    assert_eq!(queue.objects(&due).unwrap(), [b"capture".to_vec(), b"report".to_vec()]);
-    queue.sent(&due).unwrap();
+    assert_eq!(queue.disk.objects(&due).unwrap(), [b"capture".to_vec(), b"report".to_vec()]);
+    queue.disk.sent(&due).unwrap();
     assert_eq!(queue.put(&key(1), b"image").unwrap(), Put::Known);
     assert_eq!((names(folder.path(), "in"), names(folder.path(), "out")), (vec![], vec![]));
     assert_eq!(names(folder.path(), "done"), [key(1).as_str()]);
@@ -50,8 +51,8 @@ fn wherever_it_ends_a_new_run_goes_on_from_there() {
             let (taken, _) = queue.take().unwrap();
             queue.answer(&taken, &[object("report")]).unwrap();
         }
-        queue.sent(&key(4)).unwrap();
-        queue.fail(&key(3), "no such class").unwrap();
+        queue.disk.sent(&key(4)).unwrap();
+        queue.disk.fail(&key(3), "no such class").unwrap();
         // 5 waits, 1 and 2 are answered, 3 failed, 4 is done.
         assert_eq!(fs::read_to_string(root.join("failed").join(key(3).as_str()).join("reason.txt")).unwrap(), "no such class\n");
     }
@@ -67,7 +68,7 @@ fn wherever_it_ends_a_new_run_goes_on_from_there() {
     let mut expected = vec![key(1), key(2), key(3)];
     expected.sort();
     assert_eq!(due, expected);
-    assert_eq!(queue.objects(&key(3)).unwrap(), [b"report".to_vec()]);
+    assert_eq!(queue.disk.objects(&key(3)).unwrap(), [b"report".to_vec()]);
     assert!(names(root, "tmp").is_empty());
     let error = Queue::open(root, 100).unwrap_err().to_string();
     assert!(error.contains("another `host dicom`"), "{error}");

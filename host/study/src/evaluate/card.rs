@@ -74,6 +74,7 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
         .0
         .as_ref()
         .map_or("none".to_owned(), |r| format!("score above {:.3}: {}", r.refuse_above, text(&about["refusal"]["rule"])));
+    let frame = if about["frame"].is_null() { "" } else { ", then cut to the box of its lungs and enlarged again" };
     let rows = [
         ("task", "frontal chest X-ray to Normal/NA, Pneumonia/NA or Pneumonia/COVID-19, or no verdict".to_owned()),
         (
@@ -85,7 +86,7 @@ fn facts(name: &str, about: &Value, report: &Report) -> Vec<Vec<String>> {
                 number(&about["macs"])
             ),
         ),
-        ("input", format!("{input}; gray in all channels; any picture is stretched to that size")),
+        ("input", format!("{input}; gray in all channels; any picture is stretched to that size{frame}")),
         (
             "memory",
             format!(

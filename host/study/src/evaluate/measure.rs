@@ -10,7 +10,7 @@ use crate::dataset::{Dataset, Sample, Split};
 use crate::progress::progress;
 use crate::refusal::negatives::{CHANGES, SIDE, spoil};
 use anyhow::{Context, Result};
-use cxr_app::model_file::{Answer, Map, replicate};
+use cxr_app::model_file::{Answer, Map};
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
 use rownet_convert::chain::stats::{argmax, softmax};
@@ -212,10 +212,10 @@ fn features_wanted(samples: &[Sample]) -> Vec<bool> {
 
 fn one(networks: &Networks<'_>, sample: &Sample, rank: usize, features: bool, refereed: bool) -> Result<One> {
     let engine = &networks.engine;
-    let [_, width, channels] = engine.input();
+    let [_, width, _] = engine.input();
     let Picture { trivial, gray, full, inspected } = Picture::read(networks, sample)?;
     let by_core = networks.evaluated == EngineName::Core;
-    let sums = if features && by_core { Some(engine.features(&replicate(&gray, channels), 0)?) } else { None };
+    let sums = if features && by_core { Some(engine.features(&gray, 0)?) } else { None };
     let traits = Some(Traits {
         trivial,
         border: field::border_blocks(&gray, width),

@@ -56,15 +56,15 @@ impl<'m> Networks<'m> {
         })
     }
 
-    /// Logits of tract on the float file.
+    /// Logits of tract on the float file, of the part of a picture that the network sees.
     pub fn float_logits(&self, gray: &[u8]) -> Result<Option<Vec<f32>>> {
-        let run = |runner: &Runner| runner.run_float(&replicate(gray, self.engine.input()[2]));
+        let run = |runner: &Runner| runner.run_float(&replicate(&self.engine.framed(gray)?.0, self.engine.input()[2]));
         self.float.as_ref().map(|runner| run(runner)?.pop().context("tract returned no logits")).transpose()
     }
 
-    /// Logits of tract on the int8 file.
+    /// Logits of tract on the int8 file, likewise.
     pub fn int8_logits(&self, gray: &[u8]) -> Result<Option<Vec<f32>>> {
-        let run = |runner: &Runner| Ok(runner.run_int8(&replicate(gray, self.engine.input()[2]))?.logits);
+        let run = |runner: &Runner| Ok(runner.run_int8(&replicate(&self.engine.framed(gray)?.0, self.engine.input()[2]))?.logits);
         self.int8.as_ref().map(run).transpose()
     }
 

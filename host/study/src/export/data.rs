@@ -6,7 +6,7 @@ use crate::recipe::Recipe;
 use crate::synthetic;
 use anyhow::{Context, Result, ensure};
 use cxr_app::classes::CLASSES;
-use cxr_app::{decode, files};
+use cxr_app::{files, lungs};
 use indicatif::ParallelProgressIterator;
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Images for an export, gray.
+/// Images for an export, gray, as the network sees them: cut to the lungs, where the recipe says so.
 pub(super) struct Images {
     /// Training images, even over classes and sources.
     pub(super) calibration: Vec<Vec<u8>>,
@@ -79,8 +79,13 @@ pub(super) fn load(recipe: &Recipe, training: &Value, given: &Folders, calibrati
     ensure!(!validation.is_empty(), "{}: no validation image to choose the calibration on", coronahack.display());
     let partial: Vec<&Sample> = data.partial.iter().filter(|s| s.split == Split::Val).collect();
     let description = describe(&data, &calibration);
+    let finder = recipe.data.frame.finder()?;
     let read = |samples: &[&Sample], message| -> Result<Vec<Vec<u8>>> {
-        samples.par_iter().progress_with(progress(samples.len(), message)).map(|s| decode::gray_256(&s.path)).collect()
+        samples
+            .par_iter()
+            .progress_with(progress(samples.len(), message))
+            .map(|s| lungs::gray_256(&s.path, finder.as_ref()))
+            .collect()
     };
     Ok(Images {
         calibration: read(&calibration, "reading training images")?,

@@ -12,6 +12,7 @@ use crate::recipe::{Frame, Recipe, Tone};
 use crate::refusal::{self, negatives};
 use anyhow::{Context, Result, ensure};
 use cxr_app::classes::{CLASSES, COVID, DISCLAIMER};
+use cxr_app::lungs::Finder;
 use cxr_app::model_file::{ModelFile, replicate};
 use cxr_core::format::Doubt;
 use rayon::prelude::*;
@@ -56,6 +57,7 @@ pub(super) fn bundle(folder: &Path, recipe: Option<&Path>, given: &Folders, cali
         "data": images.description,
         "calibration": calibration_report(&images, compared, &chosen),
         "operating_point": point,
+        "frame": run.frame(),
         "doubt": doubt,
         "doubt_rule": "distance above which the recipe's share of validation's right COVID-19 verdicts lie (data.covid_doubted)",
         "refusal": refusal_report(&head, &images, refused_of),
@@ -111,11 +113,6 @@ impl Run {
             "{}: its pictures' tones were changed before training (data.tone), which devices do not do; train without",
             folder.display()
         );
-        ensure!(
-            recipe.data.frame == Frame::Whole,
-            "{}: its pictures were cut to the lungs before training (data.frame), which devices do not do; train without",
-            folder.display()
-        );
         if let Some(warning) = unfinished(&training, recipe.epochs()) {
             eprintln!("warning: {}: {warning}", folder.display());
         }
@@ -131,6 +128,11 @@ impl Run {
         training
     }
 
+    /// What finds the part of a picture that the network sees; none where that is all of it.
+    fn frame(&self) -> Option<Value> {
+        (self.recipe.data.frame == Frame::Lungs).then(Finder::metadata)
+    }
+
     /// What the device's file says of where it is from.
     fn metadata(&self, images: &Images, options: Options) -> Result<Value> {
         let mut metadata = json!({
@@ -142,6 +144,9 @@ impl Run {
             "training_data": images.description.get("sources"),
             "notice": DISCLAIMER,
         });
+        if let Some(frame) = self.frame() {
+            metadata["frame"] = frame;
+        }
         if let Some(fold) = fold::of_json(&self.training)? {
             // Not in the json alone: evaluated without it, such a model would be tested on what it was trained on.
             metadata["fold"] = fold.to_string().into();
@@ -230,7 +235,8 @@ fn refuse(recipe: &Recipe, model: &QuantizedModel, images: &Images) -> Result<(R
     let bare = ModelFile::new(cxr::write(model, &CLASSES, &Header::default())?, "quantised network")?;
     let bar = progress(refusal::steps(images.inside.len()), "fitting the refusal head");
     let back = refusal::back(&model.layers);
-    let mut head = refusal::fit(bare.engine()?, back, &images.inside, &recipe.augment, &|| bar.inc(1))?;
+    let mut head =
+        refusal::fit(bare.engine()?, recipe.data.frame.finder()?, back, &images.inside, &recipe.augment, &|| bar.inc(1))?;
     bar.finish_and_clear();
     let header = Header { refusal: Some(head.clone()), ..Header::default() };
     let scored = ModelFile::new(cxr::write(model, &CLASSES, &header)?, "network with refusal head")?;
@@ -285,11 +291,42 @@ fn validation_report(images: &Images, float: &[Vec<f32>], int8: &[Vec<f32>], con
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::synthetic;
+    use cxr_app::lungs::Frame as Seen;
+    use rownet_convert::chain::quantize::{calibrate::observe, quantize};
+    use rownet_convert::chain::random;
 
     #[test]
     fn a_run_that_stopped_early_is_told_from_a_finished_one() {
         let run = |done: u64| json!({ "epochs_done": done });
         assert_eq!(unfinished(&run(120), 120), None);
         assert!(unfinished(&run(96), 120).unwrap().contains("epoch 96 of 120"));
+    }
+
+    #[test]
+    fn a_network_of_lungs_sees_the_box_alone() -> Result<()> {
+        let network = random::network(1, [256, 256, 3], &random::FIXTURE);
+        let pictures: Vec<Vec<u8>> = (0..9).map(|i| synthetic::image(i % 3, i as u64)).collect();
+        let calibration: Vec<Vec<u8>> = pictures.iter().map(|picture| replicate(picture, 3)).collect();
+        let quantized = quantize(&network, &observe(&network, &calibration, &|| ())?, Options::DEFAULT)?;
+        let file = |metadata: Value| {
+            let header = Header { metadata: metadata.to_string(), ..Header::default() };
+            ModelFile::new(cxr::write(&quantized, &CLASSES, &header)?, "m")
+        };
+        let (whole, lungs) = (file(json!({}))?, file(json!({ "frame": Finder::metadata() }))?);
+        let (whole, lungs) = (whole.engine()?, lungs.engine()?);
+        for picture in &pictures {
+            let (cut, frame) = lungs.framed(picture)?;
+            let answer = lungs.classify(picture)?;
+            assert!(matches!(frame, Seen::Lungs(_)) && answer.frame == frame, "{frame:?}");
+            assert_eq!(answer.logits, whole.classify(&cut)?.logits);
+            assert_eq!(lungs.explain(picture)?.1, whole.explain(&cut)?.1);
+            assert_eq!(lungs.features(picture, 0)?, whole.features(&cut, 0)?);
+            assert_ne!(answer.logits, whole.classify(picture)?.logits);
+        }
+        let blank = lungs.classify(&[90; 256 * 256])?;
+        assert_eq!(blank.frame, Seen::NoLungs);
+        assert_eq!(blank.logits, whole.classify(&[90; 256 * 256])?.logits);
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Which images a recipe takes, and how it distorts them.
 
+use anyhow::Result;
+use cxr_app::lungs::Finder;
 use serde::{Deserialize, Serialize};
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
@@ -53,7 +55,7 @@ pub struct DataSpec {
     /// What is done to every picture's tones, in training and validation alike. `core` does nothing of it: other than none is for trials.
     #[serde(skip_serializing_if = "Tone::is_none")]
     pub tone: Tone,
-    /// What of every picture is seen, in training and validation alike. Devices see the whole: other than that is for trials.
+    /// What of every picture is seen, in training and validation alike.
     #[serde(skip_serializing_if = "Frame::is_whole")]
     pub frame: Frame,
     /// Share of the healthy people of the external folders' validation images that may be called COVID-19: `host export` shifts that
@@ -100,11 +102,19 @@ pub enum Frame {
     /// All of it.
     #[default]
     Whole,
-    /// The box of its lungs, from the file of `--boxes`.
+    /// The box of its lungs ([`cxr_app::lungs`]).
     Lungs,
 }
 
 impl Frame {
+    /// What cuts pictures to it.
+    ///
+    /// # Errors
+    /// As [`Finder::shipped`].
+    pub fn finder(self) -> Result<Option<Finder>> {
+        (self == Self::Lungs).then(Finder::shipped).transpose()
+    }
+
     #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
     fn is_whole(&self) -> bool {
         *self == Self::Whole

@@ -12,7 +12,8 @@ pub mod negatives;
 use crate::augment::{augment, generator};
 use crate::recipe::AugmentSpec;
 use anyhow::{Context, Result, ensure};
-use cxr_app::model_file::{Engine, replicate};
+use cxr_app::lungs::Finder;
+use cxr_app::model_file::Engine;
 use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
 use rayon::prelude::*;
 use rownet_convert::chain::cxr::RefusalHead;
@@ -39,18 +40,24 @@ pub fn back(layers: &[QuantizedLayer]) -> usize {
 
 /// Fits a head that reads the map `back` layers before the dense one to gray 256x256 X-rays; the threshold is set by [`threshold`] afterwards.
 ///
+/// The X-rays are as the network sees them; what is no X-ray is cut by the `finder`, as a user's picture will be. `engine` cuts nothing.
 /// `tick` is called [`steps`] times.
 pub fn fit(
     engine: Engine<'_>,
+    finder: Option<Finder>,
     back: usize,
     images: &[Vec<u8>],
     spec: &AugmentSpec,
     tick: &(dyn Fn() + Sync),
 ) -> Result<RefusalHead> {
     let features = |image: &[u8]| -> Result<Vec<f64>> {
-        let sums = engine.features(&replicate(image, engine.input()[2]), back)?;
+        let sums = engine.features(image, back)?;
         tick();
         Ok(sums.into_iter().map(f64::from).collect())
+    };
+    let other = |image: Vec<u8>| match finder {
+        None => features(&image),
+        Some(finder) => features(&finder.cut(&image)?.0),
     };
     // Each X-ray as it is and once distorted as in training; one in three also in a way that makes it none.
     let inside = (0..2 * images.len()).into_par_iter().map(|i| match i % 2 {
@@ -58,9 +65,9 @@ pub fn fit(
         _ => features(&augment(&images[i / 2], negatives::SIDE, spec, &mut generator(0, 0, i / 2))),
     });
     let inside: Vec<Vec<f64>> = inside.collect::<Result<_>>()?;
-    let changed = (0..images.len().div_ceil(3)).into_par_iter().map(|i| features(&negatives::spoil(&images[3 * i], i)));
+    let changed = (0..images.len().div_ceil(3)).into_par_iter().map(|i| other(negatives::spoil(&images[3 * i], i)));
     let generated = (0..negatives::KINDS.len() * GENERATED).into_par_iter();
-    let generated = generated.map(|i| features(&negatives::generate(i % negatives::KINDS.len(), i as u64)));
+    let generated = generated.map(|i| other(negatives::generate(i % negatives::KINDS.len(), i as u64)));
     let outside: Vec<Vec<f64>> = changed.chain(generated).collect::<Result<_>>()?;
     ensure!(inside.len() > 2, "no training images to fit the refusal head on");
 
@@ -133,7 +140,7 @@ mod tests {
     use super::*;
     use crate::synthetic;
     use cxr_app::classes::CLASSES;
-    use cxr_app::model_file::ModelFile;
+    use cxr_app::model_file::{ModelFile, replicate};
     use rownet_convert::chain::cxr::{self, Header};
     use rownet_convert::chain::quantize::{Options, calibrate::observe, quantize};
     use rownet_convert::chain::random::{FIXTURE, network};
@@ -146,7 +153,7 @@ mod tests {
         let bare = ModelFile::new(cxr::write(&quantized, &CLASSES, &Header::default()).unwrap(), "m").unwrap();
         let images: Vec<Vec<u8>> = (0..90).map(|i| synthetic::image(i % 3, i as u64)).collect();
         let augment = crate::recipe::Recipe::parse(include_str!("../../../../models/recipes/default.toml")).unwrap().augment;
-        let mut head = fit(bare.engine().unwrap(), back(&quantized.layers), &images, &augment, &|| ()).unwrap();
+        let mut head = fit(bare.engine().unwrap(), None, back(&quantized.layers), &images, &augment, &|| ()).unwrap();
         let write = |head: &RefusalHead| {
             let header = Header { refusal: Some(head.clone()), ..Header::default() };
             ModelFile::new(cxr::write(&quantized, &CLASSES, &header).unwrap(), "m").unwrap()

@@ -1,13 +1,12 @@
 //! The images of a run, decoded once and kept as 8-bit gray pixels.
 
-use super::boxes::Boxes;
 use crate::dataset::fold::Fold;
 use crate::dataset::{LeaveOut, OTHER_FINDING, Query, Sample, Split, hospital};
 use crate::recipe::{DataSpec, Sampling, Tone, TrainSpec};
 use crate::{augment, dataset, synthetic};
 use anyhow::{Context, Result, ensure};
 use cxr_app::classes::{self, CLASSES, COVID};
-use cxr_app::decode;
+use cxr_app::lungs;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -152,8 +151,8 @@ struct Loaded {
 /// Decodes the training and validation images of the query's folders in parallel, and those of the hospitals left out.
 ///
 /// # Errors
-/// As [`dataset::load`]; an image that cannot be decoded, or has none of the boxes.
-pub fn load(query: &Query<'_>, spec: &DataSpec, boxes: Option<&Boxes>, bar: &ProgressBar) -> Result<Data> {
+/// As [`dataset::load`]; an image that cannot be decoded.
+pub fn load(query: &Query<'_>, spec: &DataSpec, bar: &ProgressBar) -> Result<Data> {
     let dataset = dataset::load(query)?;
     let mut samples: Vec<Sample> = dataset.samples.into_iter().chain(dataset.partial).collect();
     samples.retain(|sample| sample.split.learns() || sample.split == Split::Unseen);
@@ -162,14 +161,12 @@ pub fn load(query: &Query<'_>, spec: &DataSpec, boxes: Option<&Boxes>, bar: &Pro
         samples.retain(|sample| !(sample.split == Split::Train && doubted(sample)));
     }
     let hospitals = samples.iter().filter(|sample| sample.split.learns()).map(|sample| sample.hospital().to_owned()).collect();
+    let finder = spec.frame.finder()?;
     bar.set_length(samples.len() as u64);
     let loaded: Vec<Loaded> = samples
         .into_par_iter()
         .map(|sample| {
-            let mut pixels = decode::gray_256(&sample.path)?;
-            if let Some(boxes) = boxes {
-                pixels = boxes.cut(&sample.source, &sample.name, pixels)?;
-            }
+            let mut pixels = lungs::gray_256(&sample.path, finder.as_ref())?;
             if spec.tone == Tone::Equalized {
                 augment::equalize(&mut pixels, 1.0);
             }

@@ -2,7 +2,6 @@
 
 mod backend;
 mod bench;
-mod boxes;
 mod checkpoint;
 mod curves;
 mod data;
@@ -28,9 +27,8 @@ pub use record::load_float_model;
 
 use crate::dataset::fold::{self, Fold};
 use crate::dataset::{LeaveOut, Query};
-use crate::recipe::{Frame, Recipe};
+use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail, ensure};
-use boxes::Boxes;
 use checkpoint::Checkpoint;
 use cxr_app::classes::DISCLAIMER;
 use cxr_app::fail::CheckFailed;
@@ -52,9 +50,6 @@ pub struct Args {
     /// Folder with index.csv and images/ of other sources, repeat for each; used if the recipe asks for it.
     #[arg(long, value_name = "DIR")]
     pub external: Vec<PathBuf>,
-    /// CSV of boxes that pictures are cut to (image, source, x0, y0, x1, y1 as shares of the sides), for a recipe with data.frame = "lungs".
-    #[arg(long, value_name = "FILE", conflicts_with = "demo")]
-    pub boxes: Option<PathBuf>,
     /// Neither train nor validate on images of these sources' hospitals; a resumed run keeps its own.
     #[arg(long, value_name = "SOURCE,...", value_delimiter = ',', conflicts_with = "demo")]
     pub leave_out: Vec<String>,
@@ -229,15 +224,7 @@ fn images(args: &Args, recipe: &Recipe, fold: Option<Fold>, leave_out: &LeaveOut
         external = &[];
     }
     let bar = display::decoding_bar();
-    let boxes = match (recipe.data.frame, &args.boxes) {
-        (Frame::Whole, None) => None,
-        (Frame::Lungs, Some(path)) => Some(Boxes::read(path)?),
-        (Frame::Lungs, None) => bail!("the recipe {:?} cuts pictures to the lungs: give their boxes with --boxes", recipe.name),
-        (Frame::Whole, Some(_)) => {
-            bail!("the recipe {:?} takes whole pictures: leave --boxes out, or set data.frame", recipe.name)
-        }
-    };
-    let data = data::load(&Query { coronahack, external, fold, leave_out }, &recipe.data, boxes.as_ref(), &bar)?;
+    let data = data::load(&Query { coronahack, external, fold, leave_out }, &recipe.data, &bar)?;
     bar.finish_and_clear();
     Ok(data)
 }

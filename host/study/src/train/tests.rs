@@ -18,7 +18,6 @@ fn args(recipe: &Path, out: &Path) -> Args {
         recipe: Some(recipe.to_path_buf()),
         coronahack: None,
         external: vec![],
-        boxes: None,
         leave_out: vec![],
         fold: None,
         out: Some(out.to_path_buf()),

@@ -1,8 +1,6 @@
 //! Arm's M profile.
 
 use super::api::Kernel;
-#[cfg(cortex_m3)]
-use super::{general, portable, scalar};
 
 #[cfg(cortex_m3)]
 mod armv7m;
@@ -29,15 +27,7 @@ pub fn available() -> impl Iterator<Item = Kernel> {
 impl Kernel {
     /// Armv7-M without the DSP extension: Cortex-M3.
     #[cfg(cortex_m3)]
-    pub const ARMV7M: Self = Self {
-        name: "armv7m",
-        conv_row: armv7m::conv_row,
-        gray_row: armv7m::gray_row,
-        depthwise_row: portable::depthwise_row,
-        dot: scalar::dot,
-        dots: general::loops::dots,
-        pack: None,
-    };
+    pub const ARMV7M: Self = Self { name: "armv7m", conv_row: armv7m::conv_row, gray_row: armv7m::gray_row, ..Self::PORTABLE };
 
     /// Arm's DSP extension: Cortex-M4, M7, and M33 where it is built in.
     #[cfg(cortex_m_dsp)]
@@ -49,8 +39,9 @@ impl Kernel {
             depthwise_row: dsp::depthwise_row,
             dot: dsp::dot,
             dots: dsp::dots,
+            #[cfg(target_abi = "eabihf")]
             padded_row: Some(dsp::padded_row),
-            pack: None,
+            ..Self::SCALAR
         })
     }
 
@@ -65,7 +56,7 @@ impl Kernel {
             dot: mve::dot,
             dots: mve::dots,
             padded_row: Some(mve::padded_row),
-            pack: None,
+            ..Self::SCALAR
         })
     }
 }

@@ -24,12 +24,6 @@ pub struct Filters<'a> {
 }
 
 impl Filters<'_> {
-    /// The bias of channel `c`.
-    #[inline(always)]
-    pub fn bias_of(&self, c: usize) -> i32 {
-        u32_at(self.bias, 4 * c) as i32
-    }
-
     /// Adds the biases of the channels from `first` on.
     #[inline(always)]
     pub fn add_bias(&self, first: usize, sums: &mut [i32]) {

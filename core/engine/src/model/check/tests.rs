@@ -1,6 +1,6 @@
 //! Each condition at its edge: what just fits is taken, what just does not is refused.
 
-use super::super::desc::{External, Storage};
+use super::super::desc::{External, Pads, Storage, Window};
 use super::*;
 extern crate std;
 use std::vec;
@@ -26,7 +26,7 @@ fn shape(height: u16, width: u16, channels: u16) -> Shape {
 }
 
 fn shaped(op: Op, a: Shape, b: Shape, out: Shape) -> &'static str {
-    refused(shapes(WRONG, op, a, b, out))
+    refused(shapes::check(op, a, b, out).or_else(|field| WRONG.is(field)))
 }
 
 /// What follows from the input's shape is taken; each extent one more or one less is refused.

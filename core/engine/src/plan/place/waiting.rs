@@ -1,9 +1,9 @@
 //! Where rows that wait lie in their segment's buffer.
 
-use super::super::check::waits_with;
 use super::super::lifetime::waiting;
 use crate::model::Model;
 use crate::model::desc::{Storage, Value, ValueId};
+use crate::plan::check::buffers::waits_with;
 use alloc::{vec, vec::Vec};
 
 /// Waiting rows of a segment: only one and those that are made from it live together, so they lie at both ends by turns. Writes

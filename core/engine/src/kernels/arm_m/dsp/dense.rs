@@ -1,5 +1,6 @@
 //! Dense layers: four filters at a time, so that a window is read and widened once for four.
 
+use super::words::{even, odd, smlad};
 use crate::kernels::scalar;
 use core::arch::naked_asm;
 
@@ -84,4 +85,19 @@ unsafe extern "C" fn four(window: *const i8, filters: *const u8, end: *const i8,
         "add sp, sp, #4",
         "pop {{r4-r11, pc}}",
     )
+}
+
+/// Sum of products of int8 values, in i32.
+pub fn dot(a: &[i8], b: &[u8]) -> i32 {
+    let (x, w) = (a.chunks_exact(4), b.chunks_exact(4));
+    // Of two lengths the shorter counts: what remains starts at the same place in both.
+    let quads = x.len().min(w.len());
+    let (rest_a, rest_b) = (a.get(4 * quads..).unwrap_or_default(), b.get(4 * quads..).unwrap_or_default());
+    let mut sum = 0;
+    for (x, w) in x.zip(w) {
+        let x = u32::from_le_bytes([x[0] as u8, x[1] as u8, x[2] as u8, x[3] as u8]);
+        let w = u32::from_le_bytes([w[0], w[1], w[2], w[3]]);
+        sum = smlad(odd(x), odd(w), smlad(even(x), even(w), sum));
+    }
+    sum.wrapping_add(scalar::dot(rest_a, rest_b))
 }

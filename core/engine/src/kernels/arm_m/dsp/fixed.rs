@@ -1,7 +1,7 @@
 //! Requantisation in TFLite's arithmetic: SMMULR rounds the upper half of a product as gemmlowp's doubling multiplication does.
 
-use super::COLUMNS;
 use crate::kernels::args::Filters;
+use crate::kernels::columns::COLUMNS;
 use core::arch::{asm, naked_asm};
 
 /// The sums of the channels from `channel` on to int8.

@@ -1,6 +1,7 @@
 //! Depthwise convolution: eight channels of two columns, widened to i16.
 
-use super::{COLUMNS, widen};
+use super::gather::widen;
+use super::products::COLUMNS;
 use crate::kernels::args::Filters;
 use crate::kernels::arm_m::dsp;
 use crate::kernels::arm_m::patch::Patch;

@@ -1,26 +1,23 @@
-//! A row's way down through the layers.
+//! A row's way down through the layers: which takes a row next, and whether all took theirs.
 
+use super::storage::Parts;
 use super::{Observer, Session};
+use crate::error::Error;
 use crate::format::{Layer, Op};
 use crate::ops::{average_pool_2d, dense};
-use crate::plan::{ring, waiting};
+use crate::plan::waiting;
 use crate::step::{fill_row, global_step, max_pool_step, row_bytes, top_padding, window_step};
 
 impl<'m> Session<'m, '_> {
-    /// Gives the gray rows that the first layer keeps all their channels, in place.
-    pub(super) fn colour(&mut self) {
-        self.gray = false;
-        let Some(first) = self.model.layer(0) else { return };
-        let bytes = ring(first.op, first.input, first.output).bytes();
-        let channels = first.input.channels as usize;
-        let Some(rows) = self.arena.get_mut(..bytes) else { return self.is_faulty = true };
-        // From the end: a value moves up, never onto one that still has to move.
-        for i in (0..bytes / channels.max(1)).rev() {
-            let value = rows.get(i).copied().unwrap_or(0);
-            if let Some(cell) = rows.get_mut(i * channels..(i + 1) * channels) {
-                cell.fill(value);
-            }
+    /// Whether a row of this length may come now.
+    pub(super) fn check_row(&self, given: usize, expected: usize) -> Result<(), Error> {
+        if self.rows >= self.model.input().height {
+            return Err(Error::TooManyRows);
         }
+        if given != expected {
+            return Err(Error::RowLength { expected: expected as u32, given: given as u32 });
+        }
+        Ok(())
     }
 
     /// Takes a row of the image. What cannot be, by the arena's plan, is remembered: [`finish`](Self::finish) says so.
@@ -84,18 +81,6 @@ impl<'m> Session<'m, '_> {
         }
     }
 
-    /// The scratch row that layer `i` reads.
-    pub(super) fn scratch(&mut self, i: usize) -> Option<&mut [i8]> {
-        #[cfg(row_blocks)]
-        if let Some(block) = self.prepared.and_then(|prepared| prepared.block(i)) {
-            let (layer, progress) = (self.layer(i)?, self.progress.get(i)?);
-            return Some(block.waiting(progress, layer.output.height, self.spare));
-        }
-        let (_, scratch) = self.arena.split_at_mut_checked(self.plan.rings + self.plan.features)?;
-        let (even, odd) = scratch.split_at_mut_checked(self.plan.scratch[0])?;
-        Some(if i & 1 == 0 { even } else { odd })
-    }
-
     /// The deepest layer that has had its last real row and wants padding.
     fn next_to_pad(&self) -> Option<usize> {
         if self.rows != self.model.input().height {
@@ -134,11 +119,7 @@ impl<'m> Session<'m, '_> {
         let (row, next) = (progress.row, progress.next);
         progress.row += 1;
         let kept = progress.offset;
-        let (rings, features) = (self.plan.rings, self.plan.features);
-        let (rings, rest) = self.arena.split_at_mut_checked(rings)?;
-        let (features, scratch) = rest.split_at_mut_checked(features)?;
-        let (even, odd) = scratch.split_at_mut_checked(self.plan.scratch[0])?;
-        let (input, output) = if i & 1 == 0 { (even, odd) } else { (odd, even) };
+        let Parts { rings, features, input, output } = Parts::of(&self.plan, self.arena, i)?;
         let gray = self.gray && i == 0;
         let waits = row_bytes(&layer, gray, waiting(layer.op, layer.input).len);
         let input = input.get(..waits)?;
