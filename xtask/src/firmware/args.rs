@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long, value_name = "KIB", default_value_t = 64)]
     pub ram: u32,
     /// Limit of code and constants, without the model, in KiB; the linker keeps it.
-    #[arg(long, value_name = "KIB", default_value_t = 96)]
+    #[arg(long, value_name = "KIB", default_value_t = 80)]
     pub flash: u32,
     /// Faults to inject on a board's serial line.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -34,6 +34,6 @@ pub struct Args {
 impl Default for Args {
     fn default() -> Self {
         let (boards, model, fixture) = (Vec::new(), None, None);
-        Self { boards, model, fixture, ram: 64, flash: 96, faults: 0, json: false, readme: false }
+        Self { boards, model, fixture, ram: 64, flash: 80, faults: 0, json: false, readme: false }
     }
 }
