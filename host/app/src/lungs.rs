@@ -156,7 +156,14 @@ impl Finder {
 /// # Errors
 /// As [`decode::gray_256`].
 pub fn gray_256(path: &Path, finder: Option<&Finder>) -> Result<Vec<u8>> {
-    let gray = decode::gray_256(path)?;
+    seen(decode::gray_256(path)?, finder)
+}
+
+/// What a network sees of a picture of [`SIDE`] x [`SIDE`] levels: cut by the finder, where there is one.
+///
+/// # Errors
+/// As [`Finder::find`].
+pub fn seen(gray: Vec<u8>, finder: Option<&Finder>) -> Result<Vec<u8>> {
     match finder {
         None => Ok(gray),
         Some(finder) => Ok(finder.cut(&gray)?.0),

@@ -12,7 +12,7 @@ pub mod negatives;
 use crate::augment::{augment, generator};
 use crate::recipe::AugmentSpec;
 use anyhow::{Context, Result, ensure};
-use cxr_app::lungs::Finder;
+use cxr_app::lungs::{self, Finder};
 use cxr_app::model_file::Engine;
 use nalgebra::{Cholesky, DMatrix, DVector, SymmetricEigen};
 use rayon::prelude::*;
@@ -55,10 +55,7 @@ pub fn fit(
         tick();
         Ok(sums.into_iter().map(f64::from).collect())
     };
-    let other = |image: Vec<u8>| match finder {
-        None => features(&image),
-        Some(finder) => features(&finder.cut(&image)?.0),
-    };
+    let other = |image: Vec<u8>| features(&lungs::seen(image, finder.as_ref())?);
     // Each X-ray as it is and once distorted as in training; one in three also in a way that makes it none.
     let inside = (0..2 * images.len()).into_par_iter().map(|i| match i % 2 {
         0 => features(&images[i / 2]),

@@ -27,7 +27,7 @@ pub use record::load_float_model;
 
 use crate::dataset::fold::{self, Fold};
 use crate::dataset::{LeaveOut, Query};
-use crate::recipe::Recipe;
+use crate::recipe::{Frame, Recipe};
 use anyhow::{Context, Result, bail, ensure};
 use checkpoint::Checkpoint;
 use cxr_app::classes::DISCLAIMER;
@@ -209,6 +209,12 @@ fn refuse_used(out: &Path) -> Result<()> {
 
 fn images(args: &Args, recipe: &Recipe, fold: Option<Fold>, leave_out: &LeaveOut) -> Result<data::Data> {
     if args.demo {
+        // They are drawn as the network sees them; a model that cuts pictures would be used on others than it learned from.
+        ensure!(
+            recipe.data.frame == Frame::Whole,
+            "the recipe {:?} cuts pictures to the lungs, --demo does not: give a dataset, or leave data.frame out",
+            recipe.name
+        );
         return data::generated();
     }
     let coronahack = args.coronahack.as_deref().context("--coronahack is needed")?;

@@ -295,3 +295,14 @@ fn missing_folders_are_named() {
     let error = format!("{:#}", run(&wanting).unwrap_err());
     assert!(error.contains("nowhere"), "{error}");
 }
+
+#[test]
+fn generated_images_are_not_cut_to_lungs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = tiny(folder.path());
+    let mut recipe = Recipe::load(&path).unwrap();
+    recipe.data.frame = Frame::Lungs;
+    std::fs::write(&path, recipe.to_toml().unwrap()).unwrap();
+    let error = run(&args(&path, &folder.path().join("run"))).unwrap_err().to_string();
+    assert!(error.contains("--demo does not"), "{error}");
+}
