@@ -6,7 +6,8 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(row_blocks)");
     let (target, features) = (env::var("TARGET").unwrap_or_default(), env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default());
-    if target.starts_with("x86_64") && features.split(',').any(|feature| feature == "sse2") {
+    let has = |name: &str, vectors: &str| target.starts_with(name) && features.split(',').any(|feature| feature == vectors);
+    if has("x86_64", "sse2") || has("wasm32", "simd128") {
         println!("cargo::rustc-cfg=row_blocks");
     }
 }

@@ -27,7 +27,8 @@ fn main() {
         println!("cargo::rustc-cfg=soft_float");
     }
     // Where a kernel computes several output rows at once.
-    if target.starts_with("x86_64") && features.split(',').any(|feature| feature == "sse2") {
+    let has = |name: &str, vectors: &str| target.starts_with(name) && features.split(',').any(|feature| feature == vectors);
+    if has("x86_64", "sse2") || has("wasm32", "simd128") {
         println!("cargo::rustc-cfg=row_blocks");
     }
 }

@@ -107,7 +107,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// [`new`](Self::new) for sessions with more memory, [`arena_bytes`](Self::arena_bytes): layers compute several rows at once where
-    /// the kernel has loops for that (AVX2, AVX-VNNI), which takes less time. Elsewhere the same.
+    /// the kernel has loops for that (AVX2, AVX-VNNI, simd128), which takes less time. Elsewhere the same.
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`].

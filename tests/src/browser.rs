@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// How often a browser is started before that is a failure.
+const SESSIONS: u32 = 3;
+
 /// A browser with an empty profile.
 pub struct Browser {
     driver: Child,
@@ -73,7 +76,20 @@ impl Browser {
         let address = SocketAddr::from(([127, 0, 0, 1], port.expect("a driver names its port")));
         let capabilities: Capabilities = serde_json::from_value(options.clone()).expect("an object");
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        let client = builder.capabilities(capabilities).connect(&format!("http://{address}")).await.expect("a session");
+        builder.capabilities(capabilities);
+        // On a busy machine a browser may not answer its driver in time: Firefox, mostly.
+        let mut tries = 1;
+        let client = loop {
+            match builder.connect(&format!("http://{address}")).await {
+                Ok(client) => break client,
+                Err(error) => {
+                    println!("{name}: session {tries} of {SESSIONS} did not start: {error}");
+                    assert!(tries < SESSIONS, "{name}: no session: {error}");
+                }
+            }
+            tries += 1;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        };
         let session = client.session_id().await.expect("a session").expect("its name");
         Some(Self { driver: child, address, client, session })
     }

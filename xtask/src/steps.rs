@@ -155,8 +155,8 @@ impl Step {
                 let mut tests = workspace.cargo(&format!("test --release --no-fail-fast --test * {OTHERS}"));
                 tests.env("CXR_HOST", workspace.target.join("release/host")).env("CXR_BOARDS", boards);
                 tests.env("CXR_WASM", site::modules(workspace)?);
-                // Geckodriver is compiled: a bare machine is spared that unless its user asks for Firefox.
-                if std::env::var_os("CXR_FIREFOX").is_some() {
+                // Geckodriver is compiled: a machine without Firefox is spared that unless its user asks for it.
+                if std::env::var_os("CXR_FIREFOX").is_some() || have("firefox-esr") {
                     tests.env("CXR_GECKODRIVER", install::firefox(workspace)?);
                 }
                 install::debian(workspace, &["nodejs"], || have("node"))?;

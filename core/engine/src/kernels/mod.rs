@@ -29,17 +29,13 @@ mod aarch64;
 #[cfg(any(cortex_m3, cortex_m_dsp))]
 #[allow(unsafe_code)]
 mod arm_m;
-#[cfg(any(
-    row_blocks,
-    all(target_arch = "aarch64", target_feature = "neon"),
-    all(target_arch = "wasm32", target_feature = "simd128")
-))]
+#[cfg(any(row_blocks, all(target_arch = "aarch64", target_feature = "neon")))]
 #[allow(unsafe_code)]
 mod vector;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[allow(unsafe_code)]
 mod wasm32;
-#[cfg(row_blocks)]
+#[cfg(all(row_blocks, target_arch = "x86_64"))]
 #[allow(unsafe_code)]
 mod x86;
 
@@ -57,16 +53,10 @@ use aarch64::available as own_kernels;
 use arm_m::available as own_kernels;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use wasm32::available as own_kernels;
-#[cfg(row_blocks)]
+#[cfg(all(row_blocks, target_arch = "x86_64"))]
 use x86::available as own_kernels;
 
-#[cfg(not(any(
-    cortex_m3,
-    cortex_m_dsp,
-    row_blocks,
-    all(target_arch = "aarch64", target_feature = "neon"),
-    all(target_arch = "wasm32", target_feature = "simd128")
-)))]
+#[cfg(not(any(cortex_m3, cortex_m_dsp, row_blocks, all(target_arch = "aarch64", target_feature = "neon"))))]
 fn own_kernels() -> impl Iterator<Item = Kernel> {
     core::iter::empty()
 }

@@ -17,7 +17,10 @@
 // Indices, so that what they index stays in registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::{Isa, Job, Rescale, SCRATCH, Scratch, store};
+use super::isa::Isa;
+use super::job::Job;
+use super::rescale::{Rescale, store};
+use super::scratch::{SCRATCH, Scratch};
 use crate::kernels::checked::{Shape, WORD};
 use crate::kernels::pack::{HEADER, Layout, PRODUCTS, parameters};
 use core::hint::black_box;

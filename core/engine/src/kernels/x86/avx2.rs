@@ -10,7 +10,7 @@ use crate::kernels::args::{FixedSum, WIDE};
 use crate::kernels::checked::{Conv, Covered, Depthwise, Gray};
 use crate::kernels::pack::Layout;
 use crate::kernels::scalar;
-use crate::kernels::vector::{Job, conv, depthwise, dot, layout, winograd};
+use crate::kernels::vector::{Job, conv, depthwise, dot, gray as packed_gray, layout, winograd};
 
 /// Blocks of channels, columns of them, columns of a block alone: eight accumulators, whose chains are one addition long.
 const BLOCKS: usize = 2;
@@ -39,8 +39,8 @@ const fn winograd_layout() -> Layout {
 
 /// The form that is faster for these filters.
 pub fn pack(layer: &Covered<'_>, out: &mut [u8]) -> usize {
-    if gray::suits(layer.shape()) {
-        return gray::pack(layer, out);
+    if packed_gray::suits(layer.shape()) {
+        return packed_gray::pack(layer, out);
     }
     let layout = if layer.suits_winograd() { winograd_layout() } else { layout::<Words>(BLOCKS) };
     layout.pack_into(layer, out)

@@ -6,6 +6,7 @@ use crate::kernels::vector::{Isa, Lanes};
 use core::arch::x86_64::*;
 
 /// i16 words in 256 bits.
+#[derive(Clone, Copy)]
 pub struct Words;
 
 impl Isa for Words {

@@ -1,4 +1,4 @@
-//! Winograd's algorithms along an axis, for convolutions of three taps; `winograd_2d.rs` takes one both ways.
+//! Winograd's algorithms along an axis, for convolutions of three taps; [`both_ways`](super) takes one along each.
 //!
 //! An algorithm with points `a` makes four outputs of `IN` inputs. At each of its `POINTS`, inputs are combined to a factor and weights
 //! too, and the products are combined to `SCALE` times the outputs; all is whole. (Toom and Cook, by Lavin and Gray, 2015.)
@@ -6,7 +6,6 @@
 //! Stride 2 is two convolutions of stride 1: even inputs see the outer taps, odd ones the middle tap. The products with the middle tap,
 //! as many as outputs, all have the same weight: they come last and share the last filter.
 
-use core::arch::x86_64::*;
 use core::ops::{Add, Sub};
 
 /// Outputs of a tile, along an axis.
@@ -31,9 +30,9 @@ pub trait Axis {
     const WEIGHTS: &'static [[i32; 3]];
 
     /// Inputs to factors.
-    fn factors(d: Line<Words>) -> Line<Words>;
+    fn factors<V: Value>(d: Line<V>) -> Line<V>;
     /// Products to outputs.
-    fn outputs(m: Line<Sums>) -> Line<Sums>;
+    fn outputs<V: Value>(m: Line<V>) -> Line<V>;
 }
 
 /// Points that have filter `f`.
@@ -41,57 +40,12 @@ pub const fn shared<A: Axis>(f: usize) -> usize {
     if f + 1 == A::FILTERS { A::POINTS - A::FILTERS + 1 } else { 1 }
 }
 
-macro_rules! vectors {
-    ($(#[$what:meta])* $name:ident, $add:ident, $sub:ident, $shift:ident) => {
-        $(#[$what])*
-        #[derive(Clone, Copy)]
-        pub struct $name(pub __m256i);
-
-        impl $name {
-            /// Two times each lane.
-            #[inline(always)]
-            fn double(self) -> Self {
-                // SAFETY: only AVX2 code makes vectors.
-                Self(unsafe { $shift::<1>(self.0) })
-            }
-
-            /// Four times each lane.
-            #[inline(always)]
-            fn fourfold(self) -> Self {
-                // SAFETY: only AVX2 code makes vectors.
-                Self(unsafe { $shift::<2>(self.0) })
-            }
-        }
-
-        impl Add for $name {
-            type Output = Self;
-
-            #[inline(always)]
-            fn add(self, other: Self) -> Self {
-                // SAFETY: only AVX2 code makes vectors.
-                Self(unsafe { $add(self.0, other.0) })
-            }
-        }
-
-        impl Sub for $name {
-            type Output = Self;
-
-            #[inline(always)]
-            fn sub(self, other: Self) -> Self {
-                // SAFETY: only AVX2 code makes vectors.
-                Self(unsafe { $sub(self.0, other.0) })
-            }
-        }
-    };
-}
-
-vectors! {
-    /// i16 lanes: inputs and factors.
-    Words, _mm256_add_epi16, _mm256_sub_epi16, _mm256_slli_epi16
-}
-vectors! {
-    /// i32 lanes modulo 2^32: products and outputs.
-    Sums, _mm256_add_epi32, _mm256_sub_epi32, _mm256_slli_epi32
+/// What an algorithm combines: vectors, lane by lane.
+pub trait Value: Copy + Add<Output = Self> + Sub<Output = Self> {
+    /// Two times it.
+    fn double(self) -> Self;
+    /// Four times it.
+    fn fourfold(self) -> Self;
 }
 
 /// F(4, 3), points 0, 1, -1, 2, -2 and infinity: six products for twelve.
@@ -106,7 +60,7 @@ impl Axis for Four {
     const WEIGHTS: &'static [[i32; 3]] = &[[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 12]];
 
     #[inline(always)]
-    fn factors([d0, d1, d2, d3, d4, d5, ..]: Line<Words>) -> Line<Words> {
+    fn factors<V: Value>([d0, d1, d2, d3, d4, d5, ..]: Line<V>) -> Line<V> {
         let (near, far) = (d4 - d2, d3 - d1);
         let (even, odd) = (d4 - d2.fourfold(), d3 - d1.fourfold());
         let far2 = far.double();
@@ -116,7 +70,7 @@ impl Axis for Four {
     }
 
     #[inline(always)]
-    fn outputs([m0, m1, m2, m3, m4, m5, ..]: Line<Sums>) -> Line<Sums> {
+    fn outputs<V: Value>([m0, m1, m2, m3, m4, m5, ..]: Line<V>) -> Line<V> {
         let (sum, difference) = (m1 + m2, m1 - m2);
         let (outer, outer_difference) = (m3 + m4, (m3 - m4).double());
         let y0 = m0 + sum + outer;
@@ -139,7 +93,7 @@ impl Axis for FourByTwo {
     const WEIGHTS: &'static [[i32; 3]] = &[[3, 0, 0], [-3, 0, -3], [-1, 0, 1], [1, 0, 2], [0, 0, 6], [0, 6, 0]];
 
     #[inline(always)]
-    fn factors([e0, o0, e1, o1, e2, o2, e3, o3, e4]: Line<Words>) -> Line<Words> {
+    fn factors<V: Value>([e0, o0, e1, o1, e2, o2, e3, o3, e4]: Line<V>) -> Line<V> {
         let (outer, inner) = (e3 - e1, e2 - e0);
         let first = outer - inner.double();
         let one = e3 - e2 - e1.double();
@@ -149,7 +103,7 @@ impl Axis for FourByTwo {
     }
 
     #[inline(always)]
-    fn outputs([m0, m1, m2, m3, m4, o0, o1, o2, o3]: Line<Sums>) -> Line<Sums> {
+    fn outputs<V: Value>([m0, m1, m2, m3, m4, o0, o1, o2, o3]: Line<V>) -> Line<V> {
         let (sum, difference) = (m1 + m2, m1 - m2);
         let twice = m3.double();
         let y0 = m0 + sum + (m3 + o0);
