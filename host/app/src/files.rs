@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The source tree that the program was built from; `None` in a release, so that its bytes do not tell where it was built.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn source_tree() -> Option<PathBuf> {
     if option_env!("CXR_RELEASE").is_some() {
         return None;
