@@ -18,6 +18,7 @@ use cxr_bench::{Buffers, LAYERS, NoCounter, network};
 use cxr_core::format::{Model, Op};
 use cxr_core::kernels::Kernel;
 use network::Task;
+pub use network::output_hash;
 use object::{Object, ObjectSegment};
 use serde_json::{Value, json};
 use std::fs;

@@ -73,7 +73,7 @@ enum Task {
         #[arg(long, value_name = "FILE")]
         model: Option<PathBuf>,
     },
-    /// Write core/capi/include/cxr.h from the sources of the C interface.
+    /// Write core/capi/include/cxr.h and rownet.h from the sources of the C interface.
     Header,
     /// Bring the copies up to date that crates have of files elsewhere: licences, the shipped model, patients, referees.
     Copies,
@@ -116,7 +116,7 @@ fn run() -> Result<()> {
         Task::Layers => layers::test(&workspace),
         Task::Fuzz { seconds } => fuzz::test(&workspace, seconds),
         Task::Bench(options) => bench::bench(&workspace, &options),
-        Task::Header => capi::write_header(&workspace),
+        Task::Header => capi::write_headers(&workspace),
         Task::Copies => copies::write(&workspace),
         Task::Site { out, model } => site::site(&workspace, &out, model.as_deref()),
         Task::Book { out } => book::book(&workspace, &out),

@@ -1,4 +1,5 @@
-//! The C interface of [`cxr_core`]: `include/cxr.h` is generated from this crate, `libcxr.a` is built from it.
+//! The C interface of [`cxr_core`], and in [`network`] that of [`rownet`]: `include/cxr.h` and `include/rownet.h` are generated from this
+//! crate, `libcxr.a` is built from it.
 //!
 //! Research software, not a medical device: not for diagnosis, triage or treatment.
 //!
@@ -22,11 +23,15 @@
 #![allow(unsafe_code)]
 
 mod model;
+/// cbindgen:ignore
+pub mod network;
 mod resize;
 mod session;
 mod status;
 mod verdict;
 
+use core::ffi::c_char;
+use core::ptr;
 pub use model::{
     CXR_MODEL_BYTES, CXR_MODEL_BYTES_32, CXR_MODEL_BYTES_64, CXR_MODEL_WORDS, CxrInfo, CxrModel, cxr_class_name,
     cxr_model_info_sized, cxr_model_parse_sized,
@@ -49,13 +54,14 @@ pub const CXR_ABI_VERSION: u32 = 1;
 /// What an initialised object holds in its first word, so that one that is not is noticed.
 const INITIALISED: u32 = 0x4358_524D;
 
-/// Writes a result into memory of `size` bytes: as much of it as there is room for, zeros into the rest.
+/// Writes a result into memory of `size` bytes: as much of it as there is room for, zeros into the rest. `None` if the pointer is null or
+/// misaligned.
 ///
 /// # Safety
 /// `to` is null or writable for `size` bytes.
-unsafe fn write_sized<T: Copy>(to: *mut T, size: usize, value: T) -> Result<(), CxrStatus> {
+unsafe fn write_sized<T: Copy>(to: *mut T, size: usize, value: T) -> Option<()> {
     if to.is_null() || !to.is_aligned() {
-        return Err(CxrStatus::ErrorPointer);
+        return None;
     }
     let len = size.min(size_of::<T>());
     // SAFETY: not null, writable by contract for `size` bytes, of which `len` are the first; `value` has as many.
@@ -63,7 +69,23 @@ unsafe fn write_sized<T: Copy>(to: *mut T, size: usize, value: T) -> Result<(), 
         to.cast::<u8>().copy_from_nonoverlapping((&raw const value).cast(), len);
         to.cast::<u8>().add(len).write_bytes(0, size - len);
     }
-    Ok(())
+    Some(())
+}
+
+/// Copies a text, cut to fit and always terminated; the bytes of the whole text without its terminator.
+///
+/// # Safety
+/// `to` is null or writable for `capacity` bytes.
+unsafe fn write_text(to: *mut c_char, capacity: usize, text: &[u8]) -> u32 {
+    if !to.is_null() && capacity > 0 {
+        // SAFETY: writable for `capacity` bytes by contract; zeroed first because it may be uninitialised.
+        unsafe { ptr::write_bytes(to, 0, capacity) };
+        // SAFETY: initialised just now.
+        if let Some(cells) = unsafe { slice_mut(to.cast::<u8>(), capacity - 1) } {
+            cells.iter_mut().zip(text).for_each(|(cell, byte)| *cell = *byte);
+        }
+    }
+    text.len() as u32
 }
 
 /// A slice from a pointer and a length; an empty one if the pointer is null and the length is 0.

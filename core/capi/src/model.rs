@@ -1,10 +1,9 @@
 //! Models: a checked file, read in place.
 
 use crate::status::{CxrError, CxrStatus};
-use crate::{CXR_ABI_VERSION, INITIALISED, slice, slice_mut, write_sized};
+use crate::{CXR_ABI_VERSION, INITIALISED, slice, write_sized, write_text};
 use core::ffi::c_char;
 use core::mem::{align_of, size_of};
-use core::ptr;
 use cxr_core::explain;
 use cxr_core::format::Model;
 
@@ -150,7 +149,7 @@ pub unsafe extern "C" fn cxr_model_info_sized(model: *const CxrModel, info: *mut
         resizer_words: resizer_words(input.width) as u32,
     };
     // SAFETY: by contract.
-    unsafe { write_sized(info, info_size, numbers) }.map_or_else(|failed| failed, |()| CxrStatus::Ok)
+    unsafe { write_sized(info, info_size, numbers) }.map_or(CxrStatus::ErrorPointer, |()| CxrStatus::Ok)
 }
 
 /// Copies the name of class `index` (UTF-8) into `name`, cut to fit and always terminated, and returns the bytes of the whole name
@@ -166,15 +165,8 @@ pub unsafe extern "C" fn cxr_class_name(model: *const CxrModel, index: i32, name
         (Ok(model), Ok(index)) => model.class_name(index),
         _ => "",
     };
-    if !name.is_null() && capacity > 0 {
-        // SAFETY: writable for `capacity` bytes by contract; zeroed first because it may be uninitialised.
-        unsafe { ptr::write_bytes(name, 0, capacity) };
-        // SAFETY: initialised just now.
-        if let Some(cells) = unsafe { slice_mut(name.cast::<u8>(), capacity - 1) } {
-            cells.iter_mut().zip(text.bytes()).for_each(|(cell, byte)| *cell = byte);
-        }
-    }
-    text.len() as u32
+    // SAFETY: by contract.
+    unsafe { write_text(name, capacity, text.as_bytes()) }
 }
 
 /// Words of memory for a network of `width` columns: sums of two rows, and a row to hand on, four pixels a word.

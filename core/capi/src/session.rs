@@ -223,5 +223,5 @@ pub unsafe extern "C" fn cxr_finish_sized(session: *mut CxrSession, verdict: *mu
     // Without a place for all classes there is no verdict to act on.
     let (status, out) = if verdict_size < out.len() { (CxrStatus::ErrorBuffer, CxrVerdict::NONE) } else { (status, out) };
     // SAFETY: by contract.
-    unsafe { write_sized(verdict, verdict_size, out) }.map_or_else(|failed| failed, |()| status)
+    unsafe { write_sized(verdict, verdict_size, out) }.map_or(CxrStatus::ErrorPointer, |()| status)
 }

@@ -28,6 +28,11 @@ struct Network {
     hashes: (u64, u64),
 }
 
+/// Hash of the outputs' bytes that a network gives for the generated input.
+pub fn output_hash(workspace: &Workspace, path: &Path) -> Result<u64> {
+    Ok(Network::read(workspace, path)?.hashes.0)
+}
+
 impl Network {
     /// Reads a network, imported if it is not in the engine's format, and runs it here.
     fn read(workspace: &Workspace, path: &Path) -> Result<Self> {

@@ -31,9 +31,11 @@ const FILES: [(&str, &str); 12] = [
 ];
 
 /// Files of the project that go in as they are.
-const COPIES: [(&str, &str); 7] = [
+const COPIES: [(&str, &str); 9] = [
     ("core/capi/include/cxr.h", "include/cxr.h"),
+    ("core/capi/include/rownet.h", "include/rownet.h"),
     ("core/capi/examples/predict.c", "share/cxr/predict.c"),
+    ("core/capi/examples/network.c", "share/cxr/network.c"),
     ("core/capi/examples/model.S", "share/cxr/model.S"),
     ("models/default.cxr", "share/cxr/default.cxr"),
     ("core/capi/package/zephyr/sample/prj.conf", "zephyr/sample/prj.conf"),
@@ -101,7 +103,9 @@ fn arduino(workspace: &Workspace, fill: &Fill, made: &Packages) -> Result<()> {
     fill.write(workspace, "arduino/library.properties", &made.arduino.join("library.properties"))?;
     let example = "examples/Predict/Predict.ino";
     fill.write(workspace, &format!("arduino/{example}"), &made.arduino.join(example))?;
-    copy(&made.common.join("include/cxr.h"), &made.arduino.join("src/cxr.h"))?;
+    for header in ["cxr.h", "rownet.h"] {
+        copy(&made.common.join("include").join(header), &made.arduino.join("src").join(header))?;
+    }
     for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy(&workspace.root.join(license), &made.arduino.join(license))?;
     }
