@@ -20,16 +20,12 @@
 
 use crate::error::Error;
 use crate::format::{Layer, MAX_LAYERS, Model};
-use crate::kernels::Kernel;
+use crate::kernels::{HAS_BLOCKS, Kernel};
 
-#[cfg(row_blocks)]
 mod blocks;
 mod packings;
-#[cfg(row_blocks)]
 pub(crate) use blocks::Block;
-pub(crate) use packings::ALIGN;
-#[cfg(row_blocks)]
-pub(crate) use packings::aligned_rest;
+pub(crate) use packings::{ALIGN, aligned_rest};
 use packings::{aligned, packings, total};
 
 /// Filters of a model, packed for a kernel.
@@ -42,16 +38,7 @@ pub struct Prepared<'a> {
 }
 
 /// What lies where in a buffer of packed filters: with it, whoever owns the buffer can [`resume`](Prepared::resume).
-///
-/// ```
-/// # let model = cxr_core::format::Model::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/default.cxr")))?;
-/// use cxr_core::{kernels::Kernel, prepared::Prepared};
-/// let mut buffer = vec![0; Prepared::bytes(&model, &Kernel::best())];
-/// let prepared = Prepared::new(&model, Kernel::best(), &mut buffer)?;
-/// let index = prepared.index(); // keep it with the buffer
-/// assert!(Prepared::resume(&model, index, &buffer)?.is_of(&model));
-/// # Ok::<(), cxr_core::error::Error>(())
-/// ```
+#[doc(hidden)] // for the host, whose owner of file and filters has no place for borrows
 #[derive(Clone, Copy, Debug)]
 pub struct Index {
     kernel: Kernel,
@@ -59,7 +46,6 @@ pub struct Index {
     start: usize,
     /// Where each layer's filters end; those of the first layer for gray rows come before all.
     ends: [usize; MAX_LAYERS + 1],
-    #[cfg(row_blocks)]
     blocks: [Option<Block>; MAX_LAYERS],
     /// Bytes that a session takes beyond the model's arena, aligned.
     extra: usize,
@@ -73,12 +59,7 @@ impl<'a> Prepared<'a> {
 
     /// Bytes of buffer that [`blocks`](Self::blocks) needs.
     pub fn blocks_bytes(model: &Model<'_>, kernel: &Kernel) -> usize {
-        #[cfg(row_blocks)]
-        {
-            total((0..=MAX_LAYERS).map(|entry| blocks::pack(model, kernel, entry, &mut [])))
-        }
-        #[cfg(not(row_blocks))]
-        Self::bytes(model, kernel)
+        total((0..=MAX_LAYERS).map(|entry| blocks::pack(model, kernel, entry, &mut [])))
     }
 
     /// Packs the filters of `model` for `kernel` into a buffer of at least [`bytes`](Self::bytes).
@@ -94,15 +75,7 @@ impl<'a> Prepared<'a> {
             }
             *end = at;
         }
-        let index = Index {
-            kernel,
-            file: model.checksum(),
-            start,
-            ends,
-            #[cfg(row_blocks)]
-            blocks: [None; MAX_LAYERS],
-            extra: 0,
-        };
+        let index = Index { kernel, file: model.checksum(), start, ends, blocks: [None; MAX_LAYERS], extra: 0 };
         Self::resume(model, index, buffer)
     }
 
@@ -112,19 +85,14 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// [`Error::BufferTooSmall`].
     pub fn blocks(model: &Model<'a>, kernel: Kernel, buffer: &'a mut [u8]) -> Result<Self, Error> {
-        #[cfg(row_blocks)]
-        {
-            let (start, buffer) = aligned(buffer, Self::blocks_bytes(model, &kernel))?;
-            let (mut at, mut ends) = (start, [start; MAX_LAYERS + 1]);
-            for (entry, end) in ends.iter_mut().enumerate() {
-                at += blocks::pack(model, &kernel, entry, buffer.get_mut(at..).unwrap_or_default()).next_multiple_of(ALIGN);
-                *end = at;
-            }
-            let (blocks, extra) = blocks::arrange(model, &kernel);
-            Self::resume(model, Index { kernel, file: model.checksum(), start, ends, blocks, extra }, buffer)
+        let (start, buffer) = aligned(buffer, Self::blocks_bytes(model, &kernel))?;
+        let (mut at, mut ends) = (start, [start; MAX_LAYERS + 1]);
+        for (entry, end) in ends.iter_mut().enumerate() {
+            at += blocks::pack(model, &kernel, entry, buffer.get_mut(at..).unwrap_or_default()).next_multiple_of(ALIGN);
+            *end = at;
         }
-        #[cfg(not(row_blocks))]
-        Self::new(model, kernel, buffer)
+        let (blocks, extra) = blocks::arrange(model, &kernel);
+        Self::resume(model, Index { kernel, file: model.checksum(), start, ends, blocks, extra }, buffer)
     }
 
     /// Bytes of arena that a session with these filters takes: [`Model::arena_bytes`], and what layers need that compute several rows at
@@ -134,24 +102,23 @@ impl<'a> Prepared<'a> {
     }
 
     /// Bytes that a session takes beyond the model's arena, aligned.
-    #[cfg(row_blocks)]
     pub(crate) const fn extra(&self) -> usize {
         self.index.extra
     }
 
     /// For tests of what must not be.
-    #[cfg(all(row_blocks, test))]
+    #[cfg(test)]
     pub(crate) const fn forget_filters(&mut self) {
         self.packed = &[];
     }
 
     /// How layer `i` computes several rows at once.
-    #[cfg(row_blocks)]
     #[inline(always)]
     pub(crate) fn block(&self, i: usize) -> Option<&Block> {
-        self.index.blocks.get(i).and_then(Option::as_ref)
+        if HAS_BLOCKS { self.index.blocks.get(i).and_then(Option::as_ref) } else { None }
     }
 
+    #[doc(hidden)] // as Index
     /// The filters that [`new`](Self::new) packed into `buffer`, which has not moved or changed since.
     ///
     /// # Errors
@@ -163,6 +130,7 @@ impl<'a> Prepared<'a> {
         Ok(Self { index, packed: buffer, layers: core::array::from_fn(|i| model.layer(i)) })
     }
 
+    #[doc(hidden)] // as Index
     /// What lies where in the buffer.
     pub const fn index(&self) -> Index {
         self.index

@@ -5,12 +5,9 @@ use crate::explain;
 use crate::format::{MAX_CLASSES, MAX_LAYERS, Model};
 use crate::kernels::Kernel;
 use crate::plan::Arena;
-use crate::prepared::Prepared;
-#[cfg(row_blocks)]
-use crate::prepared::aligned_rest;
+use crate::prepared::{Prepared, aligned_rest};
 pub use crate::verdict::{AbstainReason, Decision, Verdict};
 
-#[cfg(row_blocks)]
 mod blocks;
 mod schedule;
 mod storage;
@@ -48,10 +45,8 @@ pub struct Session<'m, 'b> {
     prepared: Option<&'m Prepared<'m>>,
     arena: &'b mut [i8],
     /// What the arena has beyond the model's need: for layers that compute several rows at once.
-    #[cfg(row_blocks)]
     spare: &'b mut [i8],
     /// Bit i: layer i has rows that were not handed on yet.
-    #[cfg(row_blocks)]
     pending: u32,
     progress: [Progress; MAX_LAYERS],
     accumulators: [i32; MAX_CLASSES],
@@ -97,7 +92,6 @@ impl<'m, 'b> Session<'m, 'b> {
     }
 
     /// A session in an arena of the right length, and what the caller has beyond it.
-    #[cfg_attr(not(row_blocks), allow(unused_variables))]
     pub(crate) fn start(model: Model<'m>, arena: &'b mut [i8], spare: &'b mut [i8]) -> Self {
         let mut session = Self {
             model,
@@ -105,9 +99,7 @@ impl<'m, 'b> Session<'m, 'b> {
             kernel: Kernel::best(),
             prepared: None,
             arena,
-            #[cfg(row_blocks)]
             spare: aligned_rest(spare),
-            #[cfg(row_blocks)]
             pending: 0,
             progress: [Progress::default(); MAX_LAYERS],
             accumulators: [0; MAX_CLASSES],
@@ -125,10 +117,8 @@ impl<'m, 'b> Session<'m, 'b> {
     #[must_use]
     pub fn with_kernel(mut self, kernel: Kernel) -> Self {
         self.kernel = kernel;
-        #[cfg(row_blocks)]
         let begins_anew = self.rows > 0 && self.prepared.is_some_and(|prepared| prepared.extra() > 0);
         self.prepared = None;
-        #[cfg(row_blocks)]
         if begins_anew {
             self.reset();
         }
@@ -145,16 +135,13 @@ impl<'m, 'b> Session<'m, 'b> {
         if !prepared.is_of(&self.model) {
             return Err(Error::OtherModel);
         }
-        #[cfg(row_blocks)]
         if self.spare.len() < prepared.extra() {
             let given = self.arena.len() + self.spare.len();
             return Err(Error::BufferTooSmall { needed: prepared.arena_bytes(&self.model) as u32, given: given as u32 });
         }
-        #[cfg(row_blocks)]
         let begins_anew = self.rows > 0 && (prepared.extra() > 0 || self.prepared.is_some_and(|before| before.extra() > 0));
         self.kernel = prepared.kernel();
         self.prepared = Some(prepared);
-        #[cfg(row_blocks)]
         if begins_anew {
             self.reset();
         } else {

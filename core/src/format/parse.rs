@@ -31,6 +31,7 @@ impl<'a> Model<'a> {
         parse::<false>(bytes)
     }
 
+    #[doc(hidden)] // for the macros and for images of boards
     /// [`parse`](Self::parse) for constants: a bad file does not compile, and the compiler prints why.
     ///
     /// # Panics

@@ -41,7 +41,6 @@ pub fn aligned(buffer: &mut [u8], needed: usize) -> Result<(usize, &mut [u8]), E
 }
 
 /// From where on vectors do not cross cache lines.
-#[cfg(row_blocks)]
 pub fn aligned_rest(memory: &mut [i8]) -> &mut [i8] {
     let start = memory.as_ptr().align_offset(ALIGN);
     memory.get_mut(start..).unwrap_or_default()

@@ -7,7 +7,7 @@
 use super::storage::Parts;
 use super::{Observer, Progress, Session};
 use crate::format::Op;
-use crate::kernels::{BlockRows, Covered};
+use crate::kernels::{BlockRows, Covered, HAS_BLOCKS};
 use crate::ops::{average_pool_2d, conv_2d};
 use crate::prepared::Block;
 use crate::step::{copy, fill_row, top_padding};
@@ -32,7 +32,7 @@ impl Session<'_, '_> {
     /// Puts padding above the rows of layers that compute several at once.
     pub(super) fn reset_blocks(&mut self) {
         self.pending = 0;
-        let Some(prepared) = self.prepared.filter(|prepared| prepared.extra() > 0) else { return };
+        let Some(prepared) = self.prepared.filter(|prepared| HAS_BLOCKS && prepared.extra() > 0) else { return };
         for i in 0..self.model.layer_count() {
             let (Some(layer), Some(block)) = (self.layer(i), prepared.block(i)) else { continue };
             let above = top_padding(layer.op) as usize * block.row_len;
@@ -108,6 +108,6 @@ impl Session<'_, '_> {
 
     /// The deepest layer that has rows left to hand on.
     pub(super) fn next_pending(&self) -> Option<usize> {
-        Some(self.pending.checked_ilog2()? as usize)
+        if HAS_BLOCKS { Some(self.pending.checked_ilog2()? as usize) } else { None }
     }
 }

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::format::{Layer, Op};
 use crate::ops::{average_pool_2d, dense};
 use crate::plan::waiting;
-use crate::step::{fill_row, global_step, max_pool_step, row_bytes, top_padding, window_step};
+use crate::step::{Filters, Step, fill_row, row_bytes, top_padding};
 
 impl<'m> Session<'m, '_> {
     /// Whether a row of this length may come now.
@@ -40,7 +40,6 @@ impl<'m> Session<'m, '_> {
             while self.step(i, observe)? {
                 i += 1;
             }
-            #[cfg(row_blocks)]
             if let Some(next) = self.next_pending() {
                 self.hand_on(next, observe)?;
                 i = next + 1;
@@ -54,7 +53,6 @@ impl<'m> Session<'m, '_> {
 
     /// True if every layer took all its rows and computed all of them.
     pub(super) fn is_complete(&self) -> bool {
-        #[cfg(row_blocks)]
         if self.pending != 0 {
             return false;
         }
@@ -106,7 +104,6 @@ impl<'m> Session<'m, '_> {
 
     /// Layer `i` takes the row that waits for it; true if one now waits for the next layer, none if a part of the arena is short.
     fn step(&mut self, i: usize, observe: &mut Observer<'_>) -> Option<bool> {
-        #[cfg(row_blocks)]
         if let Some(block) = self.prepared.and_then(|prepared| prepared.block(i)) {
             let is_computed = self.block_step(i, block)?;
             if is_computed {
@@ -129,21 +126,21 @@ impl<'m> Session<'m, '_> {
             return Some(false);
         }
         let reader = reader?;
-        #[cfg(row_blocks)]
         let output = match (self.prepared.and_then(|prepared| prepared.block(i + 1)), self.progress.get(i + 1)) {
             (Some(block), Some(progress)) => block.waiting(progress, reader.output.height, self.spare),
             _ => output,
         };
         let out = fill_row(&reader, false, output)?;
         let kept = rings.get_mut(kept..)?;
+        let step = Step { layer: &layer, row, next, input, kept, out: &mut *out };
         let done = match layer.op {
             Op::Conv2d(w) | Op::DepthwiseConv2d(w) | Op::AveragePool2d(w) => {
-                let gray_weights = if gray { self.model.gray_weights() } else { &[] };
                 let packed = self.prepared.map_or(&[][..], |prepared| prepared.filters(i, gray));
-                window_step(&layer, w, gray_weights, &self.kernel, packed, row, next, input, kept, out)
+                let gray = if gray { self.model.gray_weights() } else { &[] };
+                step.window(w, &Filters { kernel: &self.kernel, gray, packed })
             }
-            Op::MaxPool2d(w) => max_pool_step(&layer, w, row, next, input, kept, out),
-            _ => global_step(&layer, row, input, kept, out),
+            Op::MaxPool2d(w) => step.max_pool(w),
+            _ => step.global(),
         }?;
         if done {
             if self.summed == Some(i) {

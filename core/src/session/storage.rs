@@ -53,7 +53,6 @@ impl Session<'_, '_> {
         if let Some(features) = self.arena.get_mut(offset..offset + self.plan.features) {
             features.fill(0);
         }
-        #[cfg(row_blocks)]
         self.reset_blocks();
     }
 
@@ -64,7 +63,6 @@ impl Session<'_, '_> {
 
     /// The scratch row that layer `i` reads.
     pub(super) fn scratch(&mut self, i: usize) -> Option<&mut [i8]> {
-        #[cfg(row_blocks)]
         if let Some(block) = self.prepared.and_then(|prepared| prepared.block(i)) {
             let (layer, progress) = (self.layer(i)?, self.progress.get(i)?);
             return Some(block.waiting(progress, layer.output.height, self.spare));

@@ -79,7 +79,6 @@ fn a_layer_that_lacks_a_row_gives_no_verdict() {
     }
 }
 
-#[cfg(row_blocks)]
 #[test]
 fn memory_for_blocks_that_is_too_short_gives_no_verdict() {
     let model = Model::parse(DEFAULT).unwrap();
@@ -149,7 +148,6 @@ fn a_kernel_and_filters_given_in_the_middle_keep_the_rows() {
     }
 }
 
-#[cfg(row_blocks)]
 #[test]
 fn memory_for_blocks_that_is_missing_is_told() {
     let model = Model::parse(DEFAULT).unwrap();

@@ -1,16 +1,13 @@
 //! What a kernel is, and how it is called: arguments are checked here, once.
 
-use super::args::{ConvRow, DepthwiseRow, FixedSum, GrayRow, WIDE};
-#[cfg(row_blocks)]
+use super::args::{ConvRow, DepthwiseRow, GrayRow};
 use super::blocks::Blocks;
 use super::checked::{Checked, Conv, Covered, Depthwise, Gray};
 use super::general;
+use super::more::{FixedSumLoop, More};
 
 /// Packs the filters of a layer into a buffer if it is long enough; returns the bytes that they take.
 type Pack = fn(&Covered<'_>, &mut [u8]) -> usize;
-
-/// TFLite's addition of many values.
-pub type FixedSumLoop = fn(&FixedSum, &[i8; WIDE], &[i8; WIDE], &mut [i8; WIDE]);
 
 /// The inner loops of one instruction set.
 ///
@@ -30,17 +27,10 @@ pub struct Kernel {
     /// A row of a depthwise convolution from rows without padding; false where it does not take the layer.
     #[cfg(cortex_m_dsp)]
     pub(super) padded_row: Option<fn(&general::DepthwiseRow<'_>, &mut [i8]) -> bool>,
-    /// TFLite's addition of so many values. None: one after another.
-    #[cfg(row_blocks)]
-    pub(super) fixed_sum: Option<FixedSumLoop>,
     /// Packs filters if the buffer is long enough; the length that it takes. None: filters are read as they are.
     pub(super) pack: Option<Pack>,
-    /// None: only rows one by one.
-    #[cfg(row_blocks)]
-    pub(super) blocks: Option<Blocks>,
-    /// Rows of any geometry; elsewhere all kernels have the same.
-    #[cfg(row_blocks)]
-    pub(super) general: general::Loops,
+    /// Loops beside those for rows.
+    pub(super) more: More,
 }
 
 impl Kernel {
@@ -78,12 +68,7 @@ impl Kernel {
     /// TFLite's addition of so many values, where there is a loop of its own.
     #[inline(always)]
     pub(crate) const fn fixed_sum(&self) -> Option<FixedSumLoop> {
-        #[cfg(row_blocks)]
-        {
-            self.fixed_sum
-        }
-        #[cfg(not(row_blocks))]
-        None
+        self.more.fixed_sum()
     }
 
     /// True if filters that are not packed take longer, for they are packed at every row.
@@ -98,20 +83,15 @@ impl Kernel {
     }
 
     /// Loops that compute several rows at once, where there are any.
-    #[cfg(row_blocks)]
+    #[inline(always)]
     pub const fn blocks(&self) -> Option<Blocks> {
-        self.blocks
+        self.more.blocks()
     }
 
     /// Rows of any geometry.
     #[inline(always)]
     pub(crate) const fn general(&self) -> &general::Loops {
-        #[cfg(row_blocks)]
-        {
-            &self.general
-        }
-        #[cfg(not(row_blocks))]
-        &general::LOOPS
+        self.more.general()
     }
 
     /// One output row of a convolution; `out` is `width * channels` long. False, with nothing written, where rows or filters

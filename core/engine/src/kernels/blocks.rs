@@ -2,6 +2,9 @@
 
 use super::checked::Covered;
 
+/// Whether kernels for this target have such loops. Where they have not, what asks for it costs nothing.
+pub const HAS_BLOCKS: bool = cfg!(row_blocks);
+
 /// How a layer is computed, several output rows at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {

@@ -6,7 +6,6 @@
 
 mod api;
 mod args;
-#[cfg(row_blocks)]
 mod blocks;
 mod checked;
 #[allow(unsafe_code)]
@@ -14,6 +13,7 @@ mod columns;
 #[allow(unsafe_code)]
 pub(crate) mod edges;
 pub mod general;
+mod more;
 // Only vector kernels pack.
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "wasm32")), allow(dead_code))]
 mod pack;
@@ -42,8 +42,7 @@ mod x86;
 pub use api::Kernel;
 pub use args::{ConvRow, DepthwiseRow, Filters, GrayRow, MAX_KERNEL};
 pub(crate) use args::{FixedSum, WIDE};
-#[cfg(row_blocks)]
-pub use blocks::{BlockRows, Blocks, Plan};
+pub use blocks::{BlockRows, Blocks, HAS_BLOCKS, Plan};
 pub use checked::{Covered, Shape};
 pub use scalar::dot;
 
@@ -72,13 +71,8 @@ impl Kernel {
         dots: general::loops::dots,
         #[cfg(cortex_m_dsp)]
         padded_row: None,
-        #[cfg(row_blocks)]
-        fixed_sum: None,
         pack: None,
-        #[cfg(row_blocks)]
-        blocks: None,
-        #[cfg(row_blocks)]
-        general: general::LOOPS,
+        more: more::More::NONE,
     };
 
     /// Portable loops in blocks: what a microcontroller runs that has no kernel of its own.

@@ -28,6 +28,7 @@ impl<'m> Model<'m> {
         parse::<false>(bytes)
     }
 
+    #[doc(hidden)] // for the macros and for images of boards
     /// [`parse`](Self::parse) for the compiler, which this takes less time. [`include_network!`](crate::include_network) calls it.
     ///
     /// # Panics

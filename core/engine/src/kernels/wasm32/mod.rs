@@ -4,7 +4,8 @@
 
 use crate::kernels::api::Kernel;
 use crate::kernels::checked::{Conv, Covered, Depthwise, Gray};
-use crate::kernels::general::{LOOPS, loops};
+use crate::kernels::general::loops;
+use crate::kernels::more::More;
 use crate::kernels::pack::Layout;
 use crate::kernels::scalar;
 use crate::kernels::vector::{Job, both_ways, conv, depthwise, dot, gray, layout, winograd};
@@ -25,10 +26,8 @@ const KERNEL: Kernel = Kernel {
     depthwise_row,
     dot: dot_product,
     dots: loops::dots,
-    fixed_sum: None,
     pack: Some(pack),
-    blocks: Some(both_ways::blocks::<Words>()),
-    general: LOOPS,
+    more: More { blocks: Some(both_ways::blocks::<Words>()), ..More::NONE },
 };
 
 /// The vector kernel.

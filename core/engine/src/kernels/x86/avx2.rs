@@ -8,6 +8,7 @@ use super::{general, gray, winograd_2d};
 use crate::kernels::api::Kernel;
 use crate::kernels::args::{FixedSum, WIDE};
 use crate::kernels::checked::{Conv, Covered, Depthwise, Gray};
+use crate::kernels::more::More;
 use crate::kernels::pack::Layout;
 use crate::kernels::scalar;
 use crate::kernels::vector::{Job, conv, depthwise, dot, gray as packed_gray, layout, winograd};
@@ -27,10 +28,8 @@ pub const KERNEL: Kernel = Kernel {
     depthwise_row,
     dot: dot_product,
     dots: general::dots,
-    fixed_sum: Some(fixed_sum),
     pack: Some(pack),
-    blocks: Some(winograd_2d::BLOCKS),
-    general: general::LOOPS,
+    more: More { fixed_sum: Some(fixed_sum), blocks: Some(winograd_2d::BLOCKS), general: general::LOOPS },
 };
 
 const fn winograd_layout() -> Layout {

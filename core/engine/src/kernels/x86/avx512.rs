@@ -8,6 +8,7 @@ use super::{avx2, depthwise};
 use crate::kernels::api::Kernel;
 use crate::kernels::args::{FixedSum, WIDE};
 use crate::kernels::checked::{Conv, Covered};
+use crate::kernels::more::More;
 use crate::kernels::scalar;
 use crate::kernels::vector::{Isa, Job, conv, layout};
 use core::arch::x86_64::*;
@@ -23,9 +24,8 @@ pub const KERNEL: Kernel = Kernel {
     conv_row,
     depthwise_row: depthwise::depthwise_row,
     dots,
-    fixed_sum: Some(fixed_sum),
     pack: Some(pack),
-    blocks: None,
+    more: More { fixed_sum: Some(fixed_sum), blocks: None, ..avx2::KERNEL.more },
     ..avx2::KERNEL
 };
 

@@ -6,6 +6,7 @@ use super::words::Words;
 use super::{avx2, winograd_2d};
 use crate::kernels::api::Kernel;
 use crate::kernels::checked::{Conv, Covered};
+use crate::kernels::more::More;
 use crate::kernels::scalar;
 use crate::kernels::vector::{Isa, Job, conv, layout};
 use core::arch::x86_64::*;
@@ -16,8 +17,13 @@ const COLUMNS: usize = 4;
 const ALONE: usize = 8;
 
 /// The kernel; only [`available`](super::available) gives it away.
-pub const KERNEL: Kernel =
-    Kernel { name: "avx-vnni", conv_row, pack: Some(pack), blocks: Some(winograd_2d::FUSED), ..avx2::KERNEL };
+pub const KERNEL: Kernel = Kernel {
+    name: "avx-vnni",
+    conv_row,
+    pack: Some(pack),
+    more: More { blocks: Some(winograd_2d::FUSED), ..avx2::KERNEL.more },
+    ..avx2::KERNEL
+};
 
 /// Bytes in 256 bits.
 struct Bytes;
