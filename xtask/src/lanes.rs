@@ -17,7 +17,16 @@ pub struct Beside {
 pub struct Outcome {
     pub name: String,
     pub time: String,
-    pub passed: bool,
+    pub end: End,
+}
+
+/// How.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Passed,
+    Failed,
+    /// It was not begun: the time given for all was over.
+    Skipped,
 }
 
 impl Beside {
@@ -57,9 +66,14 @@ fn outcomes(log: &str) -> Vec<Outcome> {
     let ended = log.lines().filter_map(|line| line.strip_prefix("=== ")?.split_once(": "));
     ended
         .filter_map(|(name, rest)| {
-            let passed = rest.strip_prefix("passed in ");
-            let time = passed.or_else(|| rest.strip_prefix("FAILED after ")?.split(": ").next())?;
-            Some(Outcome { name: name.to_owned(), time: time.to_owned(), passed: passed.is_some() })
+            let (time, end) = if let Some(time) = rest.strip_prefix("passed in ") {
+                (time, End::Passed)
+            } else if let Some(rest) = rest.strip_prefix("FAILED after ") {
+                (rest.split(": ").next()?, End::Failed)
+            } else {
+                (rest.strip_prefix("SKIPPED, ")?, End::Skipped)
+            };
+            Some(Outcome { name: name.to_owned(), time: time.to_owned(), end })
         })
         .collect()
 }
@@ -70,8 +84,14 @@ mod tests {
 
     #[test]
     fn a_log_tells_how_each_step_ended() {
-        let log = "\n=== core: Tests of cxr-core.\nok\n=== core: passed in 3.0 s\n=== boards: FAILED after 1.5 s: no: QEMU\n";
-        let found: Vec<(String, String, bool)> = outcomes(log).into_iter().map(|o| (o.name, o.time, o.passed)).collect();
-        assert_eq!(found, [("core".into(), "3.0 s".into(), true), ("boards".into(), "1.5 s".into(), false)]);
+        let log = "\n=== core: Tests of cxr-core.\nok\n=== core: passed in 3.0 s\n=== boards: FAILED after 1.5 s: no: QEMU\n=== fuzz: SKIPPED, no time\n";
+        let found: Vec<_> = outcomes(log).into_iter().map(|o| (o.name, o.time, o.end)).collect();
+        let outcome = |name: &str, time: &str, end| (name.to_owned(), time.to_owned(), end);
+        let ends = [
+            outcome("core", "3.0 s", End::Passed),
+            outcome("boards", "1.5 s", End::Failed),
+            outcome("fuzz", "no time", End::Skipped),
+        ];
+        assert_eq!(found, ends);
     }
 }

@@ -4,7 +4,7 @@
 //! the features that all selected packages ask of a dependency, so tools for tests beside them would compile Burn again;
 //! clippy needs their metadata only. cxr-core is also tested with overflow checks.
 
-use crate::lanes::{Beside, Outcome};
+use crate::lanes::{Beside, End, Outcome};
 use crate::shell::{Workspace, have, run};
 use crate::{
     bare_metal, bench, book, capi, container, crates, examples, firmware, fuzz, install, layers, mutants, no_panic, packages,
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The host's packages: always together, so that Burn's features stay the same.
 const HOST: &str = "--package cxr-host --package cxr-app --package cxr-study --package rownet-convert";
@@ -71,14 +71,14 @@ pub enum Step {
     Build,
     /// Unit tests.
     Unit,
+    /// Tests that drive the built `host`, beside Orthanc too.
+    Integration,
     /// The book: every command of its three ways, every link.
     Book,
     /// Documentation tests.
     Doc,
     /// The crates as they would be published: metadata, archives that build without the workspace, documentation without a warning.
     Crates,
-    /// Tests that drive the built `host`, beside Orthanc too.
-    Integration,
     /// The Python wheel in a clean environment: types, documentation, an archive classified by two workers.
     Wheel,
     /// An eighth of the changes that cargo-mutants makes in the core: a quick test must notice each; weekly, only where it is named.
@@ -195,10 +195,16 @@ pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
     let beside: Vec<String> =
         selected.iter().filter(|step| only.is_empty() && step.is_beside()).map(|step| describe(*step).0).collect();
     let lane = if beside.is_empty() { None } else { Some(Beside::start(workspace, &beside)?) };
+    let until = until()?;
     let mut results = Vec::new();
     for step in selected {
         let (name, help) = describe(step);
         if beside.contains(&name) {
+            continue;
+        }
+        if until.is_some_and(|until| SystemTime::now() > until) {
+            println!("=== {name}: SKIPPED, {NO_TIME}");
+            results.push(Outcome { name, time: NO_TIME.to_owned(), end: End::Skipped });
             continue;
         }
         println!("\n=== {name}: {help}");
@@ -209,27 +215,45 @@ pub fn test(workspace: &Workspace, only: &[Step]) -> Result<()> {
             Ok(()) => println!("=== {name}: passed in {time}"),
             Err(error) => println!("=== {name}: FAILED after {time}: {error:#}"),
         }
-        results.push(Outcome { name, time, passed: result.is_ok() });
+        results.push(Outcome { name, time, end: if result.is_ok() { End::Passed } else { End::Failed } });
     }
     if let Some(lane) = lane {
         let ended = lane.finish()?;
         // A step without an end failed, whatever stopped it.
         let lost = beside.into_iter().filter(|name| ended.iter().all(|outcome| outcome.name != *name));
-        let lost: Vec<Outcome> = lost.map(|name| Outcome { name, time: "no end".to_owned(), passed: false }).collect();
+        let lost: Vec<Outcome> = lost.map(|name| Outcome { name, time: "no end".to_owned(), end: End::Failed }).collect();
         results.extend(ended);
         results.extend(lost);
     }
 
     println!("\n=== summary");
-    for Outcome { name, time, passed } in &results {
-        println!("{name:<12} {time:>9}  {}", if *passed { "passed" } else { "FAILED" });
+    for Outcome { name, time, end } in &results {
+        let end = match end {
+            End::Passed => "passed",
+            End::Failed => "FAILED",
+            End::Skipped => "SKIPPED",
+        };
+        println!("{name:<12} {time:>9}  {end}");
     }
-    let failed = results.iter().filter(|outcome| !outcome.passed).count();
-    println!("{} passed, {failed} failed", results.len() - failed);
+    let [passed, failed, skipped] =
+        [End::Passed, End::Failed, End::Skipped].map(|end| results.iter().filter(|outcome| outcome.end == end).count());
+    let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
+    println!("{passed} passed, {failed} failed{skipped}");
     if failed > 0 {
         bail!("{failed} of {} steps failed", results.len());
     }
     Ok(())
+}
+
+/// What is said of a step that was not begun.
+const NO_TIME: &str = "no time";
+
+/// When no further step begins: `CXR_TEST_UNTIL`, seconds since 1970. Whoever has to end at a time gets what was tested until then, and is
+/// told what was not.
+fn until() -> Result<Option<SystemTime>> {
+    let Some(given) = std::env::var_os("CXR_TEST_UNTIL") else { return Ok(None) };
+    let seconds = given.to_str().and_then(|text| text.parse().ok()).context("CXR_TEST_UNTIL must be seconds since 1970")?;
+    Ok(Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)))
 }
 
 /// Command-line name and help of a step.
