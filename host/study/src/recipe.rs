@@ -170,7 +170,7 @@ mod tests {
         let share = |shares: &str| error(DEFAULT.replace("nih = [5, 5, 0]", &format!("nih = {shares}")));
         assert!(share("[6, 5]").contains("nih has 2 shares") && share("[6, 5, 0, 1, 1]").contains("nih has 5 shares"));
         assert!(Recipe::parse(&DEFAULT.replace("nih = [5, 5, 0]", "nih = [5, 5, 0, 1]")).is_ok());
-        assert!(error(DEFAULT.replace("source_prior = 0.25", "source_prior = -1.0")).contains("source_prior"));
+        assert!(error(DEFAULT.replace("ema = 0.998", "ema = 0.998\nsource_prior = -1.0")).contains("source_prior"));
         assert!(error(SEED.replace("epochs = 40", "epochs = 39")).contains("epochs"));
         assert!(error(TUNE.replace("nih = 0.1", "nih = 1.0")).contains("source_label_smoothing: nih"));
     }

@@ -3,6 +3,7 @@
 use crate::kernels::api::Kernel;
 use crate::kernels::checked::{Conv, Covered, Depthwise, Gray};
 use crate::kernels::general::loops::dots as general_dots;
+use crate::kernels::more::More;
 use crate::kernels::pack::Layout;
 use crate::kernels::scalar;
 use crate::kernels::vector::winograd::{self, THIRD, Winograd};
@@ -24,6 +25,7 @@ const NEON: Kernel = Kernel {
     dot: dot_product,
     dots: general_dots,
     pack: Some(pack_words),
+    more: More::NONE,
 };
 const DOTPROD: Kernel = Kernel { name: "neon-dotprod", conv_row: bytes_row, pack: Some(pack_bytes), ..NEON };
 
