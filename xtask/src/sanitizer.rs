@@ -59,6 +59,6 @@ fn miri(workspace: &Workspace) -> Result<()> {
             return Ok(());
         }
     }
-    run(miri("test --package cxr-capi --test interface"))?;
+    run(miri("test --package cxr-capi --test interface --test network"))?;
     run(miri("test --package cxr-core --test hostile"))
 }
