@@ -33,6 +33,8 @@ impl Server {
         command.current_dir(root()).args(["serve", "--listen", listen, "--log", "json", "--log-level", "debug"]);
         let errors = log.reopen().expect("a temporary file");
         command.args(arguments).env_remove("CXR_SERVE_TOKEN").stdout(Stdio::piped()).stderr(errors);
+        // With training the program has an allocator that keeps freed pages for a while; those that are deployed have the system's.
+        command.env("MIMALLOC_PURGE_DELAY", "0");
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
