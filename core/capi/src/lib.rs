@@ -22,16 +22,16 @@
 // The boundary is unsafe by nature: raw pointers come in.
 #![allow(unsafe_code)]
 
+mod memory;
 mod model;
 /// cbindgen:ignore
 pub mod network;
+mod object;
 mod resize;
 mod session;
 mod status;
 mod verdict;
 
-use core::ffi::c_char;
-use core::ptr;
 pub use model::{
     CXR_MODEL_BYTES, CXR_MODEL_BYTES_32, CXR_MODEL_BYTES_64, CXR_MODEL_WORDS, CxrInfo, CxrModel, cxr_class_name,
     cxr_model_info_sized, cxr_model_parse_sized,
@@ -51,72 +51,8 @@ pub use verdict::{CXR_MAX_CLASSES, CxrRefusal, CxrScore, CxrVerdict};
 /// another version.
 pub const CXR_ABI_VERSION: u32 = 1;
 
-/// What an initialised object holds in its first word, so that one that is not is noticed.
-const INITIALISED: u32 = 0x4358_524D;
-
-/// Writes a result into memory of `size` bytes: as much of it as there is room for, zeros into the rest. `None` if the pointer is null or
-/// misaligned.
-///
-/// # Safety
-/// `to` is null or writable for `size` bytes.
-unsafe fn write_sized<T: Copy>(to: *mut T, size: usize, value: T) -> Option<()> {
-    if to.is_null() || !to.is_aligned() {
-        return None;
-    }
-    let len = size.min(size_of::<T>());
-    // SAFETY: not null, writable by contract for `size` bytes, of which `len` are the first; `value` has as many.
-    unsafe {
-        to.cast::<u8>().copy_from_nonoverlapping((&raw const value).cast(), len);
-        to.cast::<u8>().add(len).write_bytes(0, size - len);
-    }
-    Some(())
-}
-
-/// Copies a text, cut to fit and always terminated; the bytes of the whole text without its terminator.
-///
-/// # Safety
-/// `to` is null or writable for `capacity` bytes.
-unsafe fn write_text(to: *mut c_char, capacity: usize, text: &[u8]) -> u32 {
-    if !to.is_null() && capacity > 0 {
-        // SAFETY: writable for `capacity` bytes by contract; zeroed first because it may be uninitialised.
-        unsafe { ptr::write_bytes(to, 0, capacity) };
-        // SAFETY: initialised just now.
-        if let Some(cells) = unsafe { slice_mut(to.cast::<u8>(), capacity - 1) } {
-            cells.iter_mut().zip(text).for_each(|(cell, byte)| *cell = *byte);
-        }
-    }
-    text.len() as u32
-}
-
-/// A slice from a pointer and a length; an empty one if the pointer is null and the length is 0.
-///
-/// # Safety
-/// `data` points to `len` readable elements that nobody writes during `'a`, or is null.
-unsafe fn slice<'a, T>(data: *const T, len: usize) -> Option<&'a [T]> {
-    if data.is_null() {
-        return (len == 0).then_some(&[]);
-    }
-    if !data.is_aligned() || len > isize::MAX as usize / size_of::<T>().max(1) {
-        return None;
-    }
-    // SAFETY: not null, aligned, and by contract readable for `len` elements.
-    Some(unsafe { core::slice::from_raw_parts(data, len) })
-}
-
-/// The same for memory that is written.
-///
-/// # Safety
-/// `data` points to `len` initialised elements that nobody else touches during `'a`, or is null.
-unsafe fn slice_mut<'a, T>(data: *mut T, len: usize) -> Option<&'a mut [T]> {
-    if data.is_null() {
-        return (len == 0).then_some(&mut []);
-    }
-    if !data.is_aligned() || len > isize::MAX as usize / size_of::<T>().max(1) {
-        return None;
-    }
-    // SAFETY: not null, aligned, and by contract ours for `len` elements.
-    Some(unsafe { core::slice::from_raw_parts_mut(data, len) })
-}
+/// An initialised object.
+type Held<T> = object::Held<T, 0x4358_524D>;
 
 #[cfg(target_os = "none")]
 #[panic_handler]

@@ -1,9 +1,10 @@
 //! Models: a checked file, read in place.
 
+use crate::memory::{slice, write_sized, write_text};
 use crate::status::{CxrError, CxrStatus};
-use crate::{CXR_ABI_VERSION, INITIALISED, slice, write_sized, write_text};
+use crate::{CXR_ABI_VERSION, Held};
 use core::ffi::c_char;
-use core::mem::{align_of, size_of};
+use cxr_core::error::Error;
 use cxr_core::explain;
 use cxr_core::format::Model;
 
@@ -28,16 +29,7 @@ pub struct CxrModel {
     pub opaque: [u64; CXR_MODEL_WORDS],
 }
 
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct State {
-    initialised: u32,
-    model: Model<'static>,
-}
-
-const _: () = assert!(size_of::<State>() <= size_of::<CxrModel>(), "CXR_MODEL_BYTES is too small");
-const _: () = assert!(size_of::<State>() + 128 > size_of::<CxrModel>(), "CXR_MODEL_BYTES is too large");
-const _: () = assert!(align_of::<State>() <= align_of::<CxrModel>());
+const _: () = Held::<Model<'static>>::check::<CxrModel>();
 
 /// Numbers of a model.
 #[repr(C)]
@@ -68,16 +60,8 @@ pub struct CxrInfo {
 /// # Safety
 /// `model` is null or points to a `cxr_model` that was zeroed or given to [`cxr_model_parse`].
 pub(crate) unsafe fn get(model: *const CxrModel) -> Result<Model<'static>, CxrStatus> {
-    if model.is_null() || !model.is_aligned() {
-        return Err(CxrStatus::ErrorPointer);
-    }
-    let state = model.cast::<State>();
-    // SAFETY: by contract readable; the first word is an integer, valid whatever it holds.
-    if unsafe { (&raw const (*state).initialised).read() } != INITIALISED {
-        return Err(CxrStatus::ErrorUninitialised);
-    }
-    // SAFETY: only `cxr_model_parse` writes that word, together with a model.
-    Ok(unsafe { (*state).model })
+    // SAFETY: by contract.
+    Ok(unsafe { Held::copy(model) }?)
 }
 
 /// Checks a model file of `len` bytes and remembers where it is; nothing is copied. `error` says what is wrong, if it is
@@ -97,31 +81,33 @@ pub unsafe extern "C" fn cxr_model_parse_sized(
     error_size: usize,
 ) -> CxrStatus {
     // SAFETY: by contract.
-    let (status, cause) = match unsafe { slice(file, len) } {
-        _ if model.is_null() || !model.is_aligned() => (CxrStatus::ErrorPointer, None),
-        _ if model_size < size_of::<State>() => (CxrStatus::ErrorAbi, None),
-        // SAFETY: not null, aligned, writable by contract, and large enough; what was there is no model any more.
-        _ if abi != CXR_ABI_VERSION => unsafe {
-            (&raw mut (*model.cast::<State>()).initialised).write(0);
-            (CxrStatus::ErrorAbi, None)
-        },
-        None => (CxrStatus::ErrorPointer, None),
-        Some(bytes) => match Model::parse(bytes) {
-            Ok(parsed) => {
-                // SAFETY: as above.
-                unsafe { model.cast::<State>().write(State { initialised: INITIALISED, model: parsed }) };
-                (CxrStatus::Ok, None)
-            }
-            Err(cause) => {
-                // SAFETY: as above; what was there is no model any more.
-                unsafe { (&raw mut (*model.cast::<State>()).initialised).write(0) };
-                (CxrStatus::from(cause), Some(cause))
-            }
-        },
+    let (status, cause) = match unsafe { parse(abi, model, model_size, file, len) } {
+        Ok(()) => (CxrStatus::Ok, None),
+        Err(failed) => failed,
     };
     // SAFETY: by contract. Nobody need ask for details: that there is no place for them is no error.
     let _ = unsafe { write_sized(error, error_size, CxrError::new(cause, status)) };
     status
+}
+
+/// # Safety
+/// As [`cxr_model_parse_sized`].
+unsafe fn parse(
+    abi: u32,
+    model: *mut CxrModel,
+    model_size: usize,
+    file: *const u8,
+    len: usize,
+) -> Result<(), (CxrStatus, Option<Error>)> {
+    // SAFETY: by contract.
+    let place = unsafe { Held::begin(model, model_size) }.map_err(|unusable| (unusable.into(), None))?;
+    if abi != CXR_ABI_VERSION {
+        return Err((CxrStatus::ErrorAbi, None));
+    }
+    // SAFETY: by contract.
+    let file = unsafe { slice(file, len) }.ok_or((CxrStatus::ErrorPointer, None))?;
+    place.fill(Model::parse(file).map_err(|cause| (cause.into(), Some(cause)))?);
+    Ok(())
 }
 
 /// Writes the model's numbers into `info`, whose size is `info_size`.

@@ -1,10 +1,10 @@
 //! Images of any size: rows as the detector gives them, resized into the session as they come.
 
+use crate::Held;
+use crate::memory::{slice, slice_mut, zeroed};
 use crate::model::resizer_words;
 use crate::session::{self, CxrSession};
 use crate::status::CxrStatus;
-use crate::{INITIALISED, slice, slice_mut};
-use core::mem::{align_of, size_of};
 use core::ptr;
 use cxr_core::error::Error;
 use cxr_core::image::{BorrowedResizer, Row, Window};
@@ -30,9 +30,8 @@ pub struct CxrResizer {
     pub opaque: [u64; CXR_RESIZER_WORDS],
 }
 
-#[repr(C)]
+/// What a resizer holds.
 struct State {
-    initialised: u32,
     /// The session's, when the image began.
     starts: u32,
     /// The session that rows go to: only compared.
@@ -40,9 +39,7 @@ struct State {
     resizer: BorrowedResizer<'static>,
 }
 
-const _: () = assert!(size_of::<State>() <= size_of::<CxrResizer>(), "CXR_RESIZER_BYTES is too small");
-const _: () = assert!(size_of::<State>() + 128 > size_of::<CxrResizer>(), "CXR_RESIZER_BYTES is too large");
-const _: () = assert!(align_of::<State>() <= align_of::<CxrResizer>());
+const _: () = Held::<State>::check::<CxrResizer>();
 
 /// An image to be resized. Stored values become gray: `low` and below is black, `high` and above is white, linear between.
 #[repr(C)]
@@ -76,44 +73,38 @@ pub unsafe extern "C" fn cxr_resizer_init_sized(
     words: usize,
     image: *const CxrImage,
 ) -> CxrStatus {
-    if resizer.is_null() || !resizer.is_aligned() {
-        return CxrStatus::ErrorPointer;
-    }
-    if resizer_size < size_of::<State>() {
-        return CxrStatus::ErrorAbi;
-    }
-    let state = resizer.cast::<State>();
-    // SAFETY: not null, aligned, large enough, writable by contract. Until all is well there is no resizer.
-    unsafe { (&raw mut (*state).initialised).write(0) };
     // SAFETY: by contract.
-    let target = match unsafe { session::get(session) } {
-        Ok(target) => target,
-        Err(status) => return status,
-    };
+    unsafe { init(resizer, resizer_size, session, memory, words, image) }.into()
+}
+
+/// # Safety
+/// As [`cxr_resizer_init_sized`].
+unsafe fn init(
+    resizer: *mut CxrResizer,
+    resizer_size: usize,
+    session: *mut CxrSession,
+    memory: *mut u32,
+    words: usize,
+    image: *const CxrImage,
+) -> Result<(), CxrStatus> {
+    // SAFETY: by contract.
+    let (place, target) = unsafe { (Held::begin(resizer, resizer_size)?, session::get(session)?) };
     let [width, height] = [target.width, target.height].map(usize::from);
-    if memory.is_null() || !memory.is_aligned() || image.is_null() || !image.is_aligned() {
-        return CxrStatus::ErrorPointer;
+    if image.is_null() || !image.is_aligned() {
+        return Err(CxrStatus::ErrorPointer);
     }
-    if words < resizer_words(target.width) {
-        return CxrStatus::ErrorBuffer;
-    }
+    // SAFETY: by contract.
+    let memory = unsafe { zeroed(memory, words, resizer_words(target.width)) }?;
     // SAFETY: not null, aligned, readable by contract.
     let image = unsafe { image.read() };
-    // SAFETY: writable for so many words by contract; zeroed first because they may be uninitialised.
-    unsafe { ptr::write_bytes(memory, 0, resizer_words(target.width)) };
-    // SAFETY: initialised just now, the resizer's alone by contract; the pixels lie after the sums.
-    let parts = unsafe { (slice_mut(memory, 2 * width), slice_mut(memory.add(2 * width).cast::<u8>(), width)) };
-    let (Some(sums), Some(out)) = parts else { return CxrStatus::ErrorPointer };
+    let (sums, pixels) = memory.split_at_mut_checked(2 * width).ok_or(CxrStatus::ErrorInternal)?;
+    // SAFETY: the words after the sums, as bytes: four times as many as there are words, `width` at least.
+    let out = unsafe { slice_mut(pixels.as_mut_ptr().cast::<u8>(), width) }.ok_or(CxrStatus::ErrorInternal)?;
     let window = Window { low: image.low, high: image.high, invert: image.invert != 0 };
-    match BorrowedResizer::new(sums, out, [image.width as usize, image.height as usize], [width, height], window) {
-        Ok(resizer) => {
-            let ready = State { initialised: INITIALISED, starts: target.starts, session, resizer };
-            // SAFETY: as above.
-            unsafe { state.write(ready) };
-            CxrStatus::Ok
-        }
-        Err(error) => Error::from(error).into(),
-    }
+    let from = [image.width as usize, image.height as usize];
+    let resizer = BorrowedResizer::new(sums, out, from, [width, height], window).map_err(Error::from)?;
+    place.fill(State { starts: target.starts, session, resizer });
+    Ok(())
 }
 
 /// Takes the next row of an image of 8 bits a value: `len` is width times `channels`, which is 1 (gray), 3 (RGB) or 4 (RGB and
@@ -168,19 +159,11 @@ pub unsafe extern "C" fn cxr_resize_row_16(
 /// # Safety
 /// As [`cxr_resize_row_8`].
 unsafe fn push(resizer: *mut CxrResizer, session: *mut CxrSession, row: Row<'_>) -> CxrStatus {
-    if resizer.is_null() || !resizer.is_aligned() {
-        return CxrStatus::ErrorPointer;
-    }
-    let state = resizer.cast::<State>();
-    // SAFETY: by contract readable; the first word is an integer, valid whatever it holds.
-    if unsafe { (&raw const (*state).initialised).read() } != INITIALISED {
-        return CxrStatus::ErrorUninitialised;
-    }
     // SAFETY: by contract; a resizer is no session, so the two references are apart.
-    let (state, target) = match unsafe { session::get(session) } {
-        // SAFETY: only `cxr_resizer_init` writes that word, together with a resizer; exclusive by contract.
-        Ok(target) => (unsafe { &mut *state }, target),
-        Err(status) => return status,
+    let (state, target) = match unsafe { (Held::<State>::get(resizer), session::get(session)) } {
+        (Ok(state), Ok(target)) => (state, target),
+        (Err(unusable), _) => return unusable.into(),
+        (_, Err(status)) => return status,
     };
     if !ptr::eq(state.session, session) {
         return CxrStatus::ErrorPointer;

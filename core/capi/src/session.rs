@@ -1,11 +1,10 @@
 //! Sessions: rows in, a verdict out.
 
+use crate::Held;
+use crate::memory::{slice, write_sized, zeroed};
 use crate::model::{self, CxrModel};
 use crate::status::CxrStatus;
 use crate::verdict::{CXR_MAX_CLASSES, CxrVerdict};
-use crate::{INITIALISED, slice, slice_mut, write_sized};
-use core::mem::{align_of, size_of};
-use core::ptr;
 use cxr_core::explain;
 use cxr_core::session::Session;
 
@@ -30,9 +29,8 @@ pub struct CxrSession {
     pub opaque: [u64; CXR_SESSION_WORDS],
 }
 
-#[repr(C)]
+/// What a session holds.
 pub(crate) struct State {
-    initialised: u32,
     /// How often the session began anew: a resizer notices.
     pub(crate) starts: u32,
     pub(crate) session: Session<'static, 'static>,
@@ -45,25 +43,15 @@ pub(crate) struct State {
 }
 
 const _: () = assert!(CXR_MAX_CLASSES == cxr_core::format::MAX_CLASSES);
-const _: () = assert!(size_of::<State>() <= size_of::<CxrSession>(), "CXR_SESSION_BYTES is too small");
-const _: () = assert!(size_of::<State>() + 128 > size_of::<CxrSession>(), "CXR_SESSION_BYTES is too large");
-const _: () = assert!(align_of::<State>() <= align_of::<CxrSession>());
+const _: () = Held::<State>::check::<CxrSession>();
 
 /// The session behind a pointer, or why there is none.
 ///
 /// # Safety
 /// `session` is null or points to a `cxr_session` that was zeroed or initialised, and that nobody else uses during `'a`.
 pub(crate) unsafe fn get<'a>(session: *mut CxrSession) -> Result<&'a mut State, CxrStatus> {
-    if session.is_null() || !session.is_aligned() {
-        return Err(CxrStatus::ErrorPointer);
-    }
-    let state = session.cast::<State>();
-    // SAFETY: by contract readable; the first word is an integer, valid whatever it holds.
-    if unsafe { (&raw const (*state).initialised).read() } != INITIALISED {
-        return Err(CxrStatus::ErrorUninitialised);
-    }
-    // SAFETY: only `cxr_session_init` writes that word, after the rest; exclusive by contract.
-    Ok(unsafe { &mut *state })
+    // SAFETY: by contract.
+    Ok(unsafe { Held::get(session) }?)
 }
 
 /// Starts an inference in an arena of at least `arena_bytes` (see `cxr_model_info`) bytes, of any alignment. `session_size` is
@@ -80,42 +68,27 @@ pub unsafe extern "C" fn cxr_session_init_sized(
     arena: *mut i8,
     arena_len: usize,
 ) -> CxrStatus {
-    if session.is_null() || !session.is_aligned() {
-        return CxrStatus::ErrorPointer;
-    }
-    if session_size < size_of::<State>() {
-        return CxrStatus::ErrorAbi;
-    }
-    let state = session.cast::<State>();
-    // SAFETY: not null, aligned, large enough, writable by contract. Until all is well there is no session.
-    unsafe { (&raw mut (*state).initialised).write(0) };
     // SAFETY: by contract.
-    let model = match unsafe { model::get(model) } {
-        Ok(model) => model,
-        Err(status) => return status,
-    };
-    if arena.is_null() {
-        return CxrStatus::ErrorPointer;
-    }
-    let needed = model.arena_bytes();
-    if arena_len < needed {
-        return CxrStatus::ErrorBuffer;
-    }
-    // SAFETY: writable by contract; zeroed first because it may be uninitialised.
-    unsafe { ptr::write_bytes(arena, 0, needed) };
-    // SAFETY: initialised just now, the session's alone by contract.
-    let Some(arena) = (unsafe { slice_mut(arena, needed) }) else { return CxrStatus::ErrorPointer };
-    let input = model.input();
-    match Session::new(&model, arena) {
-        Ok(session) => {
-            let map_len = explain::map_len(&model);
-            let ready = State { initialised: INITIALISED, starts: 0, session, map_len, width: input.width, height: input.height };
-            // SAFETY: as above.
-            unsafe { state.write(ready) };
-            CxrStatus::Ok
-        }
-        Err(error) => error.into(),
-    }
+    unsafe { init(session, session_size, model, arena, arena_len) }.into()
+}
+
+/// # Safety
+/// As [`cxr_session_init_sized`].
+unsafe fn init(
+    session: *mut CxrSession,
+    session_size: usize,
+    model: *const CxrModel,
+    arena: *mut i8,
+    arena_len: usize,
+) -> Result<(), CxrStatus> {
+    // SAFETY: by contract.
+    let (place, model) = unsafe { (Held::begin(session, session_size)?, model::get(model)?) };
+    // SAFETY: by contract.
+    let arena = unsafe { zeroed(arena, arena_len, model.arena_bytes()) }?;
+    let (input, map_len) = (model.input(), explain::map_len(&model));
+    let session = Session::new(&model, arena)?;
+    place.fill(State { starts: 0, session, map_len, width: input.width, height: input.height });
+    Ok(())
 }
 
 /// Also writes where each logit comes from into `map`: `map_len` (see `cxr_model_info`) integers, `[class][y][x]`. Call it after
@@ -127,35 +100,21 @@ pub unsafe extern "C" fn cxr_session_init_sized(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cxr_explain(session: *mut CxrSession, map: *mut i32, map_len: usize) -> CxrStatus {
     // SAFETY: by contract.
-    let state = match unsafe { get(session) } {
-        Ok(state) => state,
-        Err(status) => return status,
-    };
-    if map.is_null() || !map.is_aligned() {
-        return CxrStatus::ErrorPointer;
-    }
-    if map_len < state.map_len {
-        return CxrStatus::ErrorBuffer;
-    }
+    unsafe { explain(session, map, map_len) }.into()
+}
+
+/// # Safety
+/// As [`cxr_explain`].
+unsafe fn explain(session: *mut CxrSession, map: *mut i32, map_len: usize) -> Result<(), CxrStatus> {
+    // SAFETY: by contract.
+    let state = unsafe { get(session) }?;
     if state.session.rows() > 0 {
-        return CxrStatus::ErrorStarted;
+        return Err(CxrStatus::ErrorStarted);
     }
-    // SAFETY: writable by contract; zeroed first because it may be uninitialised.
-    unsafe { ptr::write_bytes(map, 0, state.map_len) };
-    // SAFETY: initialised just now, the session's alone by contract.
-    let Some(map) = (unsafe { slice_mut(map, state.map_len) }) else { return CxrStatus::ErrorPointer };
-    // The session is consumed and made anew; without one the object counts as uninitialised.
-    state.initialised = 0;
-    // SAFETY: the copy takes the place of the original, which `write` below overwrites or nobody reads again.
-    let session = unsafe { ptr::read(&raw const state.session) };
-    match session.with_map(map) {
-        Ok(session) => {
-            state.session = session;
-            state.initialised = INITIALISED;
-            CxrStatus::Ok
-        }
-        Err(error) => error.into(),
-    }
+    // SAFETY: by contract.
+    let map = unsafe { zeroed(map, map_len, state.map_len) }?;
+    // SAFETY: by contract.
+    unsafe { Held::replace(session, |state: State| Ok(State { session: state.session.with_map(map)?, ..state })) }
 }
 
 /// Takes the next row: `width * channels` bytes, channels interleaved, 0 black to 255 white. On an error nothing is taken.

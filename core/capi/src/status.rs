@@ -1,5 +1,6 @@
 //! What a call returns, and the details of a model file that is refused.
 
+use crate::memory::Unusable;
 use core::ffi::{CStr, c_char};
 use cxr_core::error::Error;
 
@@ -64,6 +65,23 @@ impl From<Error> for CxrStatus {
             Error::Internal => Self::ErrorInternal,
             _ => Self::ErrorOther,
         }
+    }
+}
+
+impl From<Unusable> for CxrStatus {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Pointer => Self::ErrorPointer,
+            Unusable::Uninitialised => Self::ErrorUninitialised,
+            Unusable::Size => Self::ErrorAbi,
+            Unusable::Buffer => Self::ErrorBuffer,
+        }
+    }
+}
+
+impl From<Result<(), Self>> for CxrStatus {
+    fn from(result: Result<(), Self>) -> Self {
+        result.map_or_else(|failed| failed, |()| Self::Ok)
     }
 }
 

@@ -22,8 +22,8 @@ pub use status::{RownetError, RownetStatus, rownet_status_text};
 /// another version.
 pub const ROWNET_ABI_VERSION: u32 = 1;
 
-/// What an initialised object holds in its first word, so that one that is not is noticed.
-const INITIALISED: u32 = 0x524E_4554;
+/// An initialised object.
+type Held<T> = crate::object::Held<T, 0x524E_4554>;
 
 /// How a value's elements are meant.
 #[repr(i32)]

@@ -1,10 +1,10 @@
 //! Networks: a checked file, read in place.
 
 use super::status::{RownetError, RownetStatus};
-use super::{INITIALISED, ROWNET_ABI_VERSION, RownetElement};
-use crate::{slice, write_sized, write_text};
+use super::{Held, ROWNET_ABI_VERSION, RownetElement};
+use crate::memory::{slice, write_sized, write_text};
 use core::ffi::c_char;
-use core::mem::{align_of, size_of};
+use rownet::error::Error;
 use rownet::model::Model;
 use rownet::model::desc::{Element, External, Value};
 
@@ -30,16 +30,7 @@ pub struct RownetModel {
     pub opaque: [u64; ROWNET_MODEL_WORDS],
 }
 
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct State {
-    initialised: u32,
-    model: Model<'static>,
-}
-
-const _: () = assert!(size_of::<State>() <= size_of::<RownetModel>(), "ROWNET_MODEL_BYTES is too small");
-const _: () = assert!(size_of::<State>() + 128 > size_of::<RownetModel>(), "ROWNET_MODEL_BYTES is too large");
-const _: () = assert!(align_of::<State>() <= align_of::<RownetModel>());
+const _: () = Held::<Model<'static>>::check::<RownetModel>();
 
 /// Numbers of a network.
 #[repr(C)]
@@ -80,16 +71,8 @@ pub(super) const fn element(value: &Value) -> RownetElement {
 /// # Safety
 /// `model` is null or points to a `rownet_model` that was zeroed or given to [`rownet_model_parse_sized`].
 pub(super) unsafe fn get(model: *const RownetModel) -> Result<Model<'static>, RownetStatus> {
-    if model.is_null() || !model.is_aligned() {
-        return Err(RownetStatus::ErrorPointer);
-    }
-    let state = model.cast::<State>();
-    // SAFETY: by contract readable; the first word is an integer, valid whatever it holds.
-    if unsafe { (&raw const (*state).initialised).read() } != INITIALISED {
-        return Err(RownetStatus::ErrorUninitialised);
-    }
-    // SAFETY: only `rownet_model_parse_sized` writes that word, together with a model.
-    Ok(unsafe { (*state).model })
+    // SAFETY: by contract.
+    Ok(unsafe { Held::copy(model) }?)
 }
 
 /// Checks a network file of `len` bytes and remembers where it is; nothing is copied. `error` says what is wrong, if it is not null.
@@ -126,24 +109,15 @@ unsafe fn parse(
     model_size: usize,
     file: *const u8,
     len: usize,
-) -> Result<(), (RownetStatus, Option<rownet::error::Error>)> {
-    if model.is_null() || !model.is_aligned() {
-        return Err((RownetStatus::ErrorPointer, None));
-    }
-    if model_size < size_of::<State>() {
-        return Err((RownetStatus::ErrorAbi, None));
-    }
-    let state = model.cast::<State>();
-    // SAFETY: not null, aligned, large enough, writable by contract. Until all is well there is no network.
-    unsafe { (&raw mut (*state).initialised).write(0) };
+) -> Result<(), (RownetStatus, Option<Error>)> {
+    // SAFETY: by contract.
+    let place = unsafe { Held::begin(model, model_size) }.map_err(|unusable| (unusable.into(), None))?;
     if abi != ROWNET_ABI_VERSION {
         return Err((RownetStatus::ErrorAbi, None));
     }
     // SAFETY: by contract.
     let file = unsafe { slice(file, len) }.ok_or((RownetStatus::ErrorPointer, None))?;
-    let parsed = Model::parse(file).map_err(|cause| (cause.into(), Some(cause)))?;
-    // SAFETY: as above.
-    unsafe { state.write(State { initialised: INITIALISED, model: parsed }) };
+    place.fill(Model::parse(file).map_err(|cause| (cause.into(), Some(cause)))?);
     Ok(())
 }
 

@@ -2,9 +2,8 @@
 
 use super::model::{self, RownetModel, element};
 use super::status::RownetStatus;
-use super::{INITIALISED, RownetElement};
-use crate::{slice, slice_mut, write_sized};
-use core::mem::{align_of, size_of};
+use super::{Held, RownetElement};
+use crate::memory::{slice, write_sized, zeroed};
 use core::ptr;
 use rownet::session::Session;
 
@@ -30,15 +29,7 @@ pub struct RownetSession {
     pub opaque: [u64; ROWNET_SESSION_WORDS],
 }
 
-#[repr(C)]
-struct State {
-    initialised: u32,
-    session: Session<'static, 'static>,
-}
-
-const _: () = assert!(size_of::<State>() <= size_of::<RownetSession>(), "ROWNET_SESSION_BYTES is too small");
-const _: () = assert!(size_of::<State>() + 128 > size_of::<RownetSession>(), "ROWNET_SESSION_BYTES is too large");
-const _: () = assert!(align_of::<State>() <= align_of::<RownetSession>());
+const _: () = Held::<Session<'static, 'static>>::check::<RownetSession>();
 
 /// An output of a finished inference: where it lies in the arena, and what it means. It is there until the session's next row or reset.
 #[repr(C)]
@@ -80,16 +71,8 @@ impl RownetOutput {
 /// # Safety
 /// `session` is null or points to a `rownet_session` that was zeroed or initialised, and that nobody else uses during `'a`.
 unsafe fn get<'a>(session: *mut RownetSession) -> Result<&'a mut Session<'static, 'static>, RownetStatus> {
-    if session.is_null() || !session.is_aligned() {
-        return Err(RownetStatus::ErrorPointer);
-    }
-    let state = session.cast::<State>();
-    // SAFETY: by contract readable; the first word is an integer, valid whatever it holds.
-    if unsafe { (&raw const (*state).initialised).read() } != INITIALISED {
-        return Err(RownetStatus::ErrorUninitialised);
-    }
-    // SAFETY: only `rownet_session_init_sized` writes that word, after the rest; exclusive by contract.
-    Ok(unsafe { &mut (*state).session })
+    // SAFETY: by contract.
+    Ok(unsafe { Held::get(session) }?)
 }
 
 /// Starts an inference in an arena of at least `arena_bytes` (see `rownet_model_info`) bytes, of any alignment. `session_size` is
@@ -106,39 +89,25 @@ pub unsafe extern "C" fn rownet_session_init_sized(
     arena: *mut i8,
     arena_len: usize,
 ) -> RownetStatus {
-    if session.is_null() || !session.is_aligned() {
-        return RownetStatus::ErrorPointer;
-    }
-    if session_size < size_of::<State>() {
-        return RownetStatus::ErrorAbi;
-    }
-    let state = session.cast::<State>();
-    // SAFETY: not null, aligned, large enough, writable by contract. Until all is well there is no session.
-    unsafe { (&raw mut (*state).initialised).write(0) };
     // SAFETY: by contract.
-    let model = match unsafe { model::get(model) } {
-        Ok(model) => model,
-        Err(status) => return status,
-    };
-    if arena.is_null() {
-        return RownetStatus::ErrorPointer;
-    }
-    let needed = model.arena_bytes();
-    if arena_len < needed {
-        return RownetStatus::ErrorBuffer;
-    }
-    // SAFETY: writable by contract; zeroed first because it may be uninitialised.
-    unsafe { ptr::write_bytes(arena, 0, needed) };
-    // SAFETY: initialised just now, the session's alone by contract.
-    let Some(arena) = (unsafe { slice_mut(arena, needed) }) else { return RownetStatus::ErrorPointer };
-    match Session::new(&model, arena) {
-        Ok(session) => {
-            // SAFETY: as above.
-            unsafe { state.write(State { initialised: INITIALISED, session }) };
-            RownetStatus::Ok
-        }
-        Err(error) => error.into(),
-    }
+    unsafe { init(session, session_size, model, arena, arena_len) }.into()
+}
+
+/// # Safety
+/// As [`rownet_session_init_sized`].
+unsafe fn init(
+    session: *mut RownetSession,
+    session_size: usize,
+    model: *const RownetModel,
+    arena: *mut i8,
+    arena_len: usize,
+) -> Result<(), RownetStatus> {
+    // SAFETY: by contract.
+    let (place, model) = unsafe { (Held::begin(session, session_size)?, model::get(model)?) };
+    // SAFETY: by contract.
+    let arena = unsafe { zeroed(arena, arena_len, model.arena_bytes()) }?;
+    place.fill(Session::new(&model, arena)?);
+    Ok(())
 }
 
 /// Takes the next row of the input: `width * channels` int8 values, channels interleaved. On an error nothing is taken.

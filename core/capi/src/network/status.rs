@@ -1,5 +1,6 @@
 //! What a call returns, and the details of a network file that is refused.
 
+use crate::memory::Unusable;
 use core::ffi::{CStr, c_char};
 use rownet::error::Error;
 
@@ -60,6 +61,23 @@ impl From<Error> for RownetStatus {
             Error::Internal => Self::ErrorInternal,
             _ => Self::ErrorOther,
         }
+    }
+}
+
+impl From<Unusable> for RownetStatus {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Pointer => Self::ErrorPointer,
+            Unusable::Uninitialised => Self::ErrorUninitialised,
+            Unusable::Size => Self::ErrorAbi,
+            Unusable::Buffer => Self::ErrorBuffer,
+        }
+    }
+}
+
+impl From<Result<(), Self>> for RownetStatus {
+    fn from(result: Result<(), Self>) -> Self {
+        result.map_or_else(|failed| failed, |()| Self::Ok)
     }
 }
 
